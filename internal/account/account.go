@@ -1,0 +1,93 @@
+// Package account holds the nouns of the house: users, profiles, sessions and the callers who act on them; which
+// values are valid; and how things can fail. It knows nothing of databases, tokens, HTTP or GraphQL.
+package account
+
+import "time"
+
+// Role is what a user may do beyond their own account.
+type Role string
+
+const (
+	Member Role = "MEMBER"
+	Staff  Role = "STAFF"
+	Admin  Role = "ADMIN"
+)
+
+// Includes tells whether r may do all that least may do.
+func (r Role) Includes(least Role) bool { return rank[r] >= rank[least] }
+
+var rank = map[Role]int{Member: 1, Staff: 2, Admin: 3}
+
+// Status is where an account stands in its life.
+type Status string
+
+const (
+	Active   Status = "ACTIVE"
+	Pending  Status = "PENDING"
+	Disabled Status = "DISABLED"
+)
+
+// User is the private half of an account, seen by its owner and by staff alone. Credentials are not part of it.
+type User struct {
+	ID            ID
+	Username      string
+	Email         *string
+	EmailVerified bool
+	Name          string
+	Role          Role
+	Status        Status
+	CreatedAt     time.Time
+	LastLoginAt   *time.Time
+	Profile       *Profile
+}
+
+// IsNode marks User as a node of the graph.
+func (*User) IsNode() {}
+
+// Profile is the public half of an account: any signed-in caller may read it, only its owner may change it.
+type Profile struct {
+	ID          ID
+	UserID      ID
+	Username    string
+	Description string
+	Location    string
+	IsOrganizer bool
+	DateJoined  time.Time
+	UpdatedOn   time.Time
+}
+
+// IsNode marks Profile as a node of the graph.
+func (*Profile) IsNode() {}
+
+// Session is one sign-in: one family of refresh tokens and the access tokens issued with them.
+type Session struct {
+	ID         ID
+	UserID     ID
+	UserEpoch  int64
+	DeviceName string
+	UserAgent  string
+	IPAddress  string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time
+	RevokedAt  *time.Time
+}
+
+// Standing is what decides whether a session still lives: the session itself and its user as they are now.
+type Standing struct {
+	Session     Session
+	Epoch       int64
+	Status      Status
+	MinAuthTime time.Time
+}
+
+// Live tells whether the session counts at now: neither ended, nor unused for idle, nor past its absolute limit, nor
+// from before its user's last change of credentials or the installation's global cut, and its user active.
+func (s Standing) Live(now time.Time, idle time.Duration) bool {
+	return s.Session.RevokedAt == nil &&
+		now.Before(s.Session.ExpiresAt) &&
+		now.Before(s.Session.LastUsedAt.Add(idle)) &&
+		s.Session.UserEpoch == s.Epoch &&
+		s.Status == Active &&
+		!s.Session.CreatedAt.Before(s.MinAuthTime)
+}

@@ -1,0 +1,42 @@
+package account
+
+// Caller is whoever makes a request: a user in a live session, or somebody unknown and the reason why.
+type Caller struct {
+	User      *User // nil when signed out
+	SessionID ID
+	Reason    Reason // why the caller counts as signed out
+}
+
+// May returns nil when the caller is signed in with at least the role; else UNAUTHENTICATED or FORBIDDEN.
+func (c *Caller) May(least Role) error {
+	if c.User == nil {
+		return &Error{Code: Unauthenticated, Reason: c.Reason, Message: explain[c.Reason]}
+	}
+	if !c.User.Role.Includes(least) {
+		return &Error{Code: Forbidden, Message: "Your role does not allow this."}
+	}
+	return nil
+}
+
+// MayChange returns nil when the caller is signed in and is the owner; else UNAUTHENTICATED or FORBIDDEN.
+func (c *Caller) MayChange(owner ID) error {
+	if err := c.May(Member); err != nil {
+		return err
+	}
+	if c.User.ID != owner {
+		return &Error{Code: Forbidden, Message: "Only its owner may change this."}
+	}
+	return nil
+}
+
+// MaySee tells whether the caller may see the private half of a user's account.
+func (c *Caller) MaySee(user ID) bool {
+	return c.User != nil && (c.User.ID == user || c.User.Role.Includes(Staff))
+}
+
+var explain = map[Reason]string{
+	ReasonMissing: "Sign in first: send an access token in the Authorization header.",
+	ReasonInvalid: "The access token is not valid.",
+	ReasonExpired: "The access token has expired; get a new one with refreshToken.",
+	ReasonRevoked: "The session has ended; sign in again.",
+}

@@ -1,0 +1,66 @@
+package account
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+	"time"
+)
+
+// ID names one thing for ever: the kind of the thing, an underscore and a UUID of version 7 (RFC 9562, section 5.7),
+// such as profile_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f. An ID is never used again and tells nothing but its time.
+type ID string
+
+// The kinds of thing that have an ID.
+const (
+	UserKind    = "user"
+	ProfileKind = "profile"
+	SessionKind = "session"
+)
+
+// NewID returns a fresh ID of a kind. IDs made later sort later, to the millisecond.
+func NewID(kind string, now time.Time) ID {
+	var u [16]byte
+	rand.Read(u[6:])
+	ms := now.UnixMilli()
+	for i := range 6 {
+		u[i] = byte(ms >> (40 - 8*i))
+	}
+	u[6] = u[6]&0x0f | 0x70
+	u[8] = u[8]&0x3f | 0x80
+	return IDOf(kind, u)
+}
+
+// IDOf returns the ID of a kind for a UUID.
+func IDOf(kind string, u [16]byte) ID {
+	digits := hex.EncodeToString(u[:])
+	return ID(kind + "_" + digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:])
+}
+
+// ParseID returns text as an ID, or BAD_USER_INPUT when it has not the form of one.
+func ParseID(text string) (ID, error) {
+	kind, _, _ := strings.Cut(text, "_")
+	switch kind {
+	case UserKind, ProfileKind, SessionKind:
+		if u, ok := ID(text).UUID(); ok && IDOf(kind, u) == ID(text) {
+			return ID(text), nil
+		}
+	}
+	return "", &Error{Code: BadUserInput, Message: "This is not an id of this server."}
+}
+
+// Kind returns what kind of thing the ID names.
+func (id ID) Kind() string {
+	kind, _, _ := strings.Cut(string(id), "_")
+	return kind
+}
+
+// UUID returns the 16 bytes behind the ID; ok is false when there are none.
+func (id ID) UUID() (u [16]byte, ok bool) {
+	_, text, _ := strings.Cut(string(id), "_")
+	if len(text) != 36 {
+		return u, false
+	}
+	n, err := hex.Decode(u[:], []byte(strings.ReplaceAll(text, "-", "")))
+	return u, err == nil && n == len(u)
+}

@@ -1,0 +1,78 @@
+package account
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Limits, in Unicode code points unless said otherwise.
+const (
+	MaxUsername    = 150
+	MaxEmail       = 254
+	MaxName        = 150
+	MaxDescription = 10_000
+	MaxLocation    = 30
+	MaxDeviceName  = 100
+	MaxSearch      = 100
+	MaxUserAgent   = 256
+)
+
+// Canonical returns the form in which two texts are compared: NFKC, case-folded, NFKC again (Unicode Standard,
+// section 3.13, definition D146). It is computed here alone, so that every database agrees.
+func Canonical(text string) string {
+	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(text)))
+}
+
+// CheckName returns what is wrong with a person's name: TOO_LONG or INVALID.
+func CheckName(name string) *Error { return checkLine(name, MaxName) }
+
+// CheckLocation returns what is wrong with a place: TOO_LONG or INVALID.
+func CheckLocation(location string) *Error { return checkLine(location, MaxLocation) }
+
+// CheckDeviceName returns what is wrong with the name of a device: TOO_LONG or INVALID.
+func CheckDeviceName(name string) *Error { return checkLine(name, MaxDeviceName) }
+
+// CheckSearch returns what is wrong with words to search for: TOO_LONG or INVALID.
+func CheckSearch(search string) *Error { return checkLine(search, MaxSearch) }
+
+// CheckDescription returns what is wrong with a description, which may have several lines: TOO_LONG or INVALID.
+func CheckDescription(description string) *Error {
+	return checkText(description, MaxDescription, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' })
+}
+
+func checkLine(text string, limit int) *Error {
+	return checkText(text, limit, func(rune) bool { return false })
+}
+
+func checkText(text string, limit int, allowed func(rune) bool) *Error {
+	if !wellFormed(text) {
+		return mistake(Invalid, "This is not valid Unicode text.")
+	}
+	if n := utf8.RuneCountInString(text); n > limit {
+		return mistake(TooLong, "At most %d characters, please; this has %d.", limit, n)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !allowed(r) }) {
+		return mistake(Invalid, "Control characters are not allowed here.")
+	}
+	return nil
+}
+
+// wellFormed refuses invalid UTF-8 and U+FFFD, which is what a lone surrogate in JSON or GraphQL becomes.
+func wellFormed(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
+}
+
+// Printable returns text from a request header fit to keep: valid, without control characters, cut to a limit.
+func Printable(text string, limit int) string {
+	runes := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, text))
+	return string(runes[:min(len(runes), limit)])
+}
