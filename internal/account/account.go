@@ -91,3 +91,42 @@ func (s Standing) Live(now time.Time, idle time.Duration) bool {
 		s.Status == Active &&
 		!s.Session.CreatedAt.Before(s.MinAuthTime)
 }
+
+// TokenPair is what a client holds while it is signed in.
+type TokenPair struct {
+	AccessToken           string
+	AccessTokenExpiresAt  time.Time
+	RefreshToken          *string // nil when it was delivered as a cookie
+	RefreshTokenExpiresAt time.Time
+	TokenType             string
+}
+
+// TokenKind is what a token is for.
+type TokenKind string
+
+const (
+	AccessToken  TokenKind = "ACCESS"
+	RefreshToken TokenKind = "REFRESH"
+)
+
+// ServerInfo is what a client must know before it draws a sign-up form.
+type ServerInfo struct {
+	Registration      RegistrationMode
+	EmailVerification bool
+	Password          PasswordPolicy
+}
+
+// RegistrationMode is who may register.
+type RegistrationMode string
+
+const (
+	Open   RegistrationMode = "OPEN"
+	Closed RegistrationMode = "CLOSED"
+	Invite RegistrationMode = "INVITE"
+)
+
+// PasswordPolicy is how long a password may be, in code points.
+type PasswordPolicy struct {
+	MinLength int
+	MaxLength int
+}
