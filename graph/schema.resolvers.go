@@ -7,85 +7,107 @@ package graph
 
 import (
 	"context"
-	"fmt"
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
 )
 
 func (r *mutationResolver) Register(ctx context.Context, input account.RegisterInput) (*generated.RegisterPayload, error) {
-	panic(fmt.Errorf("not implemented: Register - register"))
+	user, tokens, err := r.Auth.Register(ctx, input, clientFrom(ctx))
+	mistakes, err := userErrors(err)
+	return &generated.RegisterPayload{User: user, Tokens: tokens, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
-	panic(fmt.Errorf("not implemented: ObtainToken - obtainToken"))
+	user, tokens, err := r.Auth.ObtainToken(ctx, input, clientFrom(ctx))
+	mistakes, err := userErrors(err)
+	return &generated.ObtainTokenPayload{User: user, Tokens: tokens, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
-	panic(fmt.Errorf("not implemented: RefreshToken - refreshToken"))
+	tokens, err := r.Auth.Refresh(ctx, input.RefreshToken, clientFrom(ctx))
+	mistakes, err := userErrors(err)
+	return &generated.RefreshTokenPayload{Tokens: tokens, UserErrors: mistakes}, err
 }
 
-func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*generated.VerifyTokenPayload, error) {
-	panic(fmt.Errorf("not implemented: VerifyToken - verifyToken"))
+func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*account.Verdict, error) {
+	return r.Auth.VerifyToken(ctx, input.Token)
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context, input generated.SignOutInput) (*generated.SignOutPayload, error) {
-	panic(fmt.Errorf("not implemented: SignOut - signOut"))
+	err := r.Auth.SignOut(ctx, callerFrom(ctx), input.RefreshToken)
+	return &generated.SignOutPayload{SignedOut: err == nil}, err
 }
 
 func (r *mutationResolver) UpdateMe(ctx context.Context, input account.UpdateMeInput) (*generated.UpdateMePayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateMe - updateMe"))
+	user, err := r.Auth.UpdateMe(ctx, callerFrom(ctx), input)
+	mistakes, err := userErrors(err)
+	return &generated.UpdateMePayload{User: user, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) DeleteMe(ctx context.Context, input generated.DeleteMeInput) (*generated.DeleteMePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteMe - deleteMe"))
+	id, err := r.Auth.DeleteMe(ctx, callerFrom(ctx), input.CurrentPassword)
+	mistakes, err := userErrors(err)
+	return &generated.DeleteMePayload{DeletedUserID: id, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ChangePassword(ctx context.Context, input account.ChangePasswordInput) (*generated.ChangePasswordPayload, error) {
-	panic(fmt.Errorf("not implemented: ChangePassword - changePassword"))
+	tokens, err := r.Auth.ChangePassword(ctx, callerFrom(ctx), input, clientFrom(ctx))
+	mistakes, err := userErrors(err)
+	return &generated.ChangePasswordPayload{Tokens: tokens, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ChangeUsername(ctx context.Context, input account.ChangeUsernameInput) (*generated.ChangeUsernamePayload, error) {
-	panic(fmt.Errorf("not implemented: ChangeUsername - changeUsername"))
+	user, err := r.Auth.ChangeUsername(ctx, callerFrom(ctx), input)
+	mistakes, err := userErrors(err)
+	return &generated.ChangeUsernamePayload{User: user, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) CreateProfile(ctx context.Context, input account.ProfileInput) (*generated.CreateProfilePayload, error) {
-	panic(fmt.Errorf("not implemented: CreateProfile - createProfile"))
+	profile, err := r.Auth.CreateProfile(ctx, callerFrom(ctx), input)
+	mistakes, err := userErrors(err)
+	return &generated.CreateProfilePayload{Profile: profile, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) UpdateProfile(ctx context.Context, id account.ID, input account.ProfileInput) (*generated.UpdateProfilePayload, error) {
-	panic(fmt.Errorf("not implemented: UpdateProfile - updateProfile"))
+	profile, err := r.Auth.UpdateProfile(ctx, callerFrom(ctx), id, input)
+	mistakes, err := userErrors(err)
+	return &generated.UpdateProfilePayload{Profile: profile, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*generated.DeleteProfilePayload, error) {
-	panic(fmt.Errorf("not implemented: DeleteProfile - deleteProfile"))
+	deleted, err := r.Auth.DeleteProfile(ctx, callerFrom(ctx), id)
+	mistakes, err := userErrors(err)
+	return &generated.DeleteProfilePayload{DeletedProfileID: deleted, UserErrors: mistakes}, err
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	panic(fmt.Errorf("not implemented: ViewerCanUpdate - viewerCanUpdate"))
+	return callerFrom(ctx).MayChange(obj.UserID) == nil, nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {
-	panic(fmt.Errorf("not implemented: TotalCount - totalCount"))
+	return r.Auth.CountProfiles(ctx, obj)
 }
 
 func (r *queryResolver) Me(ctx context.Context) (*account.User, error) {
-	panic(fmt.Errorf("not implemented: Me - me"))
+	return callerFrom(ctx).User, nil
 }
 
 func (r *queryResolver) Profile(ctx context.Context, id account.ID) (*account.Profile, error) {
-	panic(fmt.Errorf("not implemented: Profile - profile"))
+	return r.Auth.Profile(ctx, callerFrom(ctx), id)
 }
 
 func (r *queryResolver) Profiles(ctx context.Context, first *int, after *string, last *int, before *string, filter *account.ProfileFilter, orderBy *account.ProfileOrder) (*account.ProfileConnection, error) {
-	panic(fmt.Errorf("not implemented: Profiles - profiles"))
+	return r.Auth.Profiles(ctx, callerFrom(ctx), account.ProfileQuery{
+		First: first, After: after, Last: last, Before: before, Filter: filter, OrderBy: orderBy,
+	})
 }
 
-func (r *queryResolver) Node(ctx context.Context, id account.ID) (generated.Node, error) {
-	panic(fmt.Errorf("not implemented: Node - node"))
+func (r *queryResolver) Node(ctx context.Context, id account.ID) (account.Node, error) {
+	return r.Auth.Node(ctx, callerFrom(ctx), id)
 }
 
 func (r *queryResolver) ServerInfo(ctx context.Context) (*account.ServerInfo, error) {
-	panic(fmt.Errorf("not implemented: ServerInfo - serverInfo"))
+	return r.Auth.ServerInfo(), nil
 }
 
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }

@@ -203,7 +203,7 @@ type MutationResolver interface {
 	Register(ctx context.Context, input account.RegisterInput) (*RegisterPayload, error)
 	ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*ObtainTokenPayload, error)
 	RefreshToken(ctx context.Context, input RefreshTokenInput) (*RefreshTokenPayload, error)
-	VerifyToken(ctx context.Context, input VerifyTokenInput) (*VerifyTokenPayload, error)
+	VerifyToken(ctx context.Context, input VerifyTokenInput) (*account.Verdict, error)
 	SignOut(ctx context.Context, input SignOutInput) (*SignOutPayload, error)
 	UpdateMe(ctx context.Context, input account.UpdateMeInput) (*UpdateMePayload, error)
 	DeleteMe(ctx context.Context, input DeleteMeInput) (*DeleteMePayload, error)
@@ -223,7 +223,7 @@ type QueryResolver interface {
 	Me(ctx context.Context) (*account.User, error)
 	Profile(ctx context.Context, id account.ID) (*account.Profile, error)
 	Profiles(ctx context.Context, first *int, after *string, last *int, before *string, filter *account.ProfileFilter, orderBy *account.ProfileOrder) (*account.ProfileConnection, error)
-	Node(ctx context.Context, id account.ID) (Node, error)
+	Node(ctx context.Context, id account.ID) (account.Node, error)
 	ServerInfo(ctx context.Context) (*account.ServerInfo, error)
 }
 
@@ -2707,8 +2707,8 @@ func (ec *executionContext) _Mutation_verifyToken(ctx context.Context, field gra
 			return ec.Resolvers.Mutation().VerifyToken(ctx, fc.Args["input"].(VerifyTokenInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *VerifyTokenPayload) graphql.Marshaler {
-			return ec.marshalNVerifyTokenPayload2ᚖlatchkeyᚋgraphᚋgeneratedᚐVerifyTokenPayload(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *account.Verdict) graphql.Marshaler {
+			return ec.marshalNVerifyTokenPayload2ᚖlatchkeyᚋinternalᚋaccountᚐVerdict(ctx, selections, v)
 		},
 		true,
 		true,
@@ -4000,11 +4000,11 @@ func (ec *executionContext) _Query_node(ctx context.Context, field graphql.Colle
 			directive1 := func(ctx context.Context) (any, error) {
 				role, err := ec.unmarshalNRole2latchkeyᚋinternalᚋaccountᚐRole(ctx, "MEMBER")
 				if err != nil {
-					var zeroVal Node
+					var zeroVal account.Node
 					return zeroVal, err
 				}
 				if ec.Directives.Auth == nil {
-					var zeroVal Node
+					var zeroVal account.Node
 					return zeroVal, errors.New("directive auth is not implemented")
 				}
 				return ec.Directives.Auth(ctx, nil, directive0, role)
@@ -4013,8 +4013,8 @@ func (ec *executionContext) _Query_node(ctx context.Context, field graphql.Colle
 			next = directive1
 			return next
 		},
-		func(ctx context.Context, selections ast.SelectionSet, v Node) graphql.Marshaler {
-			return ec.marshalONode2latchkeyᚋgraphᚋgeneratedᚐNode(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v account.Node) graphql.Marshaler {
+			return ec.marshalONode2latchkeyᚋinternalᚋaccountᚐNode(ctx, selections, v)
 		},
 		true,
 		false,
@@ -4964,7 +4964,7 @@ func (ec *executionContext) fieldContext_UserError_message(_ context.Context, fi
 	return graphql.NewScalarFieldContext("UserError", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _VerifyTokenPayload_valid(ctx context.Context, field graphql.CollectedField, obj *VerifyTokenPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _VerifyTokenPayload_valid(ctx context.Context, field graphql.CollectedField, obj *account.Verdict) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4987,7 +4987,7 @@ func (ec *executionContext) fieldContext_VerifyTokenPayload_valid(_ context.Cont
 	return graphql.NewScalarFieldContext("VerifyTokenPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _VerifyTokenPayload_kind(ctx context.Context, field graphql.CollectedField, obj *VerifyTokenPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _VerifyTokenPayload_kind(ctx context.Context, field graphql.CollectedField, obj *account.Verdict) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5010,7 +5010,7 @@ func (ec *executionContext) fieldContext_VerifyTokenPayload_kind(_ context.Conte
 	return graphql.NewScalarFieldContext("VerifyTokenPayload", field, false, false, errors.New("field of type TokenKind does not have child fields"))
 }
 
-func (ec *executionContext) _VerifyTokenPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *VerifyTokenPayload) (ret graphql.Marshaler) {
+func (ec *executionContext) _VerifyTokenPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *account.Verdict) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -6587,7 +6587,7 @@ func (ec *executionContext) unmarshalInputVerifyTokenInput(ctx context.Context, 
 
 // region    ************************** interface.gotpl ***************************
 
-func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj Node) graphql.Marshaler {
+func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj account.Node) graphql.Marshaler {
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
@@ -7952,7 +7952,7 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 
 var verifyTokenPayloadImplementors = []string{"VerifyTokenPayload"}
 
-func (ec *executionContext) _VerifyTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *VerifyTokenPayload) graphql.Marshaler {
+func (ec *executionContext) _VerifyTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *account.Verdict) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, verifyTokenPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -8862,7 +8862,7 @@ func (ec *executionContext) unmarshalNVerifyTokenInput2latchkeyᚋgraphᚋgenera
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNVerifyTokenPayload2ᚖlatchkeyᚋgraphᚋgeneratedᚐVerifyTokenPayload(ctx context.Context, sel ast.SelectionSet, v *VerifyTokenPayload) graphql.Marshaler {
+func (ec *executionContext) marshalNVerifyTokenPayload2ᚖlatchkeyᚋinternalᚋaccountᚐVerdict(ctx context.Context, sel ast.SelectionSet, v *account.Verdict) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -9097,7 +9097,7 @@ func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.Sele
 	return res
 }
 
-func (ec *executionContext) marshalONode2latchkeyᚋgraphᚋgeneratedᚐNode(ctx context.Context, sel ast.SelectionSet, v Node) graphql.Marshaler {
+func (ec *executionContext) marshalONode2latchkeyᚋinternalᚋaccountᚐNode(ctx context.Context, sel ast.SelectionSet, v account.Node) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -4,13 +4,7 @@ package generated
 
 import (
 	"latchkey/internal/account"
-	"time"
 )
-
-// A thing that can be fetched again by its id alone, through `node`.
-type Node interface {
-	IsNode()
-}
 
 // Every other session ends; the caller goes on with the pair returned here.
 type ChangePasswordPayload struct {
@@ -132,14 +126,4 @@ type UpdateProfilePayload struct {
 type VerifyTokenInput struct {
 	// An access token or a refresh token.
 	Token string `json:"token"`
-}
-
-// What the server thinks of a token.
-type VerifyTokenPayload struct {
-	// Whether it would be accepted now.
-	Valid bool `json:"valid"`
-	// What it is for; null when it is not valid.
-	Kind *account.TokenKind `json:"kind,omitempty"`
-	// When it stops working if nothing ends it sooner; null when it is not valid.
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }

@@ -27,6 +27,9 @@ const (
 	Disabled Status = "DISABLED"
 )
 
+// Node is a thing that can be fetched again by its ID alone.
+type Node interface{ IsNode() }
+
 // User is the private half of an account, seen by its owner and by staff alone. Credentials are not part of it.
 type User struct {
 	ID            ID
@@ -108,6 +111,13 @@ const (
 	AccessToken  TokenKind = "ACCESS"
 	RefreshToken TokenKind = "REFRESH"
 )
+
+// Verdict is what the server thinks of a token.
+type Verdict struct {
+	Valid     bool
+	Kind      *TokenKind // nil when it is not valid
+	ExpiresAt *time.Time // nil when it is not valid
+}
 
 // ServerInfo is what a client must know before it draws a sign-up form.
 type ServerInfo struct {

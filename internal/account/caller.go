@@ -5,10 +5,14 @@ type Caller struct {
 	User      *User // nil when signed out
 	SessionID ID
 	Reason    Reason // why the caller counts as signed out
+	Err       error  // why it could not be found out who this is; such a caller may nothing
 }
 
 // May returns nil when the caller is signed in with at least the role; else UNAUTHENTICATED or FORBIDDEN.
 func (c *Caller) May(least Role) error {
+	if c.Err != nil {
+		return c.Err
+	}
 	if c.User == nil {
 		return &Error{Code: Unauthenticated, Reason: c.Reason, Message: explain[c.Reason]}
 	}

@@ -3,6 +3,7 @@ package account
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -101,6 +102,21 @@ func (m *Mistakes) Add(e *Error, path ...string) {
 	}
 }
 
+// At tells whether something is wrong at a path inside the input.
+func (m Mistakes) At(path ...string) bool {
+	return slices.ContainsFunc(m, func(e *Error) bool { return slices.Equal(e.Field, path) })
+}
+
+// Collect takes over the mistakes in err and returns nil; any other err it returns as it is.
+func (m *Mistakes) Collect(err error) error {
+	var more Mistakes
+	if errors.As(err, &more) {
+		*m = append(*m, more...)
+		return nil
+	}
+	return err
+}
+
 // Err returns the mistakes as an error, or nil when there are none.
 func (m Mistakes) Err() error {
 	if len(m) == 0 {
@@ -109,10 +125,26 @@ func (m Mistakes) Err() error {
 	return m
 }
 
+// At returns e as a mistake at a path inside the input.
+func (e *Error) At(path ...string) error {
+	var m Mistakes
+	m.Add(e, path...)
+	return m
+}
+
 // Mistake returns one mistake as an error, at a path inside the input.
 func Mistake(code Code, message string, path ...string) error {
 	return Mistakes{{Code: code, Field: path, Message: message}}
 }
+
+// TakenUsername is the mistake of choosing somebody's username.
+func TakenUsername() *Error { return mistake(Taken, "This username is taken.") }
+
+// TakenEmail is the mistake of giving somebody's e-mail address.
+func TakenEmail() *Error { return mistake(Taken, "This e-mail address is taken.") }
+
+// SecondProfile is the mistake of making a profile beside the one there is.
+func SecondProfile() *Error { return mistake(AlreadyExists, "You have a profile already.") }
 
 func mistake(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

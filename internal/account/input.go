@@ -8,6 +8,14 @@ const (
 	InCookie TokenDelivery = "COOKIE"
 )
 
+// Check returns INVALID for a delivery that this server does not offer.
+func (d TokenDelivery) Check() *Error {
+	if d == InCookie {
+		return mistake(Invalid, "This server delivers tokens in the body only.")
+	}
+	return nil
+}
+
 // RegisterInput asks for a new account.
 type RegisterInput struct {
 	Username *string
@@ -35,6 +43,7 @@ func (in RegisterInput) Check() (m Mistakes) {
 	if in.Profile != nil {
 		m = append(m, in.Profile.Check("profile")...)
 	}
+	m.Add(in.Delivery.Check(), "delivery")
 	return m
 }
 
@@ -44,6 +53,15 @@ type ObtainTokenInput struct {
 	Password   string
 	Delivery   TokenDelivery
 	DeviceName *string
+}
+
+// Check returns all that is wrong with the input but its identifier and password, which are right or not.
+func (in ObtainTokenInput) Check() (m Mistakes) {
+	if in.DeviceName != nil {
+		m.Add(CheckDeviceName(*in.DeviceName), "deviceName")
+	}
+	m.Add(in.Delivery.Check(), "delivery")
+	return m
 }
 
 // UpdateMeInput changes the private half of the caller's account. What is nil stays.

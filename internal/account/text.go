@@ -66,6 +66,21 @@ func wellFormed(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
+// SignInKeys returns the canonical forms by which to look for whoever signs in: of a username, or, when identifier has an
+// @, of an e-mail address. Both are empty, which nobody's are, for what can be neither.
+func SignInKeys(identifier string) (usernameKey, emailKey string) {
+	switch {
+	case len(identifier) > maxIdentifier || !wellFormed(identifier) || strings.ContainsRune(identifier, 0):
+		return "", ""
+	case strings.ContainsRune(identifier, '@'):
+		return "", EmailKey(identifier)
+	}
+	return UsernameKey(identifier), ""
+}
+
+// maxIdentifier is in bytes, and more than the longest username or address has.
+const maxIdentifier = 4 * MaxEmail
+
 // Printable returns text from a request header fit to keep: valid, without control characters, cut to a limit.
 func Printable(text string, limit int) string {
 	runes := []rune(strings.Map(func(r rune) rune {

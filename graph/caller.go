@@ -1,0 +1,106 @@
+package graph
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"latchkey/internal/account"
+	"latchkey/internal/auth"
+)
+
+type callerKey struct{}
+
+// asking is who asks, found out when a field first wants to know: public fields cost no look at the session.
+type asking struct {
+	find   func() *account.Caller
+	found  atomic.Pointer[account.Caller]
+	client auth.Client
+}
+
+// WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
+// section 2.1) and the client it comes from. X-Forwarded-For is believed as far as it was written by trusted proxies.
+func WithCaller(verbs *auth.Service, trusted []netip.Prefix, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := &asking{client: auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()}}
+		ctx := context.WithValue(r.Context(), callerKey{}, who)
+		who.find = sync.OnceValue(func() *account.Caller {
+			caller := authenticate(ctx, verbs, r.Header.Values("Authorization"))
+			who.found.Store(caller)
+			return caller
+		})
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// authenticate finds the caller behind the Authorization headers. More than one header, or one of another scheme, is
+// no proof of anything.
+func authenticate(ctx context.Context, verbs *auth.Service, headers []string) *account.Caller {
+	if len(headers) == 0 {
+		return &account.Caller{Reason: account.ReasonMissing}
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return &account.Caller{Reason: account.ReasonInvalid}
+	}
+	return verbs.Authenticate(ctx, token)
+}
+
+// callerFrom returns whoever makes the request.
+func callerFrom(ctx context.Context) *account.Caller { return ctx.Value(callerKey{}).(*asking).find() }
+
+// clientFrom returns where the request comes from.
+func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{}).(*asking).client }
+
+// callerID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
+func callerID(ctx context.Context) string {
+	who, ok := ctx.Value(callerKey{}).(*asking)
+	if !ok {
+		return ""
+	}
+	if caller := who.found.Load(); caller != nil && caller.User != nil {
+		return string(caller.User.ID)
+	}
+	return ""
+}
+
+// clientAddress returns the address of the right-most hop that is not a trusted proxy, or "" when it cannot be read.
+func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	address := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && isTrusted(address, trusted); i-- {
+		hop, err := parseHop(hops[i])
+		if err != nil {
+			break
+		}
+		address = hop
+	}
+	return address.WithZone("").String()
+}
+
+// parseHop reads an address as proxies write it: bare, with a port, or bracketed.
+func parseHop(text string) (netip.Addr, error) {
+	text = strings.TrimSpace(text)
+	if host, _, err := net.SplitHostPort(text); err == nil {
+		text = host
+	}
+	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return address.Unmap(), err
+}
+
+func isTrusted(address netip.Addr, trusted []netip.Prefix) bool {
+	for _, prefix := range trusted {
+		if prefix.Contains(address) {
+			return true
+		}
+	}
+	return false
+}

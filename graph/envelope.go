@@ -1,0 +1,174 @@
+package graph
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+
+	"latchkey/internal/account"
+)
+
+const maxNesting = 32 // objects and lists inside each other, in the JSON of a request
+
+// parseBody reads the body of a POST request: one JSON object with the members query, operationName, variables and
+// extensions (GraphQL over HTTP, section 5). Other members are ignored. It fails with BAD_USER_INPUT.
+func parseBody(body []byte) (*graphql.RawParams, error) {
+	decoded, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	members, ok := decoded.(map[string]any)
+	if !ok {
+		return nil, malformed("A request is one JSON object; lists of requests are not taken.")
+	}
+	return parseMembers(members)
+}
+
+// parseURL reads the query string of a GET request, whose variables and extensions are JSON. It fails with
+// BAD_USER_INPUT.
+func parseURL(query string) (*graphql.RawParams, error) {
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, malformed("The query string is not well formed.")
+	}
+	members := map[string]any{}
+	for name, texts := range parameters {
+		if len(texts) > 1 {
+			return nil, malformed("A parameter is given twice.")
+		}
+		members[name] = texts[0]
+	}
+	for _, name := range []string{"variables", "extensions"} {
+		text, given := members[name].(string)
+		if !given {
+			continue
+		}
+		if members[name], err = decode([]byte(text)); err != nil {
+			return nil, err
+		}
+	}
+	return parseMembers(members)
+}
+
+func parseMembers(members map[string]any) (*graphql.RawParams, error) {
+	for name := range members {
+		for _, known := range []string{"query", "operationName", "variables", "extensions"} {
+			if name != known && strings.EqualFold(name, known) {
+				return nil, malformed("Write query, operationName, variables and extensions with just these capital letters.")
+			}
+		}
+	}
+	query, err := member[string](members, "query", "a string")
+	if err != nil {
+		return nil, err
+	}
+	if members["query"] == nil {
+		return nil, malformed("The request has no query.")
+	}
+	name, err := member[string](members, "operationName", "a string")
+	if err != nil {
+		return nil, err
+	}
+	variables, err := member[map[string]any](members, "variables", "an object")
+	if err != nil {
+		return nil, err
+	}
+	extensions, err := member[map[string]any](members, "extensions", "an object")
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(query) || !utf8.ValidString(name) {
+		return nil, malformed("The request is not valid UTF-8.")
+	}
+	return &graphql.RawParams{Query: query, OperationName: name, Variables: variables, Extensions: extensions}, nil
+}
+
+// member returns a member as a T, or the zero T when it is left out or null.
+func member[T any](members map[string]any, name, want string) (value T, err error) {
+	if members[name] == nil {
+		return value, nil
+	}
+	value, ok := members[name].(T)
+	if !ok {
+		return value, malformed("In a request, %s is %s.", name, want)
+	}
+	return value, nil
+}
+
+// decode reads one JSON text (RFC 8259) as maps, lists, strings, json.Numbers, booleans and nil. Unlike encoding/json
+// it refuses a name that occurs twice in an object, which two readers may understand in two ways, and invalid UTF-8.
+func decode(text []byte) (any, error) {
+	if !utf8.Valid(text) {
+		return nil, malformed("The request is not valid UTF-8.")
+	}
+	if !json.Valid(text) {
+		return nil, malformed("The request is not valid JSON.")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return decodeValue(d, maxNesting)
+}
+
+func decodeValue(d *json.Decoder, levels int) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	opening, ok := token.(json.Delim)
+	if !ok {
+		return token, nil
+	}
+	if levels == 0 {
+		return nil, malformed("The request nests JSON more than %d deep.", maxNesting)
+	}
+	var value any
+	if opening == '[' {
+		value, err = decodeList(d, levels-1)
+	} else {
+		value, err = decodeObject(d, levels-1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = d.Token() // the closing one
+	return value, err
+}
+
+func decodeList(d *json.Decoder, levels int) ([]any, error) {
+	list := []any{}
+	for d.More() {
+		value, err := decodeValue(d, levels)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, value)
+	}
+	return list, nil
+}
+
+func decodeObject(d *json.Decoder, levels int) (map[string]any, error) {
+	object := map[string]any{}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := token.(string)
+		if _, twice := object[name]; twice {
+			return nil, malformed("A JSON object in the request has a name twice.")
+		}
+		if object[name], err = decodeValue(d, levels); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+func malformed(format string, args ...any) error {
+	return &account.Error{Code: account.BadUserInput, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,80 @@
+package graph
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/99designs/gqlgen/graphql/playground"
+	"github.com/rs/cors"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+)
+
+const (
+	requestTime     = 10 * time.Second
+	cachedDocuments = 1_000
+)
+
+// Options are what an installation decides about its endpoint.
+type Options struct {
+	Development    bool     // tells the schema to whoever asks, and proposes names for misspelt ones
+	AllowedOrigins []string // web origins whose scripts may call with credentials, such as https://app.example.com
+	Log            *slog.Logger
+}
+
+// NewHandler returns the endpoint for a schema; it belongs at /graphql, inside WithRequestID. A request is at most
+// 256 KiB and 2,000 tokens, nests 12 fields, tries one credential and is over after 10 seconds.
+func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
+	errors := presenter{log: o.Log}
+	exec := executor.New(es)
+	exec.SetErrorPresenter(errors.present)
+	exec.SetRecoverFunc(errors.recovered)
+	exec.SetParserTokenLimit(maxTokens)
+	exec.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	exec.SetDisableSuggestion(!o.Development)
+	if !o.Development {
+		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
+	}
+	exec.Use(limits{development: o.Development})
+	endpoint := &transport{
+		exec:      exec,
+		schema:    es.Schema(),
+		errors:    errors,
+		wording:   newWording(es.Schema(), o.Development),
+		log:       o.Log,
+		timeLimit: requestTime,
+	}
+	return cors.New(cors.Options{
+		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every
+		// sandboxed document calls itself null.
+		AllowOriginFunc: func(origin string) bool {
+			return origin != "null" && slices.Contains(o.AllowedOrigins, origin)
+		},
+		AllowedMethods:   []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders:   []string{"Authorization", "Content-Type", requestIDHeader},
+		ExposedHeaders:   []string{requestIDHeader, "Retry-After"},
+		AllowCredentials: true,
+	}).Handler(endpoint)
+}
+
+// rulesWithoutSuggestions spares the search for similar names, which costs more than all other validation, where nobody
+// is told them. The executor replaces the remaining two rules itself.
+func rulesWithoutSuggestions() *rules.Rules {
+	list := rules.NewDefaultRules()
+	list.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
+	list.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
+	list.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	return list
+}
+
+// Explorer returns the page on which a developer tries out queries, for GET / alone.
+func Explorer() http.Handler {
+	explorer := http.NewServeMux()
+	explorer.Handle("GET /{$}", playground.Handler("Latchkey", "/graphql"))
+	return explorer
+}

@@ -1,0 +1,34 @@
+package graph
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"regexp"
+)
+
+const requestIDHeader = "X-Request-Id"
+
+var acceptableRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+type requestIDKey struct{}
+
+// WithRequestID names each request, so that what a client saw can be found in the log. It takes the X-Request-Id of the
+// request when that is 1 to 128 of A-Z, a-z, 0-9, dot, underscore and hyphen; otherwise it makes one of at least 128
+// random bits. Every answer carries it in the same header.
+func WithRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get(requestIDHeader)
+		if !acceptableRequestID.MatchString(id) {
+			id = rand.Text()
+		}
+		w.Header().Set(requestIDHeader, id)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+	})
+}
+
+// requestID returns the id of the request, or "" outside of WithRequestID.
+func requestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}

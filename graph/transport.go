@@ -1,0 +1,283 @@
+package graph
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"latchkey/internal/account"
+)
+
+const (
+	maxBody = 256 << 10 // bytes
+	maxName = 64        // bytes of an operation's name in the log
+
+	allMethods = "GET, POST, OPTIONS"
+
+	jsonType    = "application/json"
+	graphqlType = "application/graphql-response+json"
+)
+
+// transport speaks GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/): POST with a JSON body, and
+// GET for queries. No answer repeats anything of its request but the names that the client chose for the data.
+type transport struct {
+	exec      *executor.Executor
+	schema    *ast.Schema
+	errors    presenter
+	wording   wording
+	log       *slog.Logger
+	timeLimit time.Duration // of one request
+}
+
+// exchange is one request and what became of it.
+type exchange struct {
+	media     string
+	malformed int                      // the status of a request that could not be read, otherwise 0
+	allow     string                   // with status 405
+	operation *ast.OperationDefinition // nil when the request was refused
+	response  *graphql.Response
+}
+
+// ServeHTTP answers a request and writes one line about it to the log. It does not panic.
+func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Add("Vary", "Accept")
+	if r.Method == http.MethodOptions {
+		header.Set("Allow", allMethods)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(r.Context()), t.timeLimit)
+	defer cancel()
+
+	x := &exchange{media: jsonType}
+	body := t.answer(ctx, x, w, r)
+	if x.allow != "" {
+		header.Set("Allow", x.allow)
+	}
+	header.Set("Content-Type", x.media+"; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(x.status())
+	w.Write(body)
+	t.record(ctx, x)
+}
+
+// answer returns the body of the answer, also when something panics.
+func (t *transport) answer(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) (body []byte) {
+	defer func() {
+		if value := recover(); value != nil {
+			x.response = t.refuse(ctx, t.errors.recovered(ctx, value))
+			body = encode(x.response)
+		}
+	}()
+	x.response = t.run(ctx, x, w, r)
+	return encode(x.response)
+}
+
+func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) *graphql.Response {
+	params, err := x.read(w, r)
+	if err != nil {
+		return t.refuse(ctx, err)
+	}
+	operation, errs := t.exec.CreateOperationContext(ctx, params)
+	if errs == nil {
+		errs = checkVariables(t.schema, operation, params.Variables)
+	}
+	if errs != nil {
+		return t.exec.DispatchError(ctx, t.wording.refusals(errs))
+	}
+	if r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
+		x.malformed, x.allow = http.StatusMethodNotAllowed, http.MethodPost
+		return t.refuse(ctx, malformed("GET can only read: send a mutation by POST."))
+	}
+	x.operation = operation.Operation
+	respond, ctx := t.exec.DispatchOperation(ctx, operation)
+	if response := respond(ctx); response != nil {
+		return response
+	}
+	return t.refuse(ctx, ctx.Err())
+}
+
+func (t *transport) refuse(ctx context.Context, err error) *graphql.Response {
+	return t.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
+}
+
+// read returns what the client asks for; otherwise it settles the status and returns why not.
+func (x *exchange) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+	media, ok := negotiate(strings.Join(r.Header.Values("Accept"), ","))
+	if !ok {
+		x.malformed = http.StatusNotAcceptable
+		return nil, malformed("Answers come as %s or %s.", graphqlType, jsonType)
+	}
+	x.media = media
+	x.malformed = http.StatusBadRequest
+	var params *graphql.RawParams
+	var err error
+	switch r.Method {
+	case http.MethodGet:
+		params, err = parseURL(r.URL.RawQuery)
+	case http.MethodPost:
+		params, err = x.readBody(w, r)
+	default:
+		x.malformed, x.allow = http.StatusMethodNotAllowed, allMethods
+		err = malformed("Send GET or POST.")
+	}
+	if err == nil {
+		x.malformed = 0
+	}
+	return params, err
+}
+
+func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+	if !isJSON(r.Header.Values("Content-Type")) {
+		x.malformed = http.StatusUnsupportedMediaType
+		return nil, malformed("Send %s, in UTF-8.", jsonType)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+		x.malformed = http.StatusRequestEntityTooLarge
+		return nil, malformed("A request has at most %d KiB.", maxBody>>10)
+	}
+	if err != nil {
+		return nil, malformed("The request ended too early.")
+	}
+	return parseBody(body)
+}
+
+// status follows section 6.4: what could not be read is 4xx; what ran is 200; of the rest, application/json says 200
+// and application/graphql-response+json 400. Only when nothing came of a request through our own fault is it 500.
+func (x *exchange) status() int {
+	switch {
+	case x.malformed != 0:
+		return x.malformed
+	case x.response.Data != nil:
+		return http.StatusOK
+	case x.code() == string(account.Internal):
+		return http.StatusInternalServerError
+	case x.media == graphqlType:
+		return http.StatusBadRequest
+	default:
+		return http.StatusOK
+	}
+}
+
+// code returns the code of the first error, or OK.
+func (x *exchange) code() string {
+	if len(x.response.Errors) == 0 {
+		return "OK"
+	}
+	return fmt.Sprint(x.response.Errors[0].Extensions["code"])
+}
+
+// record logs who asked for what kind of thing and how it went. Neither the document nor the variables are for the log.
+func (t *transport) record(ctx context.Context, x *exchange) {
+	kind, name := "refused", ""
+	if x.operation != nil {
+		kind, name = string(x.operation.Operation), x.operation.Name
+	}
+	if len(name) > maxName {
+		name = ""
+	}
+	t.log.LogAttrs(ctx, slog.LevelInfo, "operation",
+		slog.String("kind", kind),
+		slog.String("name", name),
+		slog.String("code", x.code()),
+		slog.Duration("duration", time.Since(graphql.GetStartTime(ctx))),
+		slog.String("user", callerID(ctx)),
+		slog.String("request", requestID(ctx)))
+}
+
+// encode writes a response map as JSON, the errors first and no data entry when nothing ran (GraphQL specification,
+// section 7.1).
+func encode(response *graphql.Response) []byte {
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(struct {
+		Errors gqlerror.List   `json:"errors,omitempty"`
+		Data   json.RawMessage `json:"data,omitempty"`
+	}{response.Errors, response.Data}); err != nil {
+		panic(err)
+	}
+	return body.Bytes()
+}
+
+// isJSON tells whether the Content-Type of a request says JSON in UTF-8, which is also what no charset means.
+func isJSON(contentType []string) bool {
+	if len(contentType) != 1 {
+		return false
+	}
+	media, parameters, err := mime.ParseMediaType(contentType[0])
+	return err == nil && media == jsonType && isUTF8(parameters)
+}
+
+func isUTF8(parameters map[string]string) bool {
+	charset, named := parameters["charset"]
+	return !named || strings.EqualFold(charset, "utf-8")
+}
+
+// negotiate returns which media type of an answer the client likes best (RFC 9110, section 12.5.1): by quality, then
+// the one it names more precisely, then the one it names first, and application/json when it does not say.
+func negotiate(accept string) (media string, ok bool) {
+	if strings.TrimSpace(accept) == "" {
+		return jsonType, true
+	}
+	var most liking
+	for _, offer := range []string{jsonType, graphqlType} {
+		if l := likes(accept, offer); l.quality > 0 && l.compare(most) > 0 {
+			media, most = offer, l
+		}
+	}
+	return media, media != ""
+}
+
+// liking is how much a client wants a media type.
+type liking struct {
+	quality   float64
+	precision int // 1 for */*, 2 for application/*, 3 for the media type itself
+	place     int // in the header
+}
+
+func (l liking) compare(other liking) int {
+	return cmp.Or(
+		cmp.Compare(l.quality, other.quality),
+		cmp.Compare(l.precision, other.precision),
+		cmp.Compare(other.place, l.place))
+}
+
+// likes returns the liking that the most precise range of an Accept header has for a media type.
+func likes(accept, offer string) (most liking) {
+	precisions := map[string]int{"*/*": 1, "application/*": 2, offer: 3}
+	for place, text := range strings.Split(accept, ",") {
+		media, parameters, err := mime.ParseMediaType(text)
+		precision := precisions[media]
+		if err != nil || precision <= most.precision || !isUTF8(parameters) {
+			continue
+		}
+		quality := 1.0
+		if q, weighed := parameters["q"]; weighed {
+			if quality, err = strconv.ParseFloat(q, 64); err != nil {
+				continue
+			}
+		}
+		most = liking{quality: quality, precision: precision, place: place}
+	}
+	return most
+}

@@ -1,0 +1,148 @@
+package graph
+
+import (
+	"encoding/json"
+	"reflect"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"latchkey/internal/account"
+)
+
+// checkVariables refuses variables that do not fit their types by the letter of the GraphQL specification, sections 3.5
+// to 3.12, "Input Coercion". The executor has already checked them, but loosely: it lets a number pass for a string, a
+// string for a number, an enum value in any case, and null wherever a default value stands. given is what the client
+// sent.
+func checkVariables(schema *ast.Schema, operation *graphql.OperationContext, given map[string]any) gqlerror.List {
+	for _, variable := range operation.Operation.VariableDefinitions {
+		value, ok := given[variable.Variable]
+		if !ok {
+			continue
+		}
+		path := ast.Path{ast.PathName("variable"), ast.PathName(variable.Variable)}
+		if err := checkInput(schema, variable.Type, value, path); err != nil {
+			return gqlerror.List{err}
+		}
+	}
+	if nullMisplaced(operation.Operation.SelectionSet, operation.Variables, map[string]bool{}) {
+		return gqlerror.List{refusal(account.BadUserInput, "A variable is null where null is not allowed.")}
+	}
+	return nil
+}
+
+func checkInput(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *gqlerror.Error {
+	if value == nil {
+		return misfit(!want.NonNull, path)
+	}
+	if want.Elem != nil {
+		list := reflect.ValueOf(value)
+		if list.Kind() != reflect.Slice {
+			return checkInput(schema, want.Elem, value, path)
+		}
+		for i := range list.Len() {
+			if err := checkInput(schema, want.Elem, list.Index(i).Interface(), append(path, ast.PathIndex(i))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	definition := schema.Types[want.NamedType]
+	switch definition.Kind {
+	case ast.InputObject:
+		object, ok := value.(map[string]any)
+		if !ok {
+			return misfit(false, path)
+		}
+		for _, field := range definition.Fields {
+			if value, given := object[field.Name]; given {
+				if err := checkInput(schema, field.Type, value, append(path, ast.PathName(field.Name))); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	case ast.Enum:
+		name, ok := value.(string)
+		return misfit(ok && definition.EnumValues.ForName(name) != nil, path)
+	default:
+		return misfit(fitsScalar(want.NamedType, value), path)
+	}
+}
+
+func fitsScalar(name string, value any) bool {
+	_, isString := value.(string)
+	number, isNumber := value.(json.Number)
+	_, isBoolean := value.(bool)
+	switch name {
+	case "Int":
+		_, err := strconv.ParseInt(string(number), 10, 32)
+		return err == nil
+	case "Float":
+		return isNumber
+	case "ID":
+		_, err := number.Int64()
+		return isString || err == nil
+	case "Boolean":
+		return isBoolean
+	default:
+		return isString
+	}
+}
+
+// misfit returns nil when the value fits, else the error that the executor would have returned.
+func misfit(fits bool, path ast.Path) *gqlerror.Error {
+	if fits {
+		return nil
+	}
+	return gqlerror.ErrorPathf(path, "misfit")
+}
+
+// nullMisplaced tells whether a null variable stands where null is not allowed. Validation cannot see it when the
+// variable or the position has a default value (GraphQL specification, section 5.8.5).
+func nullMisplaced(set ast.SelectionSet, variables map[string]any, spread map[string]bool) bool {
+	for _, selection := range set {
+		var arguments ast.ArgumentList
+		var directives ast.DirectiveList
+		var inside ast.SelectionSet
+		switch selection := selection.(type) {
+		case *ast.Field:
+			arguments, directives, inside = selection.Arguments, selection.Directives, selection.SelectionSet
+		case *ast.InlineFragment:
+			directives, inside = selection.Directives, selection.SelectionSet
+		case *ast.FragmentSpread:
+			directives = selection.Directives
+			if !spread[selection.Name] {
+				spread[selection.Name] = true
+				inside = selection.Definition.SelectionSet
+			}
+		}
+		for _, directive := range directives {
+			arguments = append(arguments[:len(arguments):len(arguments)], directive.Arguments...)
+		}
+		for _, argument := range arguments {
+			if nullWithin(argument.Value, variables) {
+				return true
+			}
+		}
+		if nullMisplaced(inside, variables, spread) {
+			return true
+		}
+	}
+	return false
+}
+
+func nullWithin(value *ast.Value, variables map[string]any) bool {
+	if value.Kind == ast.Variable {
+		given, ok := variables[value.Raw]
+		return ok && given == nil && value.ExpectedType != nil && value.ExpectedType.NonNull
+	}
+	for _, child := range value.Children {
+		if nullWithin(child.Value, variables) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,39 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"latchkey/internal/account"
+	"latchkey/internal/token"
+)
+
+// Authenticate returns whoever an access token speaks for: a user in a live session, or somebody unknown and why. It
+// reads the session's row every time, so what ends a session ends its access tokens at once.
+func (s *Service) Authenticate(ctx context.Context, accessToken string) *account.Caller {
+	caller, _ := s.authenticate(ctx, accessToken)
+	return caller
+}
+
+func (s *Service) authenticate(ctx context.Context, text string) (*account.Caller, token.Claims) {
+	claims, err := s.access.Check(text)
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		return &account.Caller{Reason: account.ReasonExpired}, claims
+	case err != nil:
+		s.Log.DebugContext(ctx, "access token refused", "error", err)
+		return &account.Caller{Reason: account.ReasonInvalid}, claims
+	}
+	family, err := s.store.Family(ctx, account.ID(claims.SessionID))
+	switch {
+	case account.Failed(err, account.NotFound):
+		return &account.Caller{Reason: account.ReasonRevoked}, claims
+	case err != nil:
+		return &account.Caller{Err: err}, claims
+	case family.Session.UserID != account.ID(claims.Subject):
+		return &account.Caller{Reason: account.ReasonInvalid}, claims
+	case !family.Live(s.Now(), s.IdleTTL):
+		return &account.Caller{Reason: account.ReasonRevoked}, claims
+	}
+	return &account.Caller{User: family.User, SessionID: family.Session.ID}, claims
+}

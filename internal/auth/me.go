@@ -1,0 +1,132 @@
+package auth
+
+import (
+	"context"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store"
+)
+
+// UpdateMe changes the private half of the caller's account. Mistakes: TOO_LONG, INVALID.
+func (s *Service) UpdateMe(ctx context.Context, caller *account.Caller, in account.UpdateMeInput) (*account.User, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	if err := in.Check().Err(); err != nil {
+		return nil, err
+	}
+	user := *caller.User
+	if in.Name != nil {
+		if err := s.store.SetName(ctx, user.ID, *in.Name); err != nil {
+			return nil, gone(err)
+		}
+		user.Name = *in.Name
+	}
+	return &user, nil
+}
+
+// DeleteMe removes the caller's account with all that is theirs, and returns the ID it had. Mistake:
+// INVALID_CREDENTIALS.
+func (s *Service) DeleteMe(ctx context.Context, caller *account.Caller, currentPassword string) (*account.ID, error) {
+	proof, err := s.prove(ctx, caller, currentPassword)
+	if err != nil {
+		return nil, err
+	}
+	switch deleted, err := s.store.DeleteUser(ctx, proof.UserID, proof.PasswordHash); {
+	case err != nil:
+		return nil, err
+	case !deleted:
+		return nil, wrongPassword()
+	}
+	return &proof.UserID, nil
+}
+
+// ChangePassword replaces the caller's password and ends all their sessions, the caller's included, for which a new
+// one begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). Mistakes: INVALID_CREDENTIALS and those of a password.
+func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client) (*account.TokenPair, error) {
+	mistakes := account.Mistakes{}
+	proof, err := s.prove(ctx, caller, in.CurrentPassword)
+	if err := mistakes.Collect(err); err != nil {
+		return nil, err
+	}
+	user := caller.User
+	mistakes.Add(s.policy.Check(in.NewPassword, user.Username, value(user.Email, ""), user.Name), "newPassword")
+	mistakes.Add(in.Delivery.Check(), "delivery")
+	if err := mistakes.Err(); err != nil {
+		return nil, err
+	}
+	hash, err := s.passwords.Hash(ctx, in.NewPassword)
+	if err != nil {
+		return nil, err
+	}
+	var tokens *account.TokenPair
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		epoch, ok, err := tx.SetPassword(ctx, user.ID, proof.Epoch, hash)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return wrongPassword()
+		}
+		device := ""
+		if old, err := tx.Family(ctx, caller.SessionID); err == nil {
+			device = old.Session.DeviceName
+		}
+		tokens, err = s.signIn(ctx, tx, user.ID, epoch, client, device, s.Now())
+		return err
+	})
+	return tokens, err
+}
+
+// ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
+func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput) (*account.User, error) {
+	mistakes := account.Mistakes{}
+	_, err := s.prove(ctx, caller, in.CurrentPassword)
+	if err := mistakes.Collect(err); err != nil {
+		return nil, err
+	}
+	mistakes.Add(account.CheckUsername(in.NewUsername), "newUsername")
+	if err := mistakes.Err(); err != nil {
+		return nil, err
+	}
+	var user *account.User
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		if err := tx.SetUsername(ctx, caller.User.ID, in.NewUsername); err != nil {
+			return err
+		}
+		user, err = tx.User(ctx, caller.User.ID)
+		return err
+	})
+	if account.Failed(err, account.Taken) {
+		return nil, account.TakenUsername().At("newUsername")
+	}
+	return user, gone(err)
+}
+
+// prove returns the caller's credentials when the password is theirs. Mistake: INVALID_CREDENTIALS.
+func (s *Service) prove(ctx context.Context, caller *account.Caller, current string) (store.Credentials, error) {
+	if err := caller.May(account.Member); err != nil {
+		return store.Credentials{}, err
+	}
+	found, err := s.store.CredentialsByID(ctx, caller.User.ID)
+	if err != nil {
+		return found, gone(err)
+	}
+	right, err := s.passwords.Verify(ctx, found.PasswordHash, current)
+	if err == nil && !right {
+		err = wrongPassword()
+	}
+	return found, err
+}
+
+func wrongPassword() error {
+	return account.Mistake(account.InvalidCredentials, "The current password is wrong.", "currentPassword")
+}
+
+// gone turns the absence of the caller's own account into what it is: the end of their session.
+func gone(err error) error {
+	if account.Failed(err, account.NotFound) {
+		return (&account.Caller{Reason: account.ReasonRevoked}).May(account.Member)
+	}
+	return err
+}

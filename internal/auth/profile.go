@@ -1,0 +1,186 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store"
+)
+
+// Profile returns a profile, or nil when there is none with the ID.
+func (s *Service) Profile(ctx context.Context, caller *account.Caller, id account.ID) (*account.Profile, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	if _, err := account.ParseID(string(id)); err != nil {
+		return nil, err
+	}
+	profile, err := s.store.Profile(ctx, id)
+	return profile, unlessAbsent(err)
+}
+
+// Node returns whatever has the ID, if the caller may see it, and nil otherwise.
+func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.ID) (account.Node, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	if _, err := account.ParseID(string(id)); err != nil {
+		return nil, err
+	}
+	switch id.Kind() {
+	case account.ProfileKind:
+		if profile, err := s.store.Profile(ctx, id); err == nil {
+			return profile, nil
+		} else {
+			return nil, unlessAbsent(err)
+		}
+	case account.UserKind:
+		if !caller.MaySee(id) {
+			return nil, nil
+		}
+		if user, err := s.store.User(ctx, id); err == nil {
+			return user, nil
+		} else {
+			return nil, unlessAbsent(err)
+		}
+	}
+	return nil, nil
+}
+
+// Profiles returns a page of profiles; BAD_USER_INPUT for sizes and cursors that make no sense.
+func (s *Service) Profiles(ctx context.Context, caller *account.Caller, q account.ProfileQuery) (*account.ProfileConnection, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	window, err := q.Window(s.cursors)
+	if err != nil {
+		return nil, err
+	}
+	profiles, more, err := s.store.Profiles(ctx, window)
+	if err != nil {
+		return nil, err
+	}
+	page := &account.ProfileConnection{Nodes: profiles, Selection: window.Selection, Cursors: s.cursors}
+	beyond, err := s.anyBeyond(ctx, window, profiles)
+	if page.HasNext, page.HasPrevious = more, beyond; window.Backward {
+		page.HasNext, page.HasPrevious = beyond, more
+	}
+	return page, err
+}
+
+// anyBeyond tells whether the selection has profiles on the side that a page was not cut towards.
+func (s *Service) anyBeyond(ctx context.Context, w account.Window, page []*account.Profile) (bool, error) {
+	beyond := account.Window{Selection: w.Selection, Backward: !w.Backward}
+	switch {
+	case w.Backward && w.Before == nil, !w.Backward && w.After == nil:
+		return false, nil
+	case len(page) == 0:
+		// Nothing lies behind the cursor, so all there is lies at it or before it.
+	case w.Backward:
+		last := page[len(page)-1].Position()
+		beyond.After = &last
+	default:
+		first := page[0].Position()
+		beyond.Before = &first
+	}
+	_, any, err := s.store.Profiles(ctx, beyond)
+	return any, err
+}
+
+// CountProfiles returns how many profiles a page's selection has on all pages together.
+func (s *Service) CountProfiles(ctx context.Context, page *account.ProfileConnection) (int, error) {
+	return s.store.CountProfiles(ctx, page.Selection)
+}
+
+// CreateProfile makes a profile for a caller who has none. Mistakes: ALREADY_EXISTS, TOO_LONG, INVALID.
+func (s *Service) CreateProfile(ctx context.Context, caller *account.Caller, in account.ProfileInput) (*account.Profile, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	if err := in.Check().Err(); err != nil {
+		return nil, err
+	}
+	profile := newProfile(in, s.Now())
+	profile.UserID = caller.User.ID
+	err := s.store.InTx(ctx, func(tx *store.Store) error { return tx.InsertProfile(ctx, profile) })
+	switch {
+	case account.Failed(err, account.AlreadyExists):
+		return nil, account.SecondProfile().At()
+	case err != nil:
+		return nil, gone(err)
+	}
+	return profile, nil
+}
+
+// UpdateProfile changes the caller's own profile; FORBIDDEN for somebody else's, NOT_FOUND for nobody's. Mistakes:
+// TOO_LONG, INVALID.
+func (s *Service) UpdateProfile(ctx context.Context, caller *account.Caller, id account.ID, in account.ProfileInput) (*account.Profile, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	if err := in.Check().Err(); err != nil {
+		return nil, err
+	}
+	profile, err := s.store.UpdateProfile(ctx, id, caller.User.ID, in, s.Now())
+	if account.Failed(err, account.NotFound) {
+		return nil, s.notOwned(ctx, caller, id)
+	}
+	return profile, err
+}
+
+// DeleteProfile removes the caller's own profile and returns the ID it had; FORBIDDEN for somebody else's, NOT_FOUND
+// for nobody's. The user stays.
+func (s *Service) DeleteProfile(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	err := s.store.DeleteProfile(ctx, id, caller.User.ID)
+	if account.Failed(err, account.NotFound) {
+		return nil, s.notOwned(ctx, caller, id)
+	}
+	return &id, err
+}
+
+// MayChange returns nil when the caller owns what the ID names; FORBIDDEN for somebody else's, NOT_FOUND for nobody's,
+// UNAUTHENTICATED when signed out, BAD_USER_INPUT when it is no ID.
+func (s *Service) MayChange(ctx context.Context, caller *account.Caller, id account.ID) error {
+	if err := caller.May(account.Member); err != nil {
+		return err
+	}
+	if _, err := account.ParseID(string(id)); err != nil {
+		return err
+	}
+	owner, err := s.store.ProfileOwner(ctx, id)
+	if err != nil {
+		return err
+	}
+	return caller.MayChange(owner)
+}
+
+// notOwned tells why a row was not the caller's to change; NOT_FOUND if it has become theirs in between.
+func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id account.ID) error {
+	if err := s.MayChange(ctx, caller, id); err != nil {
+		return err
+	}
+	return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+}
+
+func newProfile(in account.ProfileInput, now time.Time) *account.Profile {
+	return &account.Profile{
+		ID:          account.NewID(account.ProfileKind, now),
+		Description: value(in.Description, ""),
+		Location:    value(in.Location, ""),
+		IsOrganizer: value(in.IsOrganizer, false),
+		DateJoined:  now,
+		UpdatedOn:   now,
+	}
+}
+
+// unlessAbsent forgets that something does not exist.
+func unlessAbsent(err error) error {
+	if account.Failed(err, account.NotFound) {
+		return nil
+	}
+	return err
+}

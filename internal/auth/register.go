@@ -1,0 +1,94 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store"
+)
+
+// Register makes a user with a profile and signs them in: all of it, or nothing. Mistakes: those of the input's
+// values, TAKEN, and REGISTRATION_CLOSED.
+func (s *Service) Register(ctx context.Context, in account.RegisterInput, client Client) (*account.User, *account.TokenPair, error) {
+	if s.Registration != account.Open {
+		return nil, nil, account.Mistake(account.RegistrationClosed, "This server does not take new users by itself.")
+	}
+	if err := s.checkRegistration(ctx, in); err != nil {
+		return nil, nil, err
+	}
+	hash, err := s.passwords.Hash(ctx, in.Password)
+	if err != nil {
+		return nil, nil, err
+	}
+	now := s.Now()
+	user := &account.User{
+		ID:        account.NewID(account.UserKind, now),
+		Username:  value(in.Username, madeUpName()),
+		Email:     in.Email,
+		Name:      value(in.Name, ""),
+		Role:      account.Member,
+		Status:    account.Active,
+		CreatedAt: now,
+		Profile:   newProfile(value(in.Profile, account.ProfileInput{}), now),
+	}
+	user.LastLoginAt = &now
+	user.Profile.UserID = user.ID
+	var tokens *account.TokenPair
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		if err := tx.InsertUser(ctx, user, hash); err != nil {
+			return err
+		}
+		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
+			return err
+		}
+		tokens, err = s.signIn(ctx, tx, user.ID, 0, client, "", now)
+		return err
+	})
+	if taken := new(account.Error); errors.As(err, &taken) && taken.Code == account.Taken {
+		// Somebody was faster; asking again tells of all that is taken now.
+		if err := s.checkRegistration(ctx, in); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, account.Mistakes{taken}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return user, tokens, nil
+}
+
+func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInput) error {
+	mistakes := in.Check()
+	mistakes.Add(s.policy.Check(in.Password, value(in.Username, ""), value(in.Email, ""), value(in.Name, "")), "password")
+	var usernameKey, emailKey string
+	if in.Username != nil && !mistakes.At("username") {
+		usernameKey = account.UsernameKey(*in.Username)
+	}
+	if in.Email != nil && !mistakes.At("email") {
+		emailKey = account.EmailKey(*in.Email)
+	}
+	username, email, err := s.store.NamesTaken(ctx, usernameKey, emailKey)
+	if err != nil {
+		return err
+	}
+	if username {
+		mistakes.Add(account.TakenUsername(), "username")
+	}
+	if email {
+		mistakes.Add(account.TakenEmail(), "email")
+	}
+	return mistakes.Err()
+}
+
+// madeUpName tells nothing of the user, least of all the e-mail address, for every signed-in caller can read it.
+func madeUpName() string { return "user-" + strings.ToLower(rand.Text()[:12]) }
+
+func value[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
+}

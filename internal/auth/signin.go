@@ -1,0 +1,125 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+	"latchkey/internal/password"
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+// Client is where a request comes from, as it says itself.
+type Client struct {
+	IPAddress string
+	UserAgent string
+}
+
+// ObtainToken signs in with a password: a new session each time. Mistakes: INVALID_CREDENTIALS, the same answer at the
+// same cost for an unknown user, a wrong password and an account that may not sign in; EMAIL_NOT_VERIFIED, only with
+// the right password; those of the device's name.
+func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, client Client) (*account.User, *account.TokenPair, error) {
+	if err := in.Check().Err(); err != nil {
+		return nil, nil, err
+	}
+	usernameKey, emailKey := account.SignInKeys(in.Identifier)
+	found, err := s.store.CredentialsByName(ctx, usernameKey, emailKey)
+	if err != nil && !account.Failed(err, account.NotFound) {
+		return nil, nil, err
+	}
+	right, err := s.passwords.Verify(ctx, found.PasswordHash, in.Password)
+	if err != nil {
+		return nil, nil, err
+	}
+	refusal := account.Mistake(account.InvalidCredentials, "The username or the password is wrong.")
+	switch {
+	case !right || found.Status == account.Disabled:
+		s.Log.InfoContext(ctx, "sign-in refused", "user", found.UserID, "right_password", right)
+		return nil, nil, refusal
+	case found.Status == account.Pending:
+		return nil, nil, account.Mistake(account.EmailNotVerified, "Confirm your e-mail address first.")
+	}
+	rehashed := ""
+	if password.NeedsRehash(found.PasswordHash) {
+		if rehashed, err = s.passwords.Hash(ctx, in.Password); err != nil {
+			return nil, nil, err
+		}
+	}
+	var user *account.User
+	var tokens *account.TokenPair
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
+			return err
+		}
+		if rehashed != "" {
+			if err := tx.Rehash(ctx, found.UserID, found.PasswordHash, rehashed); err != nil {
+				return err
+			}
+		}
+		user, err = tx.User(ctx, found.UserID)
+		return err
+	})
+	if err == nil && tokens == nil {
+		err = refusal
+	}
+	return user, tokens, err
+}
+
+// signIn begins a session for an active user whose epoch is still the given one, notes the time, and returns the first
+// tokens; nil when the user has changed meanwhile.
+func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, epoch int64, client Client, device string, now time.Time) (*account.TokenPair, error) {
+	session := account.Session{
+		ID:         account.NewID(account.SessionKind, now),
+		UserID:     user,
+		UserEpoch:  epoch,
+		DeviceName: device,
+		UserAgent:  account.Printable(client.UserAgent, account.MaxUserAgent),
+		IPAddress:  client.IPAddress,
+		CreatedAt:  now,
+		LastUsedAt: now,
+		ExpiresAt:  now.Add(s.SessionTTL),
+	}
+	salt := token.NewSalt()
+	if ok, err := tx.InsertSession(ctx, session, salt, s.secret.KeyID()); err != nil || !ok {
+		return nil, err
+	}
+	if err := tx.SetLastLogin(ctx, user, now); err != nil {
+		return nil, err
+	}
+	return s.tokens(session, salt, 0, now)
+}
+
+// tokens returns the pair of a session's generation. Neither token outlives the session.
+func (s *Service) tokens(session account.Session, salt []byte, generation uint64, now time.Time) (*account.TokenPair, error) {
+	uuid, _ := session.ID.UUID()
+	refresh := s.secret.RefreshToken(uuid, salt, generation)
+	end := s.end(session)
+	expires := earlier(now.Add(s.AccessTTL), end).Truncate(time.Second)
+	access, err := s.access.Issue(token.Claims{
+		Subject:   string(session.UserID),
+		SessionID: string(session.ID),
+		ID:        string(account.NewID("token", now)),
+		IssuedAt:  now,
+		ExpiresAt: expires,
+	})
+	return &account.TokenPair{
+		AccessToken:           access,
+		AccessTokenExpiresAt:  expires,
+		RefreshToken:          &refresh,
+		RefreshTokenExpiresAt: end,
+		TokenType:             "Bearer",
+	}, err
+}
+
+// end returns when a session is over if it is not used again.
+func (s *Service) end(session account.Session) time.Time {
+	return earlier(session.LastUsedAt.Add(s.IdleTTL), session.ExpiresAt)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

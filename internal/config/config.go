@@ -1,0 +1,47 @@
+// Package config reads settings and refuses bad ones, all at once. It knows what each setting may be and how they
+// bear on one another; what they are for is known where they are used.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is what the settings say, checked.
+type Config struct {
+	Listen            string         // address to listen on, host:port; port 0 lets the system pick one
+	DatabaseURL       DatabaseURL    // where everything is kept
+	PublicURL         string         // the server's own address, without a trailing slash; https in production
+	AppURL            string         // the single-page application's address, without a trailing slash
+	AllowedOrigins    []string       // origins that may send credentials, as a browser writes them (RFC 6454, section 6.2)
+	Secret            Secret         // 32 bytes or more; empty only with SQLite, when the caller makes one
+	Mode              Mode           // what the server shows of itself, and what it insists on
+	AccessTokenTTL    time.Duration  // 1s to 15m; 1m or more in production
+	RefreshIdleTTL    time.Duration  // a session unused this long ends; more than 0
+	SessionTTL        time.Duration  // a session ends after this, however busy; more than 0, at most 8760h
+	RefreshGrace      time.Duration  // how long a used refresh token may come again; 0 to 60s
+	PasswordMinLength int            // in Unicode code points; 8 to 64
+	Registration      Registration   // who may register
+	SigningAlg        string         // EdDSA, ES256, RS256 or HS256 (RFC 7518, section 3.1; RFC 8037, section 3.1)
+	LogFormat         string         // text, json, or empty: text on a terminal and json otherwise
+	LogLevel          slog.Level     // the least level that is logged
+	TrustedProxies    []netip.Prefix // peers whose X-Forwarded-For is believed; none by default
+}
+
+// Mode is what the server shows of itself, and what it insists on.
+type Mode string
+
+const (
+	Development Mode = "development"
+	Production  Mode = "production"
+)
+
+// Registration is who may register.
+type Registration string
+
+const (
+	Open   Registration = "open"
+	Closed Registration = "closed"
+	Invite Registration = "invite"
+)

@@ -1,0 +1,267 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+const (
+	prefix     = "LATCHKEY_"
+	testPrefix = prefix + "TEST_"
+	fileSuffix = "_FILE"
+	maxFile    = 64 << 10 // bytes
+)
+
+// Problems is everything that is wrong with the settings, one sentence each. No sentence repeats a value.
+type Problems []string
+
+// Error returns one line for each problem.
+func (p Problems) Error() string { return strings.Join(p, "\n") }
+
+// Help is returned in place of a Config when the arguments ask for help. It is also flag.ErrHelp.
+type Help struct{}
+
+// Error returns a table of the settings for the caller to print.
+func (Help) Error() string {
+	var text strings.Builder
+	text.WriteString("Usage: latchkey [--name value]…\n\n" +
+		"A flag wins over its environment variable. An empty value counts as not set.\n\n")
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "FLAG\tVARIABLE\tDEFAULT\tMEANING")
+	for _, s := range settings {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", flagOf(s.name), variableOf(s.name), s.value+s.unset, s.help)
+		if s.secret {
+			file := s.name + fileSuffix
+			fmt.Fprintf(w, "%s\t%s\t\tPath of a file that holds it.\n", flagOf(file), variableOf(file))
+		}
+	}
+	w.Flush()
+	return text.String()
+}
+
+// Is makes errors.Is(err, flag.ErrHelp) true.
+func (Help) Is(target error) bool { return target == flag.ErrHelp }
+
+// Read returns the settings in args, which are flags without the program's name, and in env, which has the form of
+// os.Environ. A flag wins over its variable. It fails with Help when args ask for it, or with Problems.
+func Read(args, env []string) (Config, error) {
+	var r reader
+	flags, help := r.flags(args)
+	if help {
+		return Config{}, Help{}
+	}
+	variables := r.variables(env)
+	var c Config
+	bad := map[string]bool{}
+	for _, s := range settings {
+		text, name, err := pick(s, flags, variables)
+		if err == nil && text != "" {
+			err = s.parse(&c, text)
+		}
+		if err != nil {
+			bad[s.name] = true
+			r.problem(name, "%v", err)
+		}
+	}
+	for _, name := range later {
+		if flags[name] != "" || variables[name] != "" {
+			r.problem(variableOf(name), "this version does not have this yet")
+		}
+	}
+	r.together(&c, bad)
+	if len(r.problems) > 0 {
+		return Config{}, r.problems
+	}
+	return c, nil
+}
+
+type reader struct{ problems Problems }
+
+func (r *reader) problem(name, format string, args ...any) {
+	r.problems = append(r.problems, name+": "+fmt.Sprintf(format, args...))
+}
+
+// flags returns the values of args by name of the setting, and whether help is asked for.
+func (r *reader) flags(args []string) (values map[string]string, help bool) {
+	values = map[string]string{}
+	for i := 0; i < len(args); i++ {
+		flag, value, hasValue := strings.Cut(args[i], "=")
+		name := strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag, "--"), "-", "_"))
+		switch {
+		case flag == "--help" || flag == "-h":
+			help = true
+		case !flagForm.MatchString(flag):
+			// This may be a secret that lost its flag.
+			r.problem(fmt.Sprint("argument ", i+1), "is not a flag; settings are given as --name value")
+		case !slices.Contains(known(), name):
+			r.problem(flag, "is not a setting%s", hint(flag, flagOf))
+		case !hasValue && i+1 == len(args):
+			r.problem(flag, "needs a value")
+		case !hasValue:
+			i++
+			values[name] = args[i]
+		default:
+			values[name] = value
+		}
+	}
+	return values, help
+}
+
+var flagForm = regexp.MustCompile(`^--[a-z]+(-[a-z]+)*$`)
+
+// variables returns the values of those in env that are ours, by name of the setting.
+func (r *reader) variables(env []string) map[string]string {
+	values := map[string]string{}
+	for _, entry := range env {
+		variable, value, _ := strings.Cut(entry, "=")
+		name, ours := strings.CutPrefix(variable, prefix)
+		if !ours || strings.HasPrefix(variable, testPrefix) {
+			continue
+		}
+		if slices.Contains(known(), name) {
+			values[name] = value
+		} else {
+			r.problem(strings.Trim(strconv.QuoteToASCII(variable), `"`), "is not a setting%s", hint(variable, variableOf))
+		}
+	}
+	return values
+}
+
+// together checks what several settings decide, as far as each of them is good in itself, and fills in the defaults
+// that come from other settings.
+func (r *reader) together(c *Config, bad map[string]bool) {
+	if c.AllowedOrigins == nil && !bad["APP_URL"] {
+		app, _ := url.Parse(c.AppURL)
+		c.AllowedOrigins = []string{originOf(app)}
+	}
+	_, sqlite := c.DatabaseURL.SQLitePath()
+	if !sqlite && c.Secret.Reveal() == "" && !bad["DATABASE_URL"] && !bad["SECRET"] {
+		r.problem(variableOf("SECRET"), "is required with PostgreSQL")
+	}
+	if c.Mode != Production {
+		return
+	}
+	if !strings.HasPrefix(c.PublicURL, "https://") && !bad["PUBLIC_URL"] {
+		r.problem(variableOf("PUBLIC_URL"), "must start with https:// in production")
+	}
+	if c.AccessTokenTTL < time.Minute && !bad["ACCESS_TOKEN_TTL"] {
+		r.problem(variableOf("ACCESS_TOKEN_TTL"), "must be 1m to 15m in production")
+	}
+}
+
+// pick returns the value of a setting, and what to call it in a problem.
+func pick(s setting, flags, variables map[string]string) (text, name string, err error) {
+	name = variableOf(s.name)
+	for _, given := range []struct {
+		values map[string]string
+		spell  func(name string) string
+	}{{flags, flagOf}, {variables, variableOf}} {
+		text, hasText := given.values[s.name]
+		path, hasPath := given.values[s.name+fileSuffix]
+		if !hasText && !hasPath {
+			continue
+		}
+		source := given.spell(s.name)
+		if path != "" {
+			source = given.spell(s.name + fileSuffix)
+			if text != "" {
+				err = errors.New("cannot be set together with " + source)
+			} else {
+				text, err = readFile(path)
+			}
+		}
+		if source != name {
+			name += " (from " + source + ")"
+		}
+		return cmp.Or(text, s.value), name, err
+	}
+	return s.value, name, nil
+}
+
+// readFile returns what a file holds, minus one newline at its end. Its errors leave the path out.
+func readFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	text := strings.TrimSuffix(string(content), "\n")
+	switch {
+	case err != nil:
+		return "", withoutPath(err)
+	case len(content) > maxFile:
+		return "", fmt.Errorf("the file has more than %d bytes", maxFile)
+	case text == "":
+		return "", errors.New("the file is empty")
+	}
+	return text, nil
+}
+
+// withoutPath keeps a secret that was set in the place of its file's path from being shown.
+func withoutPath(err error) error {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathError.Err
+	}
+	return fmt.Errorf("the file cannot be read: %w", err)
+}
+
+func variableOf(name string) string { return prefix + name }
+
+func flagOf(name string) string { return "--" + strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
+
+// known returns the name of everything that can be set, now or later.
+func known() []string {
+	names := slices.Clone(later)
+	for _, s := range settings {
+		names = append(names, s.name)
+		if s.secret {
+			names = append(names, s.name+fileSuffix)
+		}
+	}
+	return names
+}
+
+// hint returns a question after the known name that text is most like, if it is at most two letters away.
+func hint(text string, spell func(name string) string) string {
+	nearest, least := "", 3
+	for _, name := range known() {
+		if d := distance(text, spell(name)); d < least {
+			nearest, least = "; did you mean "+spell(name)+"?", d
+		}
+	}
+	return nearest
+}
+
+// distance returns how many bytes must be put in, left out or replaced to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,282 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// setting is one thing to be set. Its variable is LATCHKEY_ and its name.
+type setting struct {
+	name   string
+	value  string // the default, in the form of a given value
+	unset  string // what to call the default where value is empty
+	help   string
+	secret bool                               // may also come from a file
+	parse  func(c *Config, text string) error // not called with an empty text
+}
+
+// Errors of parse complete the sentence that starts with the setting's name, and never repeat the value: it may be
+// a secret that went to the wrong place.
+var settings = []setting{
+	{
+		name: "LISTEN", value: "127.0.0.1:8080",
+		help:  "Address to listen on; port 0 picks a free one.",
+		parse: func(c *Config, text string) error { c.Listen = text; return checkListen(text) },
+	}, {
+		name: "DATABASE_URL", value: "sqlite:latchkey.db", secret: true,
+		help:  "sqlite:PATH, or postgres://… with one host or several.",
+		parse: func(c *Config, text string) (err error) { c.DatabaseURL, err = parseDatabaseURL(text); return err },
+	}, {
+		name: "PUBLIC_URL", value: "http://localhost:8080",
+		help:  "The server's own address: issuer of tokens, base of its links. https in production.",
+		parse: func(c *Config, text string) (err error) { c.PublicURL, err = parseURL(text); return err },
+	}, {
+		name: "APP_URL", value: "http://localhost:5173",
+		help:  "The single-page application: base of the links it serves.",
+		parse: func(c *Config, text string) (err error) { c.AppURL, err = parseURL(text); return err },
+	}, {
+		name: "ALLOWED_ORIGINS", unset: "the origin of LATCHKEY_APP_URL",
+		help:  "Exact origins for requests with credentials, separated by commas.",
+		parse: func(c *Config, text string) (err error) { c.AllowedOrigins, err = list(text, parseOrigin); return err },
+	}, {
+		name: "SECRET", unset: "made beside SQLite", secret: true,
+		help:  "32 bytes or more, from which all keys are derived; required with PostgreSQL.",
+		parse: func(c *Config, text string) error { c.Secret = secretOf(text); return checkSecret(text) },
+	}, {
+		name: "MODE", value: string(Development),
+		help:  "development or production (no explorer, no introspection, https, Secure cookies).",
+		parse: oneOf(func(c *Config) *Mode { return &c.Mode }, Development, Production),
+	}, {
+		name: "ACCESS_TOKEN_TTL", value: "5m",
+		help: "How long an access token is good for: 1m to 15m; from 1s in development.",
+		parse: duration(func(c *Config) *time.Duration { return &c.AccessTokenTTL }, time.Second, 15*time.Minute,
+			"must be 1m to 15m; from 1s in development"),
+	}, {
+		name: "REFRESH_IDLE_TTL", value: "168h",
+		help: "A session unused this long ends.",
+		parse: duration(func(c *Config) *time.Duration { return &c.RefreshIdleTTL }, 1, math.MaxInt64,
+			"must be more than 0"),
+	}, {
+		name: "SESSION_TTL", value: "720h",
+		help: "A session ends after this, however busy; at most 8760h.",
+		parse: duration(func(c *Config) *time.Duration { return &c.SessionTTL }, 1, 8760*time.Hour,
+			"must be more than 0 and at most 8760h"),
+	}, {
+		name: "REFRESH_GRACE", value: "30s",
+		help: "How long a used refresh token may come again: 0 to 60s.",
+		parse: duration(func(c *Config) *time.Duration { return &c.RefreshGrace }, 0, time.Minute,
+			"must be 0 to 60s"),
+	}, {
+		name: "PASSWORD_MIN_LENGTH", value: "8",
+		help:  "Fewest code points in a new password: 8 to 64.",
+		parse: number(func(c *Config) *int { return &c.PasswordMinLength }, 8, 64),
+	}, {
+		name: "REGISTRATION", value: string(Open),
+		help:  "Who may register: open, closed or invite.",
+		parse: oneOf(func(c *Config) *Registration { return &c.Registration }, Open, Closed, Invite),
+	}, {
+		name: "EMAIL_VERIFICATION", value: "off",
+		help:  "off: addresses are not verified, as this version sends no mail.",
+		parse: func(_ *Config, text string) error { return checkEmailVerification(text) },
+	}, {
+		name: "SIGNING_ALG", value: "EdDSA",
+		help:  "How access tokens are signed: EdDSA, ES256, RS256 or HS256 (which publishes no key).",
+		parse: oneOf(func(c *Config) *string { return &c.SigningAlg }, "EdDSA", "ES256", "RS256", "HS256"),
+	}, {
+		name: "LOG_FORMAT", unset: "text on a terminal, else json",
+		help:  "text or json.",
+		parse: oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json"),
+	}, {
+		name: "LOG_LEVEL", value: "info",
+		help:  "The least level that is logged: debug, info, warn or error.",
+		parse: func(c *Config, text string) (err error) { c.LogLevel, err = parseLevel(text); return err },
+	}, {
+		name: "TRUSTED_PROXIES", unset: "none",
+		help:  "Addresses and CIDRs whose X-Forwarded-For is believed, separated by commas.",
+		parse: func(c *Config, text string) (err error) { c.TrustedProxies, err = list(text, parseProxy); return err },
+	},
+}
+
+// later are settings of capabilities that this version does not have.
+var later = []string{"SMTP_URL", "MAIL_FROM", "MAIL_TEMPLATES", "METRICS_LISTEN"}
+
+func oneOf[T ~string](field func(*Config) *T, values ...T) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		*field(c) = T(text)
+		return among(T(text), values...)
+	}
+}
+
+func among[T ~string](value T, values ...T) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	text := string(values[0])
+	for _, v := range values[1:] {
+		text += " or " + string(v)
+	}
+	return errors.New("must be " + text)
+}
+
+func duration(field func(*Config) *time.Duration, least, most time.Duration, rule string) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return errors.New("must be a duration, such as 90s, 5m or 24h")
+		}
+		if d < least || d > most {
+			return errors.New(rule)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func number(field func(*Config) *int, least, most int) func(*Config, string) error {
+	return func(c *Config, text string) (err error) {
+		*field(c), err = strconv.Atoi(text)
+		if err != nil || *field(c) < least || *field(c) > most {
+			return fmt.Errorf("must be a number from %d to %d", least, most)
+		}
+		return nil
+	}
+}
+
+// list parses what stands between commas. Its errors tell which of the entries is wrong, counted from 1.
+func list[T any](text string, parse func(string) (T, error)) (entries []T, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		entry, err := parse(strings.TrimSpace(part))
+		if err != nil {
+			return nil, fmt.Errorf("entry %d %w", len(entries)+1, err)
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}
+
+func checkListen(text string) error {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host != "" && !isHost(host) {
+		return errors.New("must be host:port, such as 127.0.0.1:8080 or [::1]:8080")
+	}
+	return checkPort(port)
+}
+
+func checkPort(port string) error {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("must have a port from 0 to 65535")
+	}
+	return nil
+}
+
+func isHost(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._", r))
+	})
+}
+
+func checkSecret(text string) error {
+	if len(text) < 32 {
+		return errors.New("must have at least 32 bytes")
+	}
+	return nil
+}
+
+func checkEmailVerification(text string) error {
+	if text == "required" {
+		return errors.New("cannot be required: this version sends no mail, so only off works")
+	}
+	return among(text, "off")
+}
+
+func parseLevel(text string) (level slog.Level, err error) {
+	if err := among(text, "debug", "info", "warn", "error"); err != nil {
+		return level, err
+	}
+	return level, level.UnmarshalText([]byte(text))
+}
+
+// parseURL returns an absolute http or https URL in canonical form, without trailing slashes.
+func parseURL(text string) (string, error) {
+	u, err := splitURL(text)
+	if err != nil {
+		return "", err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return "", errors.New("must start with http:// or https://")
+	}
+	return originOf(u) + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+// parseOrigin returns an origin as a browser writes it.
+func parseOrigin(text string) (string, error) {
+	u, err := splitURL(text)
+	if err != nil {
+		return "", err
+	}
+	if u.Path != "" {
+		return "", errors.New("must be an origin, scheme://host or scheme://host:port, without a path or trailing slash")
+	}
+	return originOf(u), nil
+}
+
+// splitURL takes a URL apart that has a scheme, a host and perhaps a port and a path, and nothing else.
+func splitURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme == "", !isHost(u.Hostname()), strings.Contains(u.Host, "%"), strings.HasSuffix(u.Host, ":"),
+		strings.ContainsFunc(text, isNoURLRune):
+		return nil, errors.New("must be an absolute URL with an exact host, such as https://example.com")
+	case u.User != nil:
+		return nil, errors.New("must not have a user or password")
+	case strings.ContainsAny(text, "?#"):
+		return nil, errors.New("must not have a query or fragment")
+	case u.Port() != "":
+		return u, checkPort(u.Port())
+	}
+	return u, nil
+}
+
+// originOf follows RFC 6454, section 6.2: lower case, and no port where it is the scheme's own.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "http" {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + host
+}
+
+// parseProxy returns an address or CIDR as a prefix.
+func parseProxy(text string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(text)
+	if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" {
+		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	if err != nil {
+		return p, errors.New("must be an address or CIDR, such as 10.0.0.0/8 or fd00::1")
+	}
+	if p.Addr().Is4In6() {
+		return p, errors.New("must be written without ::ffff: before IPv4 digits")
+	}
+	return p.Masked(), nil
+}
+
+func isControl(r rune) bool { return unicode.IsControl(r) }
+
+func isNoURLRune(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }

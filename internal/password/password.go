@@ -1,0 +1,133 @@
+// Package password turns passwords into hashes and back into yes or no, in equal time for known and unknown users. It
+// also judges which passwords may be chosen. It does not know whose password it handles, where the hash is kept or how
+// often somebody has tried.
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"latchkey/internal/account"
+)
+
+// Limits of a password in Normalization Form C. A longer one is refused, never cut.
+const (
+	MaxLength = 256                     // code points
+	MaxBytes  = MaxLength * utf8.UTFMax // what these take at most in UTF-8: 1,024
+)
+
+// patience is how long a caller waits for a place in the queue.
+const patience = 2 * time.Second
+
+// Hasher is the one queue through which all hashing goes, so that a flood of passwords can exhaust neither memory nor
+// the processors. It is safe for concurrent use.
+type Hasher struct {
+	places chan struct{}
+}
+
+// NewHasher returns a Hasher that computes so many hashes at once, but at least one. Each takes 19 MiB while it runs.
+func NewHasher(workers int) *Hasher {
+	return &Hasher{places: make(chan struct{}, max(workers, 1))}
+}
+
+// Hash returns the argon2id hash of a password with a fresh salt, as a PHC string. The password is brought into
+// Normalization Form C (NIST SP 800-63B-4, section 3.1.1.2) and changed in no other way: case and spaces count.
+//
+// It fails with REQUIRED, INVALID or TOO_LONG for what Verify would never accept, with RATE_LIMITED when no place in
+// the queue is free within two seconds, and with the error of ctx when that ends first. A hash once begun is finished.
+func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err error) {
+	text, mistake := normal(password)
+	if mistake != nil {
+		return "", mistake
+	}
+	if err := h.enter(ctx); err != nil {
+		return "", err
+	}
+	defer h.leave()
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	return record{cost: today, salt: salt, key: today.derive(text, salt, keySize)}.String(), nil
+}
+
+// Verify tells whether encoded is the hash of the password. An empty encoded stands for an unknown user: the answer is
+// no, at the price of a real one. A password that no policy would accept gets its no at that price too.
+//
+// It fails with RATE_LIMITED when no place in the queue is free within two seconds, with the error of ctx when that
+// ends first, and with a plain error, which is for the log, when encoded is no hash or asks for more than is allowed.
+func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool, err error) {
+	stored := dummy
+	if encoded != "" {
+		if stored, err = parse(encoded); err != nil {
+			return false, fmt.Errorf("stored password hash: %w", err)
+		}
+	}
+	text, mistake := normal(password)
+	if err := h.enter(ctx); err != nil {
+		return false, err
+	}
+	defer h.leave()
+	ok = stored.matches(text)
+	if stored.cost != today {
+		// An old hash may be cheaper than the dummy; a quick no would tell that the user exists.
+		dummy.matches(text)
+	}
+	return ok && encoded != "" && mistake == nil, nil
+}
+
+// NeedsRehash tells whether a hash differs from what Hash would make today and should be replaced as soon as its
+// password is known. Stronger ones count too: their slower answer tells that the user exists.
+func NeedsRehash(encoded string) bool {
+	r, err := parse(encoded)
+	return err != nil || r.cost != today || len(r.salt) != saltSize || len(r.key) != keySize
+}
+
+func (h *Hasher) enter(ctx context.Context) error {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	err := ctx.Err()
+	if err == nil {
+		select {
+		case h.places <- struct{}{}:
+			return nil
+		case <-timer.C:
+			return &account.Error{
+				Code:       account.RateLimited,
+				Message:    "Too many people are signing in at this moment; try again shortly.",
+				RetryAfter: patience,
+			}
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	return fmt.Errorf("waiting to hash a password: %w", err)
+}
+
+func (h *Hasher) leave() { <-h.places }
+
+// normal returns the form of a password that is measured and hashed, or REQUIRED, TOO_LONG or INVALID. U+FFFD is
+// refused because every lone surrogate in JSON or GraphQL becomes one: different passwords would be the same.
+func normal(password string) (string, *account.Error) {
+	switch {
+	case password == "":
+		return "", mistake(account.Required, "Choose a password.")
+	case len(password) > 4*MaxBytes: // Form C shortens no text to a quarter
+		return "", mistake(account.TooLong, "A password has at most %d characters.", MaxLength)
+	case !utf8.ValidString(password) || strings.ContainsAny(password, "\x00\uFFFD"):
+		return "", mistake(account.Invalid, "This is not valid Unicode text.")
+	}
+	text := norm.NFC.String(password)
+	if utf8.RuneCountInString(text) > MaxLength {
+		return "", mistake(account.TooLong, "A password has at most %d characters.", MaxLength)
+	}
+	return text, nil
+}
+
+func mistake(code account.Code, format string, args ...any) *account.Error {
+	return &account.Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

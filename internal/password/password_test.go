@@ -1,0 +1,306 @@
+package password
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"latchkey/internal/account"
+)
+
+func hashed(t testing.TB, h *Hasher, password string) string {
+	t.Helper()
+	encoded, err := h.Hash(t.Context(), password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoded
+}
+
+func TestVerify(t *testing.T) {
+	h := NewHasher(1)
+	long := strings.Repeat("\u1fbe\u0308\u0301", MaxLength) // the longest spelling of 256 times ΐ
+	for _, test := range []struct {
+		name, chosen, tried string
+		ok                  bool
+	}{
+		{"the same", "i-keep-jumping", "i-keep-jumping", true},
+		{"another", "i-keep-jumping", "i-keep-jumpinh", false},
+		{"empty", "i-keep-jumping", "", false},
+		{"upper case", "i-keep-jumping", "I-keep-jumping", false},
+		{"space before", "i-keep-jumping", " i-keep-jumping", false},
+		{"space after", "i-keep-jumping", "i-keep-jumping ", false},
+		{"space kept", " i keep jumping\t", " i keep jumping\t", true},
+		{"space cut", " i keep jumping\t", "i keep jumping", false},
+		{"composed, then decomposed", norm.NFC.String("crème brûlée"), norm.NFD.String("crème brûlée"), true},
+		{"decomposed, then composed", norm.NFD.String("crème brûlée"), norm.NFC.String("crème brûlée"), true},
+		{"without accents", "crème brûlée", "creme brulee", false},
+		{"compatibility form", "fiddlesticks", "ﬁddlesticks", false},
+		{"longest", strings.Repeat("🔑", MaxLength), strings.Repeat("🔑", MaxLength), true},
+		{"longest, longest spelling", norm.NFC.String(long), long, true},
+		{"nothing is cut off", strings.Repeat("k", MaxLength), strings.Repeat("k", MaxLength+1), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ok, err := h.Verify(t.Context(), hashed(t, h, test.chosen), test.tried)
+			if ok != test.ok || err != nil {
+				t.Errorf("Verify = %v, %v; want %v", ok, err, test.ok)
+			}
+		})
+	}
+}
+
+func TestVerifyReference(t *testing.T) {
+	// From the tests of the reference implementation of argon2.
+	for _, encoded := range []string{
+		"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+		"$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
+		"$argon2id$v=19$m=65536,t=4,p=1$c29tZXNhbHQ$kCXUjmjvc5XMqQedpMTsOv+zyJEf5PhtGiUghW9jFyw",
+	} {
+		if ok, err := NewHasher(1).Verify(t.Context(), encoded, "password"); !ok || err != nil {
+			t.Errorf("Verify(%s) = %v, %v; want true", encoded, ok, err)
+		}
+		if ok, err := NewHasher(1).Verify(t.Context(), encoded, "differentpassword"); ok || err != nil {
+			t.Errorf("Verify(%s) = %v, %v; want false", encoded, ok, err)
+		}
+	}
+}
+
+func TestVerifyUnknownUser(t *testing.T) {
+	for _, password := range []string{"", "i-keep-jumping", strings.Repeat("k", 5*MaxBytes), "\xff"} {
+		if ok, err := NewHasher(1).Verify(t.Context(), "", password); ok || err != nil {
+			t.Errorf("Verify(%.20q) = %v, %v; want false", password, ok, err)
+		}
+	}
+}
+
+func TestVerifyRefusedPassword(t *testing.T) {
+	h := NewHasher(1)
+	ofNothing := record{cost: today, salt: dummy.salt, key: today.derive("", dummy.salt, keySize)}.String()
+	for _, password := range []string{"", strings.Repeat("k", MaxLength+1), "with\x00nul", "lone\uFFFDsurrogate", "\xff"} {
+		if ok, err := h.Verify(t.Context(), ofNothing, password); ok || err != nil {
+			t.Errorf("Verify(%.20q) = %v, %v; want false", password, ok, err)
+		}
+	}
+}
+
+func TestVerifyMalformedHash(t *testing.T) {
+	secret := "c2VjcmV0c2VjcmV0c2VjcmV0"
+	ok, err := NewHasher(1).Verify(t.Context(), "$argon2id$v=19$m=999999999,t=2,p=1$c29tZXNhbHQ$"+secret, "i-keep-jumping")
+	if ok || err == nil {
+		t.Fatalf("Verify = %v, %v; want an error", ok, err)
+	}
+	if shown := new(account.Error); errors.As(err, &shown) {
+		t.Errorf("Verify fails with %s, which a client would see", shown.Code)
+	}
+	if strings.Contains(err.Error(), secret) {
+		t.Errorf("the error quotes the hash: %v", err)
+	}
+}
+
+// spent returns how many KiB a call takes, which tells how much it computes and, unlike time, is steady.
+func spent(call func()) uint32 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	call()
+	runtime.ReadMemStats(&after)
+	return uint32((after.TotalAlloc - before.TotalAlloc) >> 10)
+}
+
+func TestVerifySpendsTheSame(t *testing.T) {
+	h := NewHasher(1)
+	stored := hashed(t, h, "i-keep-jumping")
+	older := func(c cost) string {
+		return record{cost: c, salt: dummy.salt, key: c.derive("i-keep-jumping", dummy.salt, keySize)}.String()
+	}
+	for _, test := range []struct {
+		name, encoded, password string
+		want                    uint32 // KiB
+	}{
+		{"right", stored, "i-keep-jumping", today.memory},
+		{"wrong", stored, "you-keep-jumping", today.memory},
+		{"unknown user", "", "i-keep-jumping", today.memory},
+		{"too long", stored, strings.Repeat("k", 5*MaxBytes), today.memory},
+		{"too long, unknown user", "", strings.Repeat("k", 5*MaxBytes), today.memory},
+		{"empty", stored, "", today.memory},
+		{"empty, unknown user", "", "", today.memory},
+		{"less memory", older(cost{memory: 4096, passes: 2, lanes: 1}), "i-keep-jumping", today.memory + 4096},
+		{"fewer passes", older(cost{memory: today.memory, passes: 1, lanes: 1}), "i-keep-jumping", 2 * today.memory},
+		{"more lanes", older(cost{memory: today.memory, passes: 2, lanes: 4}), "i-keep-jumping", 2 * today.memory},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := spent(func() {
+				if _, err := h.Verify(t.Context(), test.encoded, test.password); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if got < test.want || got > test.want+1024 {
+				t.Errorf("spent %d KiB, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestHash(t *testing.T) {
+	h := NewHasher(1)
+	one, two := hashed(t, h, "i-keep-jumping"), hashed(t, h, "i-keep-jumping")
+	if one == two {
+		t.Error("two hashes share their salt")
+	}
+	if prefix := "$argon2id$v=19$m=19456,t=2,p=1$"; !strings.HasPrefix(one, prefix) || len(one) != len(prefix)+22+1+43 {
+		t.Errorf("Hash = %s", one)
+	}
+}
+
+func TestHashRefuses(t *testing.T) {
+	for password, want := range map[string]account.Code{
+		"":                                 account.Required,
+		"with\x00nul":                      account.Invalid,
+		"lone\uFFFDsurrogate":              account.Invalid,
+		"not\xffUTF-8":                     account.Invalid,
+		strings.Repeat("k", MaxLength+1):   account.TooLong,
+		strings.Repeat("\xff", 5*MaxBytes): account.TooLong,
+	} {
+		if encoded, err := NewHasher(1).Hash(t.Context(), password); encoded != "" || !account.Failed(err, want) {
+			t.Errorf("Hash(%.20q) = %q, %v; want %s", password, encoded, err, want)
+		}
+	}
+}
+
+func TestNeedsRehash(t *testing.T) {
+	salt, key := make([]byte, saltSize), make([]byte, keySize)
+	for _, test := range []struct {
+		name    string
+		encoded string
+		want    bool
+	}{
+		{"today's", hashed(t, NewHasher(1), "i-keep-jumping"), false},
+		{"less memory", record{cost{12288, 2, 1}, salt, key}.String(), true},
+		{"fewer passes", record{cost{19456, 1, 1}, salt, key}.String(), true},
+		{"more lanes", record{cost{19456, 2, 2}, salt, key}.String(), true},
+		{"stronger", record{cost{65536, 3, 1}, salt, key}.String(), true},
+		{"short salt", record{today, salt[:8], key}.String(), true},
+		{"short key", record{today, salt, key[:16]}.String(), true},
+		{"another scheme", "$2b$12$abcdefghijklmnopqrstuv", true},
+	} {
+		if got := NeedsRehash(test.encoded); got != test.want {
+			t.Errorf("%s: NeedsRehash = %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// calls are the two ways into the queue.
+var calls = map[string]func(h *Hasher, ctx context.Context) error{
+	"Hash": func(h *Hasher, ctx context.Context) error {
+		_, err := h.Hash(ctx, "i-keep-jumping")
+		return err
+	},
+	"Verify": func(h *Hasher, ctx context.Context) error {
+		_, err := h.Verify(ctx, "", "i-keep-jumping")
+		return err
+	},
+}
+
+func TestQueueRefusesAfterTwoSeconds(t *testing.T) {
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := busy(2)
+				start := time.Now()
+				err := call(h, t.Context())
+				if waited := time.Since(start); waited != 2*time.Second {
+					t.Errorf("waited %v, want 2s", waited)
+				}
+				var refusal *account.Error
+				if !errors.As(err, &refusal) || refusal.Code != account.RateLimited || refusal.RetryAfter != 2*time.Second {
+					t.Errorf("got %#v, want RATE_LIMITED", err)
+				}
+				if len(h.places) != 2 {
+					t.Errorf("%d places taken, want 2", len(h.places))
+				}
+			})
+		})
+	}
+}
+
+func TestQueueWaitsForAPlace(t *testing.T) {
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := busy(1)
+				start := time.Now()
+				time.AfterFunc(1999*time.Millisecond, h.leave)
+				if err := call(h, t.Context()); err != nil {
+					t.Error(err)
+				}
+				if waited := time.Since(start); waited != 1999*time.Millisecond {
+					t.Errorf("waited %v, want 1.999s", waited)
+				}
+				if len(h.places) != 0 {
+					t.Error("the place was not given back")
+				}
+			})
+		})
+	}
+}
+
+func TestQueueEndsWithContext(t *testing.T) {
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := busy(1)
+				start := time.Now()
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				if err := call(h, ctx); !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v, want context.Canceled", err)
+				}
+				if waited := time.Since(start); waited != time.Second {
+					t.Errorf("waited %v, want 1s", waited)
+				}
+				h.leave()
+				for range 20 { // both are ready, and select would choose by lot
+					if err := call(h, ctx); !errors.Is(err, context.Canceled) {
+						t.Fatalf("with a free place: got %v, want context.Canceled", err)
+					}
+				}
+				if len(h.places) != 0 {
+					t.Error("a place was kept")
+				}
+			})
+		})
+	}
+}
+
+func TestQueueHasAPlace(t *testing.T) {
+	if ok, err := NewHasher(0).Verify(t.Context(), hashed(t, NewHasher(0), "i-keep-jumping"), "i-keep-jumping"); !ok {
+		t.Errorf("Verify = %v, %v; want true", ok, err)
+	}
+}
+
+// busy returns a Hasher with every place taken.
+func busy(workers int) *Hasher {
+	h := NewHasher(workers)
+	for range workers {
+		h.places <- struct{}{}
+	}
+	return h
+}
+
+func BenchmarkVerify(b *testing.B) {
+	h := NewHasher(1)
+	for name, encoded := range map[string]string{"known": hashed(b, h, "i-keep-jumping"), "unknown": ""} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := h.Verify(b.Context(), encoded, "you-keep-jumping"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

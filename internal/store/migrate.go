@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+type migration struct {
+	Version  int
+	Name     string
+	Checksum string
+	script   string
+}
+
+// Migrate brings the schema to this program's version, one transaction a step, and returns the names of the steps it
+// took. Several nodes may call it at once: each step is taken by one of them. It refuses a database that another
+// program made, that a newer version has migrated, or whose steps are not those of this program.
+func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []string, err error) {
+	steps, err := s.migrations()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.InTx(ctx, func(tx *Store) error { return tx.prepareMigrations(ctx) }); err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		ran := false
+		if err := s.InTx(ctx, func(tx *Store) (err error) {
+			ran, err = tx.migrate(ctx, step, now())
+			return err
+		}); err != nil {
+			return taken, fmt.Errorf("migration %s: %w", step.Name, err)
+		}
+		if ran {
+			taken = append(taken, step.Name)
+		}
+	}
+	newest := 0
+	if err := s.one(ctx, &newest, `SELECT MAX(version) FROM schema_migrations`); err != nil {
+		return taken, err
+	}
+	if newest > len(steps) {
+		return taken, fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program", newest, len(steps))
+	}
+	return taken, nil
+}
+
+// migrations returns the steps for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
+func (s *Store) migrations() ([]migration, error) {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var steps []migration
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql")
+		if base, engine, ok := strings.Cut(name, "."); ok {
+			if engine != s.dialect.name {
+				continue
+			}
+			name = base
+		}
+		script, err := migrations.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(script)
+		steps = append(steps, migration{len(steps) + 1, name, hex.EncodeToString(sum[:]), string(script)})
+		if !strings.HasPrefix(name, fmt.Sprintf("%04d_", len(steps))) {
+			return nil, fmt.Errorf("migration %s is out of sequence", name)
+		}
+	}
+	return steps, nil
+}
+
+func (s *Store) prepareMigrations(ctx context.Context) error {
+	if err := s.migrateAlone(ctx); err != nil {
+		return err
+	}
+	var tables []string
+	if err := s.all(ctx, &tables, s.dialect.tables); err != nil {
+		return err
+	}
+	if len(tables) > 0 && !slices.Contains(tables, "schema_migrations") {
+		return errors.New("the database holds tables of another program; give Latchkey one of its own")
+	}
+	_, err := s.change(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+		version    BIGINT NOT NULL PRIMARY KEY,
+		name       TEXT   NOT NULL,
+		checksum   TEXT   NOT NULL,
+		applied_at BIGINT NOT NULL)`)
+	return err
+}
+
+func (s *Store) migrate(ctx context.Context, step migration, now time.Time) (ran bool, err error) {
+	if err := s.migrateAlone(ctx); err != nil {
+		return false, err
+	}
+	var done []migration
+	if err := s.all(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version); err != nil {
+		return false, err
+	}
+	if len(done) == 1 {
+		if done[0].Checksum != step.Checksum {
+			return false, errors.New("the database was migrated by a different step of this name")
+		}
+		return false, nil
+	}
+	if _, err := s.tx.ExecContext(ctx, step.script); err != nil {
+		return false, err
+	}
+	_, err = s.change(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
+		step.Version, step.Name, step.Checksum, micros(now))
+	return err == nil, err
+}
+
+func (s *Store) migrateAlone(ctx context.Context) error {
+	if s.dialect.exclusive == "" {
+		return nil
+	}
+	_, err := s.tx.ExecContext(ctx, s.dialect.exclusive)
+	return err
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// Profile returns a profile, or NOT_FOUND.
+func (s *Store) Profile(ctx context.Context, id account.ID) (*account.Profile, error) {
+	var row profileRow
+	if err := s.one(ctx, &row, `SELECT `+profileColumns+` FROM profiles WHERE id = ?`, id); err != nil {
+		return nil, err
+	}
+	return row.profile(), nil
+}
+
+// ProfileOwner returns whose profile it is, or NOT_FOUND.
+func (s *Store) ProfileOwner(ctx context.Context, id account.ID) (owner account.ID, err error) {
+	return owner, s.one(ctx, &owner, `SELECT user_id FROM profiles WHERE id = ?`, id)
+}
+
+// InsertProfile adds a profile under its user's name; call it in a transaction. It fails with NOT_FOUND without the
+// user, and with ALREADY_EXISTS when the user has one.
+func (s *Store) InsertProfile(ctx context.Context, p *account.Profile) error {
+	// Writing the user's row makes this wait for a change of the username, and the reverse.
+	found, err := s.changeOne(ctx, &p.Username, `UPDATE users SET epoch = epoch WHERE id = ? RETURNING username`, p.UserID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
+	}
+	_, err = s.change(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description, description_key, location,
+		location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.ID, p.UserID, p.Username, account.UsernameKey(p.Username), p.Description, account.Canonical(p.Description),
+		p.Location, account.Canonical(p.Location), p.IsOrganizer, micros(p.DateJoined), micros(p.UpdatedOn))
+	return err
+}
+
+// UpdateProfile changes what in says of a profile that belongs to owner, and returns it as it is then; NOT_FOUND when
+// owner has no such profile.
+func (s *Store) UpdateProfile(ctx context.Context, id, owner account.ID, in account.ProfileInput, now time.Time) (*account.Profile, error) {
+	var row profileRow
+	found, err := s.changeOne(ctx, &row, `UPDATE profiles SET
+		description = COALESCE(?, description), description_key = COALESCE(?, description_key),
+		location = COALESCE(?, location), location_key = COALESCE(?, location_key),
+		is_organizer = COALESCE(?, is_organizer), updated_on = ?
+		WHERE id = ? AND user_id = ? RETURNING `+profileColumns,
+		in.Description, canonical(in.Description), in.Location, canonical(in.Location), in.IsOrganizer, micros(now), id, owner)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+	}
+	return row.profile(), nil
+}
+
+// DeleteProfile removes a profile that belongs to owner; NOT_FOUND when owner has no such profile.
+func (s *Store) DeleteProfile(ctx context.Context, id, owner account.ID) error {
+	rows, err := s.change(ctx, `DELETE FROM profiles WHERE id = ? AND user_id = ?`, id, owner)
+	if err == nil && rows == 0 {
+		return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+	}
+	return err
+}
+
+func canonical(text *string) *string {
+	if text == nil {
+		return nil
+	}
+	key := account.Canonical(*text)
+	return &key
+}
+
+// Profiles returns the profiles of a window in the selection's order, and whether there are more behind them, or, when
+// the window is cut from the back, in front of them. The cost depends on the number returned, not on the table.
+func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*account.Profile, more bool, err error) {
+	order := w.Selection.Order
+	descending := (order.Direction == account.Descending) != w.Backward
+	where, args := conditions(w.Selection)
+	bound := func(p *account.Position, after bool) {
+		if p == nil {
+			return
+		}
+		comparison := " < "
+		if after != (order.Direction == account.Descending) {
+			comparison = " > "
+		}
+		if order.Field == account.ByUsername {
+			where, args = append(where, `username_key`+comparison+`?`), append(args, p.UsernameKey)
+		} else {
+			where = append(where, `(date_joined, id)`+comparison+`(?, ?)`)
+			args = append(args, micros(p.DateJoined), p.ID)
+		}
+	}
+	bound(w.After, true)
+	bound(w.Before, false)
+	direction := ""
+	if descending {
+		direction = " DESC"
+	}
+	by := `date_joined` + direction + `, id` + direction
+	if order.Field == account.ByUsername {
+		by = `username_key` + direction
+	}
+	var rows []profileRow
+	err = s.all(ctx, &rows, `SELECT `+profileColumns+` FROM profiles`+whereClause(where)+` ORDER BY `+by+` LIMIT ?`,
+		append(args, w.Limit+1)...)
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(rows) > w.Limit; more {
+		rows = rows[:w.Limit]
+	}
+	profiles = make([]*account.Profile, len(rows))
+	for i := range rows {
+		profiles[i] = rows[i].profile()
+	}
+	if w.Backward {
+		slices.Reverse(profiles)
+	}
+	return profiles, more, nil
+}
+
+// CountProfiles returns how many profiles a selection has. It reads all of them.
+func (s *Store) CountProfiles(ctx context.Context, selection account.Selection) (n int, err error) {
+	where, args := conditions(selection)
+	return n, s.one(ctx, &n, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
+}
+
+func conditions(selection account.Selection) (where []string, args []any) {
+	if selection.IsOrganizer != nil {
+		where, args = append(where, `is_organizer = ?`), append(args, *selection.IsOrganizer)
+	}
+	if selection.Location != "" {
+		where, args = append(where, `location_key = ?`), append(args, selection.Location)
+	}
+	if selection.Search != "" {
+		pattern := "%" + likeEscaper.Replace(selection.Search) + "%"
+		where = append(where, `(username_key LIKE ? ESCAPE '\' OR description_key LIKE ? ESCAPE '\' OR location_key LIKE ? ESCAPE '\')`)
+		args = append(args, pattern, pattern, pattern)
+	}
+	return where, args
+}
+
+var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+func whereClause(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return ` WHERE ` + strings.Join(conditions, ` AND `)
+}

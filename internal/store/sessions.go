@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// Family is a session with what its refresh tokens are computed from, and its user as they are now.
+type Family struct {
+	account.Standing
+	User           *account.User
+	Salt           []byte
+	KeyID          byte
+	Generation     uint64
+	GenerationAt   time.Time
+	Refreshes      int64 // in the minute that began at RefreshesSince
+	RefreshesSince time.Time
+}
+
+// RefreshesPerMinute is how often one session may refresh.
+const RefreshesPerMinute = 60
+
+const minAuthTime = `COALESCE((SELECT value FROM settings WHERE name = 'min_auth_time'), 0)`
+
+const familyQuery = `SELECT s.id, s.user_epoch, s.salt, s.key_id, s.generation, s.generation_at, s.created_at, s.last_used_at,
+	s.expires_at, s.revoked_at, s.refreshes, s.refreshes_since, s.device_name, s.user_agent, s.ip_last, u.epoch,
+	` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
+	FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN profiles p ON p.user_id = u.id WHERE s.id = ?`
+
+type familyRow struct {
+	ID             account.ID `db:"id"`
+	UserEpoch      int64      `db:"user_epoch"`
+	Salt           []byte     `db:"salt"`
+	KeyID          byte       `db:"key_id"`
+	Generation     uint64     `db:"generation"`
+	GenerationAt   int64      `db:"generation_at"`
+	CreatedAt      int64      `db:"created_at"`
+	LastUsedAt     int64      `db:"last_used_at"`
+	ExpiresAt      int64      `db:"expires_at"`
+	RevokedAt      *int64     `db:"revoked_at"`
+	Refreshes      int64      `db:"refreshes"`
+	RefreshesSince int64      `db:"refreshes_since"`
+	DeviceName     string     `db:"device_name"`
+	UserAgent      string     `db:"user_agent"`
+	IPLast         string     `db:"ip_last"`
+	Epoch          int64      `db:"epoch"`
+	MinAuthTime    int64      `db:"min_auth_time"`
+	userRow
+}
+
+// Family returns a session, dead or alive, with its user and their profile, in one statement; NOT_FOUND when there is
+// no such session.
+func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
+	var row familyRow
+	if err := s.one(ctx, &row, familyQuery, id); err != nil {
+		return nil, err
+	}
+	user := row.user()
+	return &Family{
+		Standing: account.Standing{
+			Session: account.Session{
+				ID:         row.ID,
+				UserID:     user.ID,
+				UserEpoch:  row.UserEpoch,
+				DeviceName: row.DeviceName,
+				UserAgent:  row.UserAgent,
+				IPAddress:  row.IPLast,
+				CreatedAt:  moment(row.CreatedAt),
+				LastUsedAt: moment(row.LastUsedAt),
+				ExpiresAt:  moment(row.ExpiresAt),
+				RevokedAt:  momentOrNil(row.RevokedAt),
+			},
+			Epoch:       row.Epoch,
+			Status:      user.Status,
+			MinAuthTime: moment(row.MinAuthTime),
+		},
+		User:           user,
+		Salt:           row.Salt,
+		KeyID:          row.KeyID,
+		Generation:     row.Generation,
+		GenerationAt:   moment(row.GenerationAt),
+		Refreshes:      row.Refreshes,
+		RefreshesSince: moment(row.RefreshesSince),
+	}, nil
+}
+
+// InsertSession adds a session, at generation 0, for an active user whose epoch is still the one in it; ok is false
+// when the user has changed meanwhile.
+func (s *Store) InsertSession(ctx context.Context, session account.Session, salt []byte, keyID byte) (ok bool, err error) {
+	created := micros(session.CreatedAt)
+	rows, err := s.change(ctx, `INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, generation, generation_at, created_at,
+		last_used_at, expires_at, grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last)
+		SELECT ?, u.id, u.epoch, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?
+		FROM users u WHERE u.id = ? AND u.epoch = ? AND u.status = 'ACTIVE'`,
+		session.ID, salt, keyID, created, created, created, micros(session.ExpiresAt), created, created,
+		session.DeviceName, session.UserAgent, session.IPAddress, session.IPAddress, session.UserID, session.UserEpoch)
+	return rows == 1, err
+}
+
+// counting keeps the number of refreshes in the current minute; its arguments are minuteAgo, minuteAgo and now.
+const counting = `refreshes = CASE WHEN refreshes_since > ? THEN refreshes + 1 ELSE 1 END,
+	refreshes_since = CASE WHEN refreshes_since > ? THEN refreshes_since ELSE ? END`
+
+// Rotate moves a live session from generation to the next; ok is false, and nothing changes, when the session is dead,
+// at another generation, or refreshed too often.
+func (s *Store) Rotate(ctx context.Context, id account.ID, generation uint64, now, idleCut time.Time, ip string) (ok bool, err error) {
+	at, minuteAgo := micros(now), micros(now.Add(-time.Minute))
+	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, generation_at = ?, last_used_at = ?, ip_last = ?, `+counting+`
+		WHERE id = ? AND generation = ? AND revoked_at IS NULL AND expires_at > ? AND last_used_at > ?
+		AND created_at >= `+minAuthTime+` AND (refreshes_since <= ? OR refreshes < ?)
+		AND EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.epoch = sessions.user_epoch AND u.status = 'ACTIVE')`,
+		at, at, ip, minuteAgo, minuteAgo, at, id, int64(generation), at, micros(idleCut), minuteAgo, RefreshesPerMinute)
+	return rows == 1, err
+}
+
+// CountReplay notes that the child of a generation was given out again.
+func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) error {
+	minuteAgo := micros(now.Add(-time.Minute))
+	_, err := s.change(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+counting+` WHERE id = ?`,
+		minuteAgo, minuteAgo, micros(now), id)
+	return err
+}
+
+// Revoke ends a session, if it has not ended yet, for a reason that operators read.
+func (s *Store) Revoke(ctx context.Context, id account.ID, reason string, now time.Time) error {
+	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
+		micros(now), reason, id)
+	return err
+}

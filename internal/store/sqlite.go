@@ -1,0 +1,77 @@
+//go:build cgo
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/mattn/go-sqlite3"
+)
+
+func openSQLite(path string) (*Store, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(absolute, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	file.Close()
+	open := func(connections int, options string) *sqlx.DB {
+		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() +
+			"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=5000" + options
+		db := sqlx.NewDb(sql.OpenDB(sqliteConnector(dsn)), "sqlite3")
+		db.SetMaxOpenConns(connections)
+		db.SetMaxIdleConns(connections)
+		return db
+	}
+	return &Store{
+		dialect: dialect{
+			name:       "sqlite",
+			prepares:   true,
+			constraint: sqliteConstraint,
+			retryable: func(err error) bool {
+				var e sqlite3.Error
+				return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
+			},
+			tables: `SELECT name FROM sqlite_schema WHERE type = 'table'`,
+		},
+		read:  open(max(4, 2*runtime.NumCPU()), "&_query_only=on"),
+		write: open(1, "&_txlock=immediate"),
+	}, nil
+}
+
+// sqliteConstraint returns users_username_key for "UNIQUE constraint failed: users.username_key".
+func sqliteConstraint(err error) string {
+	var e sqlite3.Error
+	if !errors.As(err, &e) || e.ExtendedCode != sqlite3.ErrConstraintUnique {
+		return ""
+	}
+	_, column, _ := strings.Cut(e.Error(), ": ")
+	return strings.ReplaceAll(column, ".", "_")
+}
+
+// sqliteConnector opens connections to the data source it names.
+type sqliteConnector string
+
+func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	return c.Driver().Open(string(c))
+}
+
+func (c sqliteConnector) Driver() driver.Driver {
+	return &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
+		_, err := conn.Exec(`PRAGMA trusted_schema = off`, nil)
+		return err
+	}}
+}

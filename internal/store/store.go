@@ -1,0 +1,234 @@
+// Package store is the memory of the house: all SQL, on SQLite or PostgreSQL, and the words account has for what the
+// databases answer. It decides nothing that a single statement can decide, and knows neither tokens nor passwords nor
+// requests.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"latchkey/internal/account"
+)
+
+// Store keeps everything. One made by Open is safe for use by many; one that InTx hands out belongs to its function.
+type Store struct {
+	dialect    dialect
+	read       *sqlx.DB
+	write      *sqlx.DB // the same as read where the engine takes several writers
+	statements *sync.Map
+	tx         *sqlx.Tx // nil outside InTx
+}
+
+// dialect is all that differs between the engines, migrations aside.
+type dialect struct {
+	name       string
+	prepares   bool                   // statements are worth preparing here
+	constraint func(err error) string // the unique constraint that err speaks of, as table_column; or ""
+	retryable  func(err error) bool   // nothing happened, and the same again may well succeed
+	exclusive  string                 // makes a migration wait for others; empty where every transaction does
+	tables     string                 // the names of the tables there are
+}
+
+const statementTimeout = 5 * time.Second
+
+// Open connects to the database that a URL names, sqlite:PATH or postgres://…, and makes sure that it answers. A
+// SQLite database that does not exist is made.
+func Open(ctx context.Context, url string) (*Store, error) {
+	open := openPostgres
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		open, url = openSQLite, path
+	}
+	s, err := open(url)
+	if err != nil {
+		return nil, err
+	}
+	s.statements = new(sync.Map)
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close lets go of the database.
+func (s *Store) Close() error {
+	if s.read == s.write {
+		return s.write.Close()
+	}
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// Ping returns nil when the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.retrying(ctx, func() error {
+		var one int
+		return s.one(ctx, &one, `SELECT 1`)
+	})
+}
+
+// InTx runs f in one transaction: all that f does through tx happens, or, if f fails, nothing. It runs f again, a few
+// times, when the database says that concurrent work got in the way; so f must not change anything else.
+func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
+	return s.retrying(ctx, func() error {
+		tx, err := s.write.BeginTxx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		inside := *s
+		inside.tx = tx
+		if err := f(&inside); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+const tries = 5
+
+// retrying calls f until it succeeds or fails for good, at most five times, with growing, random pauses between.
+func (s *Store) retrying(ctx context.Context, f func() error) error {
+	for try := 1; ; try++ {
+		err := f()
+		if err == nil || try == tries || s.tx != nil || !s.dialect.retryable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(rand.N(time.Duration(try*try) * 10 * time.Millisecond)):
+		}
+	}
+}
+
+// one reads one row into dest: a value, or a struct by column names. It fails with NOT_FOUND when there is none.
+func (s *Store) one(ctx context.Context, dest any, query string, args ...any) error {
+	err := s.reading(ctx, query, func(ctx context.Context, st statement) error { return st.GetContext(ctx, dest, args...) })
+	if errors.Is(err, sql.ErrNoRows) {
+		return &account.Error{Code: account.NotFound, Message: "There is no such thing."}
+	}
+	return err
+}
+
+// all reads every row into dest, a slice.
+func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
+	return s.reading(ctx, query, func(ctx context.Context, st statement) error { return st.SelectContext(ctx, dest, args...) })
+}
+
+// change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
+// a unique column says so.
+func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	err = s.writing(ctx, func(ctx context.Context, q sqlx.ExtContext) error {
+		result, err := q.ExecContext(ctx, s.write.Rebind(query), args...)
+		if err == nil {
+			rows, err = result.RowsAffected()
+		}
+		return err
+	})
+	return rows, err
+}
+
+// changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
+// was one.
+func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
+	err = s.writing(ctx, func(ctx context.Context, q sqlx.ExtContext) error {
+		return sqlx.GetContext(ctx, q, dest, s.write.Rebind(query), args...)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like one.
+
+func (s *Store) reading(ctx context.Context, query string, f func(context.Context, statement) error) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	if s.tx != nil {
+		return f(ctx, text{s.tx, s.write.Rebind(query)})
+	}
+	return s.retrying(ctx, func() error {
+		st, err := s.statement(ctx, query)
+		if err != nil {
+			return err
+		}
+		return f(ctx, st)
+	})
+}
+
+func (s *Store) writing(ctx context.Context, f func(context.Context, sqlx.ExtContext) error) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	if s.tx != nil {
+		return s.classify(f(ctx, s.tx))
+	}
+	return s.classify(s.retrying(ctx, func() error { return f(ctx, s.write) }))
+}
+
+// classify turns the breach of a unique constraint into account's words.
+func (s *Store) classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch s.dialect.constraint(err) {
+	case "users_username_key":
+		return because(account.TakenUsername(), err)
+	case "users_email_key":
+		return because(account.TakenEmail(), err)
+	case "profiles_user_id":
+		return because(account.SecondProfile(), err)
+	}
+	return err
+}
+
+func because(e *account.Error, cause error) error {
+	e.Err = cause
+	return e
+}
+
+// statement is a query ready to run: a *sqlx.Stmt where preparing is worth it, else its text.
+type statement interface {
+	GetContext(ctx context.Context, dest any, args ...any) error
+	SelectContext(ctx context.Context, dest any, args ...any) error
+}
+
+type text struct {
+	q     sqlx.QueryerContext
+	query string
+}
+
+func (t text) GetContext(ctx context.Context, dest any, args ...any) error {
+	return sqlx.GetContext(ctx, t.q, dest, t.query, args...)
+}
+
+func (t text) SelectContext(ctx context.Context, dest any, args ...any) error {
+	return sqlx.SelectContext(ctx, t.q, dest, t.query, args...)
+}
+
+// statement returns a reading query ready to run outside a transaction, the same one each time.
+func (s *Store) statement(ctx context.Context, query string) (statement, error) {
+	if st, ok := s.statements.Load(query); ok {
+		return st.(statement), nil
+	}
+	var st statement = text{s.read, s.read.Rebind(query)}
+	if s.dialect.prepares {
+		prepared, err := s.read.PreparexContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		st = prepared
+	}
+	kept, loaded := s.statements.LoadOrStore(query, st)
+	if prepared, ok := st.(*sqlx.Stmt); ok && loaded {
+		prepared.Close()
+	}
+	return kept.(statement), nil
+}

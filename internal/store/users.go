@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// Credentials are what a password is checked against.
+type Credentials struct {
+	UserID       account.ID     `db:"id"`
+	Username     string         `db:"username"`
+	Email        *string        `db:"email"`
+	Name         string         `db:"name"`
+	Status       account.Status `db:"status"`
+	Epoch        int64          `db:"epoch"`
+	PasswordHash string         `db:"password_hash"`
+}
+
+const credentials = `SELECT id, username, email, name, status, epoch, password_hash FROM users WHERE `
+
+// CredentialsByName returns the credentials of the user whose username or e-mail address has the canonical form; an
+// empty key matches nobody. NOT_FOUND when there is none.
+func (s *Store) CredentialsByName(ctx context.Context, usernameKey, emailKey string) (c Credentials, err error) {
+	if emailKey != "" {
+		return c, s.one(ctx, &c, credentials+`email_key = ?`, emailKey)
+	}
+	return c, s.one(ctx, &c, credentials+`username_key = ?`, usernameKey)
+}
+
+// CredentialsByID returns the credentials of a user, or NOT_FOUND.
+func (s *Store) CredentialsByID(ctx context.Context, id account.ID) (c Credentials, err error) {
+	return c, s.one(ctx, &c, credentials+`id = ?`, id)
+}
+
+// User returns a user with their profile, or NOT_FOUND.
+func (s *Store) User(ctx context.Context, id account.ID) (*account.User, error) {
+	var row userRow
+	err := s.one(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+` WHERE u.id = ?`, id)
+	if err != nil {
+		return nil, err
+	}
+	return row.user(), nil
+}
+
+// NamesTaken tells which of two canonical forms somebody has already; an empty one counts as free.
+func (s *Store) NamesTaken(ctx context.Context, usernameKey, emailKey string) (username, email bool, err error) {
+	var row struct {
+		Username bool `db:"username"`
+		Email    bool `db:"email"`
+	}
+	err = s.one(ctx, &row, `SELECT EXISTS (SELECT 1 FROM users WHERE username_key = ?) AS username,
+		EXISTS (SELECT 1 FROM users WHERE email_key = ?) AS email`, usernameKey, emailKey)
+	return row.Username, row.Email, err
+}
+
+// InsertUser adds a user, without profile. It fails with TAKEN when the username or the address is not free.
+func (s *Store) InsertUser(ctx context.Context, u *account.User, passwordHash string) error {
+	var emailKey *string
+	if u.Email != nil {
+		key := account.EmailKey(*u.Email)
+		emailKey = &key
+	}
+	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, email_verified, name, role, status,
+		password_hash, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, u.EmailVerified, u.Name, u.Role, u.Status,
+		passwordHash, micros(u.CreatedAt))
+	return err
+}
+
+// SetName changes how a user is called.
+func (s *Store) SetName(ctx context.Context, id account.ID, name string) error {
+	return s.changeUser(ctx, `UPDATE users SET name = ? WHERE id = ?`, name, id)
+}
+
+// SetUsername renames a user and their profile; call it in a transaction. It fails with TAKEN when the name is not free.
+func (s *Store) SetUsername(ctx context.Context, id account.ID, username string) error {
+	key := account.UsernameKey(username)
+	if err := s.changeUser(ctx, `UPDATE users SET username = ?, username_key = ? WHERE id = ?`, username, key, id); err != nil {
+		return err
+	}
+	_, err := s.change(ctx, `UPDATE profiles SET username = ?, username_key = ? WHERE user_id = ?`, username, key, id)
+	return err
+}
+
+// SetPassword replaces the hash of an active user whose epoch is still the given one, and raises the epoch, which ends
+// every session. It returns the new epoch; ok is false when the user has changed meanwhile.
+func (s *Store) SetPassword(ctx context.Context, id account.ID, epoch int64, hash string) (next int64, ok bool, err error) {
+	ok, err = s.changeOne(ctx, &next, `UPDATE users SET password_hash = ?, epoch = epoch + 1
+		WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
+	return next, ok, err
+}
+
+// Rehash replaces a hash by another of the same password, unless the password has changed meanwhile.
+func (s *Store) Rehash(ctx context.Context, id account.ID, old, hash string) error {
+	_, err := s.change(ctx, `UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?`, hash, id, old)
+	return err
+}
+
+// SetLastLogin notes when a user gave their password.
+func (s *Store) SetLastLogin(ctx context.Context, id account.ID, now time.Time) error {
+	return s.changeUser(ctx, `UPDATE users SET last_login_at = ? WHERE id = ?`, micros(now), id)
+}
+
+// DeleteUser removes a user with all that is theirs, unless their password has changed since the hash was read: ok
+// tells.
+func (s *Store) DeleteUser(ctx context.Context, id account.ID, hash string) (ok bool, err error) {
+	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND password_hash = ?`, id, hash)
+	return rows == 1, err
+}
+
+func (s *Store) changeUser(ctx context.Context, query string, args ...any) error {
+	rows, err := s.change(ctx, query, args...)
+	if err == nil && rows == 0 {
+		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
+	}
+	return err
+}

@@ -1,0 +1,241 @@
+package token
+
+import (
+	"cmp"
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The algorithms of signing keys (RFC 7518, section 3.1; RFC 8037, section 3.1). With HS256 only this server can check
+// its tokens; with the others whoever reads the JWKS can.
+const (
+	EdDSA = "EdDSA" // Ed25519
+	ES256 = "ES256" // P-256
+	RS256 = "RS256" // 3072 bits
+	HS256 = "HS256" // 32 random bytes
+)
+
+var methods = map[string]jwt.SigningMethod{
+	EdDSA: jwt.SigningMethodEdDSA,
+	ES256: jwt.SigningMethodES256,
+	RS256: jwt.SigningMethodRS256,
+	HS256: jwt.SigningMethodHS256,
+}
+
+// ErrSealed says that a sealed key does not open: another secret sealed it, or somebody changed it, its id or its
+// algorithm.
+var ErrSealed = errors.New("the signing key cannot be opened: it was sealed with another secret, or changed since")
+
+// Key is one signing key. It works for one algorithm only, and it prints as its algorithm and id.
+type Key struct {
+	ID        string // the kid; of a public key its thumbprint (RFC 7638), else 128 random bits
+	Alg       string
+	CreatedAt time.Time
+	private   func() any // a crypto.Signer, or []byte with HS256
+}
+
+// behind puts a value where no print reaches it. Package fmt does not call Format for what is inside an unexported
+// field, and follows pointers there when the verb does not fit; of a func it writes the address.
+func behind(private any) func() any { return func() any { return private } }
+
+// NewKey returns a fresh key for an algorithm, made at now.
+func NewKey(alg string, now time.Time) (*Key, error) {
+	private, err := draw(alg)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{Alg: alg, CreatedAt: now, private: behind(private)}
+	if public := publicMembers(k.public()); public != nil {
+		k.ID = thumbprint(public)
+	} else {
+		k.ID = base64.RawURLEncoding.EncodeToString(random(16))
+	}
+	return k, nil
+}
+
+func draw(alg string) (private any, err error) {
+	switch alg {
+	case EdDSA:
+		_, private, err = ed25519.GenerateKey(rand.Reader)
+	case ES256:
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case RS256:
+		private, err = rsa.GenerateKey(rand.Reader, 3072)
+	case HS256:
+		private = random(32)
+	default:
+		err = unknownAlg(alg)
+	}
+	return private, err
+}
+
+// Seal returns the private part of the key for keeping: in PKCS #8 (RFC 5958), or bare with HS256, encrypted by
+// AES-256-GCM under a key derived from the secret, with a random nonce before it and bound to the key's id and
+// algorithm.
+func (k *Key) Seal(s Secret) ([]byte, error) {
+	plain, symmetric := k.private().([]byte)
+	if !symmetric {
+		var err error
+		if plain, err = x509.MarshalPKCS8PrivateKey(k.private()); err != nil {
+			return nil, err
+		}
+	}
+	aead, err := sealer(s)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nil, plain, boundTo(k.ID, k.Alg)), nil
+}
+
+// OpenKey returns the key that Seal sealed. It fails with ErrSealed unless secret, id and algorithm are the same.
+func OpenKey(s Secret, id, alg string, createdAt time.Time, sealed []byte) (*Key, error) {
+	if methods[alg] == nil {
+		return nil, unknownAlg(alg)
+	}
+	aead, err := sealer(s)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, nil, sealed, boundTo(id, alg))
+	if err != nil {
+		return nil, fmt.Errorf("%s key %q: %w", alg, id, ErrSealed)
+	}
+	var private any = plain
+	if alg != HS256 {
+		if private, err = x509.ParsePKCS8PrivateKey(plain); err != nil {
+			return nil, err
+		}
+	}
+	return &Key{ID: id, Alg: alg, CreatedAt: createdAt, private: behind(private)}, nil
+}
+
+func sealer(s Secret) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(s.Key("signing-keys/v1"))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// boundTo joins with a byte that neither an id nor the name of an algorithm has.
+func boundTo(id, alg string) []byte { return []byte(id + "\x00" + alg) }
+
+// Format writes the algorithm and the id, whatever the verb.
+func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %s", k.Alg, k.ID) }
+
+// public returns the public key, or nil with HS256.
+func (k *Key) public() crypto.PublicKey {
+	if signer, ok := k.private().(crypto.Signer); ok {
+		return signer.Public()
+	}
+	return nil
+}
+
+// verifier returns what checks the signatures of the key.
+func (k *Key) verifier() any {
+	if public := k.public(); public != nil {
+		return public
+	}
+	return k.private()
+}
+
+// Ring is a set of keys that never changes: one signs, all check.
+type Ring struct {
+	byID    map[string]*Key
+	signing *Key
+	jwks    string
+}
+
+// NewRing returns a ring of keys in which the newest of an algorithm signs; of two equally new ones, that with the
+// greater id, so that all nodes agree. It fails when there is no key of the algorithm or two have the same id.
+func NewRing(keys []*Key, alg string) (*Ring, error) {
+	r := &Ring{byID: map[string]*Key{}}
+	public := []map[string]string{}
+	for _, k := range slices.SortedFunc(slices.Values(keys), newestFirst) {
+		if r.byID[k.ID] != nil {
+			return nil, fmt.Errorf("two signing keys have the id %q", k.ID)
+		}
+		r.byID[k.ID] = k
+		if r.signing == nil && k.Alg == alg {
+			r.signing = k
+		}
+		if jwk := publicMembers(k.public()); jwk != nil {
+			jwk["kid"], jwk["alg"], jwk["use"] = k.ID, k.Alg, "sig"
+			public = append(public, jwk)
+		}
+	}
+	if r.signing == nil {
+		return nil, fmt.Errorf("there is no signing key of the algorithm %q", alg)
+	}
+	jwks, err := json.Marshal(map[string]any{"keys": public})
+	if err != nil {
+		return nil, err
+	}
+	r.jwks = string(jwks)
+	return r, nil
+}
+
+func newestFirst(a, b *Key) int {
+	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+}
+
+// JWKS returns the public keys of the ring, newest first, as a JSON Web Key Set (RFC 7517, section 5). Keys of HS256
+// are not in it, for they have no public part.
+func (r *Ring) JWKS() []byte { return []byte(r.jwks) }
+
+// publicMembers returns the members of a JSON Web Key that make out the public key itself (RFC 7518, section 6;
+// RFC 8037, section 2), or nil when there is none.
+func publicMembers(public crypto.PublicKey) map[string]string {
+	text := base64.RawURLEncoding.EncodeToString
+	switch key := public.(type) {
+	case ed25519.PublicKey:
+		return map[string]string{"kty": "OKP", "crv": "Ed25519", "x": text(key)}
+	case *ecdsa.PublicKey:
+		point, err := key.Bytes()
+		if err != nil {
+			panic(err) // only for a point outside its curve
+		}
+		xy := point[1:] // after the 4 that says uncompressed (SEC 1, section 2.3.3)
+		return map[string]string{"kty": "EC", "crv": "P-256", "x": text(xy[:32]), "y": text(xy[32:])}
+	case *rsa.PublicKey:
+		return map[string]string{"kty": "RSA", "n": text(key.N.Bytes()), "e": text(big.NewInt(int64(key.E)).Bytes())}
+	}
+	return nil
+}
+
+// thumbprint follows RFC 7638, section 3. It counts on encoding/json to sort names and to write no space.
+func thumbprint(public map[string]string) string {
+	text, err := json.Marshal(public)
+	if err != nil {
+		panic(err) // never for a map of strings
+	}
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func unknownAlg(alg string) error {
+	return fmt.Errorf("there is no algorithm %q for signing keys", alg)
+}
+
+func random(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}

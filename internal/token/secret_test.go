@@ -1,0 +1,146 @@
+package token
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+const secretText = "correct-horse-battery-staple-0123456789"
+
+var secret = Secret(secretText)
+
+func TestSecretRefusesJunk(t *testing.T) {
+	for text, good := range map[string]bool{
+		"":                                     false,
+		"short":                                false,
+		"0123456789abcdefghijklmnopqrstu":      false, // 31 bytes
+		"0123456789abcdefghijklmnopqrstuv":     true,  // 32 bytes
+		strings.Repeat("a", 64):                false,
+		strings.Repeat("changeme", 8):          false, // 7 different bytes
+		strings.Repeat("012345678", 4):         false, // 9 different bytes
+		strings.Repeat("0123456789", 4):        true,  // 10 different bytes
+		" 0123456789abcdefghijklmnopqrstuv \n": true,
+	} {
+		s, err := NewSecret(text)
+		if (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+		if good && string(s) != text {
+			t.Errorf("%q was changed", text)
+		}
+		if err != nil && len(text) > 5 && strings.Contains(err.Error(), text[:5]) {
+			t.Errorf("the error tells the secret: %v", err)
+		}
+	}
+}
+
+func TestKeyIsHKDF(t *testing.T) {
+	// RFC 5869, sections 2.2 and 2.3, by hand: no salt is a string of zeros, and one block is enough.
+	key := sum(sum(make([]byte, 32), secret), append([]byte("cursor/v1"), 1))
+	if !bytes.Equal(secret.Key("cursor/v1"), key) {
+		t.Error("Key is not HKDF-SHA256")
+	}
+	if bytes.Equal(secret.Key("cursor/v2"), key) {
+		t.Error("two labels have the same key")
+	}
+	if bytes.Equal(Secret(secretText+"!").Key("cursor/v1"), key) {
+		t.Error("two secrets have the same key")
+	}
+}
+
+func sum(key, message []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(message)
+	return h.Sum(nil)
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	symmetric, public := keyFor(HS256), keyFor(EdDSA)
+	refresh := secret.RefreshToken([16]byte{1}, NewSalt(), 7)
+	parsed, _ := ParseRefresh(refresh)
+	raw, _ := strict.DecodeString(refresh[3:])
+	type holder struct {
+		Secret  Secret
+		Key     *Key
+		Refresh Refresh
+	}
+	ring, err := NewRing([]*Key{symmetric, public}, EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]any{
+		"secret":          secret,
+		"empty secret":    Secret(nil),
+		"key":             symmetric,
+		"key by value":    *public,
+		"refresh":         parsed,
+		"refresh pointer": &parsed,
+		"holder":          holder{secret, symmetric, parsed},
+		"pointer":         &holder{secret, public, parsed},
+		"slice":           []any{secret, symmetric, public, parsed},
+		"map":             map[string]any{"secret": secret, "key": symmetric, "refresh": parsed},
+		"ring":            ring,
+		"ring by value":   *ring,
+		"access":          NewAccess(issuer, ring, clock),
+	}
+	ed, _ := public.Seal(secret)
+	opened, err := OpenKey(secret, public.ID, EdDSA, public.CreatedAt, ed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	values["opened"] = opened
+
+	hide := []string{refresh}
+	for _, b := range [][]byte{secret, symmetric.private().([]byte), seedOf(public), raw[len(raw)-32:]} {
+		decimal := strings.Trim(fmt.Sprint(b[4:12]), "[]")
+		hide = append(hide, string(b), hex.EncodeToString(b), strings.ToUpper(hex.EncodeToString(b)), decimal,
+			strings.ReplaceAll(decimal, " ", ", "), fmt.Sprintf("%q", b), strings.TrimPrefix(fmt.Sprintf("%#v", b), "[]byte"),
+			base64.StdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b))
+	}
+	check := func(how, name, printed string) {
+		for _, text := range hide {
+			if strings.Contains(printed, text) {
+				t.Errorf("%s of %s tells %q: %s", how, name, text, printed)
+			}
+		}
+	}
+	for name, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%X", "% x", "%q", "%d", "%o", "%b", "%c", "%U"} {
+			check(verb, name, fmt.Sprintf(verb, v))
+		}
+		check("Println", name, fmt.Sprintln(v))
+		check("Error", name, fmt.Errorf("failed with %v", v).Error())
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Errorf("json of %s: %v", name, err)
+		}
+		check("json", name, string(text))
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "v", v)
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v, slog.Group("g", "v", v))
+		check("slog", name, log.String())
+	}
+	for how, printed := range map[string]string{
+		"%v": fmt.Sprintf("%v", secret), "%#v": fmt.Sprintf("%#v", secret), "%x": fmt.Sprintf("%x", secret),
+		"String": secret.String(), "GoString": secret.GoString(), "LogValue": secret.LogValue().String(),
+		"refresh": fmt.Sprintf("%+v", parsed),
+	} {
+		if printed != "[secret]" {
+			t.Errorf("%s gives %q", how, printed)
+		}
+	}
+	if text, err := json.Marshal(secret); string(text) != `"[secret]"` || err != nil {
+		t.Errorf("json gives %s, %v", text, err)
+	}
+	if got, want := fmt.Sprintf("%+v", public), "EdDSA key "+public.ID; got != want {
+		t.Errorf("a key prints as %q, not %q", got, want)
+	}
+}

@@ -1,0 +1,258 @@
+// Command latchkey is a self-hosted accounts server that speaks GraphQL.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"latchkey/graph"
+	"latchkey/internal/account"
+	"latchkey/internal/auth"
+	"latchkey/internal/config"
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+//go:embed schema.graphqls
+var schema string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stderr); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Println(err)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "latchkey:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves with the settings until ctx ends, and then until every accepted request is answered.
+func run(ctx context.Context, args, env []string, stderr *os.File) error {
+	c, err := config.Read(args, env)
+	if err != nil {
+		return err
+	}
+	s, err := open(ctx, c, newLog(c, stderr), time.Now)
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx)
+}
+
+// newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise.
+func newLog(c config.Config, stderr *os.File) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	info, err := stderr.Stat()
+	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
+	if c.LogFormat == "text" || c.LogFormat == "" && terminal {
+		return slog.New(slog.NewTextHandler(stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(stderr, options))
+}
+
+// server is everything connected: it listens already, and answers once serve is called.
+type server struct {
+	log      *slog.Logger
+	store    *store.Store
+	listener net.Listener
+	http     *http.Server
+	draining atomic.Bool
+	explorer bool
+}
+
+// open connects everything that the settings name, and brings the database's schema up to date.
+func open(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (_ *server, err error) {
+	s := &server{log: log, explorer: c.Mode == config.Development}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, err
+	}
+	if s.store, err = store.Open(ctx, c.DatabaseURL.Reveal()); err != nil {
+		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+	}
+	steps, err := s.store.Migrate(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	log.DebugContext(ctx, "schema is up to date", "steps", steps)
+	secret, err := readSecret(c)
+	if err != nil {
+		return nil, err
+	}
+	verbs, err := auth.New(ctx, s.store, secret, auth.Options{
+		Issuer:            c.PublicURL,
+		SigningAlg:        c.SigningAlg,
+		AccessTTL:         c.AccessTokenTTL,
+		IdleTTL:           c.RefreshIdleTTL,
+		SessionTTL:        c.SessionTTL,
+		Grace:             c.RefreshGrace,
+		PasswordMinLength: c.PasswordMinLength,
+		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
+		Now:               now,
+		Log:               log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.http = &http.Server{
+		Handler:           s.handler(c, verbs),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	return s, nil
+}
+
+// handler puts the endpoints together.
+func (s *server) handler(c config.Config, verbs *auth.Service) http.Handler {
+	development := c.Mode == config.Development
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", graph.WithCaller(verbs, c.TrustedProxies, graph.NewHandler(graph.NewSchema(verbs), graph.Options{
+		Development:    development,
+		AllowedOrigins: c.AllowedOrigins,
+		Log:            s.log,
+	})))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if s.draining.Load() || verbs.Ready(ctx) != nil {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ready\n")
+	})
+	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/jwk-set+json")
+		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Write(verbs.JWKS())
+	})
+	if development {
+		mux.Handle("GET /{$}", graph.Explorer())
+		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
+	}
+	return graph.WithRequestID(withSecurityHeaders(mux, strings.HasPrefix(c.PublicURL, "https:")))
+}
+
+// withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The
+// explorer loads its own scripts and is not told what to load.
+func withSecurityHeaders(next http.Handler, https bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		if r.URL.Path == "/" {
+			h.Set("Content-Security-Policy", "frame-ancestors 'none'")
+		} else {
+			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		}
+		if https {
+			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+const stopTimeout = 10 * time.Second
+
+// serve answers requests until ctx ends, then refuses new ones, finishes those it has and closes everything.
+func (s *server) serve(ctx context.Context) error {
+	defer s.close()
+	address := "http://" + s.listener.Addr().String()
+	ready := []any{"graphql", address + "/graphql"}
+	if s.explorer {
+		ready = append(ready, "explorer", address+"/")
+	}
+	s.log.InfoContext(ctx, "latchkey is ready", ready...)
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		stopped <- s.http.Shutdown(timeout)
+	})
+	err := s.http.Serve(s.listener)
+	if stop() {
+		return err
+	}
+	if err := <-stopped; err != nil {
+		return fmt.Errorf("some requests were not finished within %s: %w", stopTimeout, err)
+	}
+	s.log.InfoContext(ctx, "latchkey has stopped")
+	return nil
+}
+
+func (s *server) close() {
+	if s.listener != nil {
+		s.listener.Close()
+	}
+	if s.store != nil {
+		s.store.Close()
+	}
+}
+
+// readSecret returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret
+// beside the database, which the first start makes.
+func readSecret(c config.Config) (token.Secret, error) {
+	path, isSQLite := c.DatabaseURL.SQLitePath()
+	if c.Secret.Reveal() != "" || !isSQLite {
+		return token.NewSecret(c.Secret.Reveal())
+	}
+	path = filepath.Join(filepath.Dir(path), "latchkey.secret")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		text, err = makeSecret(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, err := token.NewSecret(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return secret, nil
+}
+
+// makeSecret writes a secret where there is none. Of several processes that start together one does so and all read
+// the same, whole.
+func makeSecret(path string) ([]byte, error) {
+	draft, err := os.CreateTemp(filepath.Dir(path), "latchkey.secret.*") // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(draft.Name())
+	_, err = io.WriteString(draft, rand.Text()+rand.Text()+"\n") // 2 × 130 bits
+	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return nil, err
+	}
+	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
