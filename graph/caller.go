@@ -19,6 +19,7 @@ type callerKey struct{}
 type asking struct {
 	find   func() *account.Caller
 	found  atomic.Pointer[account.Caller]
+	signed atomic.Pointer[account.User] // who has signed in by this very request
 	client auth.Client
 }
 
@@ -56,11 +57,29 @@ func callerFrom(ctx context.Context) *account.Caller { return ctx.Value(callerKe
 // clientFrom returns where the request comes from.
 func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{}).(*asking).client }
 
+// welcome notes who has signed in by this request, for what the answer and the log say of the viewer. It gives no
+// rights: the rest of the request is still the caller's.
+func welcome(ctx context.Context, user *account.User) *account.User {
+	ctx.Value(callerKey{}).(*asking).signed.Store(user)
+	return user
+}
+
+// viewerIs tells whether the answer goes to a user.
+func viewerIs(ctx context.Context, user account.ID) bool {
+	if signed := ctx.Value(callerKey{}).(*asking).signed.Load(); signed != nil {
+		return signed.ID == user
+	}
+	return callerFrom(ctx).MayChange(user) == nil
+}
+
 // callerID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
 func callerID(ctx context.Context) string {
 	who, ok := ctx.Value(callerKey{}).(*asking)
 	if !ok {
 		return ""
+	}
+	if signed := who.signed.Load(); signed != nil {
+		return string(signed.ID)
 	}
 	if caller := who.found.Load(); caller != nil && caller.User != nil {
 		return string(caller.User.ID)

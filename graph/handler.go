@@ -1,10 +1,11 @@
 package graph
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	requestTime     = 10 * time.Second
 	cachedDocuments = 1_000
+	cachedSize      = 2 << 10 // bytes of a document
 )
 
 // Options are what an installation decides about its endpoint.
@@ -30,12 +31,12 @@ type Options struct {
 // NewHandler returns the endpoint for a schema; it belongs at /graphql, inside WithRequestID. A request is at most
 // 256 KiB and 2,000 tokens, nests 12 fields, tries one credential and is over after 10 seconds.
 func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
-	errors := presenter{log: o.Log}
+	presenter := presenter{log: o.Log}
 	exec := executor.New(es)
-	exec.SetErrorPresenter(errors.present)
-	exec.SetRecoverFunc(errors.recovered)
+	exec.SetErrorPresenter(presenter.present)
+	exec.SetRecoverFunc(presenter.recovered)
 	exec.SetParserTokenLimit(maxTokens)
-	exec.SetQueryCache(lru.New[*ast.QueryDocument](cachedDocuments))
+	exec.SetQueryCache(documents{lru.New[*ast.QueryDocument](cachedDocuments)})
 	exec.SetDisableSuggestion(!o.Development)
 	if !o.Development {
 		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
@@ -44,10 +45,9 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 	endpoint := &transport{
 		exec:      exec,
 		schema:    es.Schema(),
-		errors:    errors,
+		presenter: presenter,
 		wording:   newWording(es.Schema(), o.Development),
 		log:       o.Log,
-		timeLimit: requestTime,
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every
@@ -60,6 +60,19 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		ExposedHeaders:   []string{requestIDHeader, "Retry-After"},
 		AllowCredentials: true,
 	}).Handler(endpoint)
+}
+
+// documents remembers the latest 1,000 valid documents. Long ones it does not keep, so that nobody can fill the memory;
+// nor those with strings in them, which may be passwords and will hardly come again.
+type documents struct {
+	*lru.LRU[*ast.QueryDocument]
+}
+
+// Add remembers a document.
+func (d documents) Add(ctx context.Context, text string, document *ast.QueryDocument) {
+	if len(text) <= cachedSize && !strings.Contains(text, `"`) {
+		d.LRU.Add(ctx, text, document)
+	}
 }
 
 // rulesWithoutSuggestions spares the search for similar names, which costs more than all other validation, where nobody

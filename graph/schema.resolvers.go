@@ -14,13 +14,13 @@ import (
 func (r *mutationResolver) Register(ctx context.Context, input account.RegisterInput) (*generated.RegisterPayload, error) {
 	user, tokens, err := r.Auth.Register(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.RegisterPayload{User: user, Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.RegisterPayload{User: welcome(ctx, user), Tokens: tokens, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
 	user, tokens, err := r.Auth.ObtainToken(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.ObtainTokenPayload{User: user, Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.ObtainTokenPayload{User: welcome(ctx, user), Tokens: tokens, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
@@ -81,7 +81,7 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*g
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	return callerFrom(ctx).MayChange(obj.UserID) == nil, nil
+	return viewerIs(ctx, obj.UserID), nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {

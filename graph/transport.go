@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	maxBody = 256 << 10 // bytes
-	maxName = 64        // bytes of an operation's name in the log
+	maxBody     = 256 << 10 // bytes
+	requestTime = 10 * time.Second
 
 	allMethods = "GET, POST, OPTIONS"
 
@@ -38,10 +38,9 @@ const (
 type transport struct {
 	exec      *executor.Executor
 	schema    *ast.Schema
-	errors    presenter
+	presenter presenter
 	wording   wording
 	log       *slog.Logger
-	timeLimit time.Duration // of one request
 }
 
 // exchange is one request and what became of it.
@@ -64,7 +63,7 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(r.Context()), t.timeLimit)
+	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(r.Context()), requestTime)
 	defer cancel()
 
 	x := &exchange{media: jsonType}
@@ -74,16 +73,17 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("Content-Type", x.media+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
+	t.record(ctx, x)
 	w.WriteHeader(x.status())
 	w.Write(body)
-	t.record(ctx, x)
 }
 
 // answer returns the body of the answer, also when something panics.
 func (t *transport) answer(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) (body []byte) {
 	defer func() {
 		if value := recover(); value != nil {
-			x.response = t.refuse(ctx, t.errors.recovered(ctx, value))
+			x.malformed = 0
+			x.response = t.refuse(ctx, t.presenter.recovered(ctx, value))
 			body = encode(x.response)
 		}
 	}()
@@ -186,14 +186,17 @@ func (x *exchange) code() string {
 	return fmt.Sprint(x.response.Errors[0].Extensions["code"])
 }
 
+// loggedName is the longest name of an operation that goes to the log, in bytes.
+const loggedName = 64
+
 // record logs who asked for what kind of thing and how it went. Neither the document nor the variables are for the log.
 func (t *transport) record(ctx context.Context, x *exchange) {
 	kind, name := "refused", ""
 	if x.operation != nil {
-		kind, name = string(x.operation.Operation), x.operation.Name
-	}
-	if len(name) > maxName {
-		name = ""
+		kind = string(x.operation.Operation)
+		if len(x.operation.Name) <= loggedName {
+			name = x.operation.Name
+		}
 	}
 	t.log.LogAttrs(ctx, slog.LevelInfo, "operation",
 		slog.String("kind", kind),

@@ -129,7 +129,7 @@ func TestValues(t *testing.T) {
 			bad:  badURLs},
 		{name: "PUBLIC_URL", get: field("PublicURL"), with: []string{production},
 			good: map[string]any{"https://id.example.com": "https://id.example.com"},
-			bad:  []string{"http://id.example.com", "http://localhost", ""}},
+			bad:  []string{"http://id.example.com", "http://localhost", "ftp://id.example.com", ""}},
 		{name: "APP_URL", get: field("AppURL"),
 			good: urls,
 			bad:  badURLs},

@@ -102,7 +102,7 @@ func TestCheckMinLength(t *testing.T) {
 }
 
 func TestCheckIsBounded(t *testing.T) {
-	longest, endless := strings.Repeat("\ufdfa!", MaxLength/2), strings.Repeat("long-winded ", 1<<20)
+	longest, endless := strings.Repeat("\ufdfa!", MaxLength/2), strings.Repeat("Long-winded \ufdfa ", 1<<20)
 	for name, call := range map[string]func(){
 		"password": func() { Policy{}.Check(endless, "mario") },
 		"about":    func() { Policy{}.Check(longest, endless, endless, endless) },

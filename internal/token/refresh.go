@@ -73,11 +73,13 @@ func ParseRefresh(text string) (r Refresh, ok bool) {
 func (s Secret) Proves(r Refresh, salt []byte) bool {
 	known := len(salt) >= saltSize
 	if !known {
-		salt = make([]byte, saltSize)
+		salt = noSalt[:]
 	}
 	mac, id := s.prove(r, salt), s.KeyID() // both before any answer, so that none comes sooner
 	return hmac.Equal(mac[:], r.mac[:]) && known && r.keyID == id
 }
+
+var noSalt [saltSize]byte
 
 func (s Secret) prove(r Refresh, salt []byte) (mac [sha256.Size]byte) {
 	h := hmac.New(sha256.New, s.derive(salt, "refresh/v1"))
