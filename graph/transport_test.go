@@ -164,6 +164,15 @@ func post(t *testing.T, a answers, o Options, query string, headers ...string) r
 	return send(t, a, o, http.MethodPost, "", string(body), headers...)
 }
 
+// serve answers one query without a network.
+func serve(ctx context.Context, handler http.Handler, query string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query":"`+query+`"}`)).WithContext(ctx)
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
 func TestStatus(t *testing.T) {
 	const ok = `{"query":"{__typename}"}`
 	get := func(pairs ...string) string {
@@ -393,10 +402,7 @@ func TestTimeLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		handler := NewHandler(waiting.schema(), Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-		r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query":"{me{id}}"}`))
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
+		w := serve(t.Context(), handler, "{me{id}}")
 		const want = `{"errors":[{"message":"This took too long, so we stopped.","path":["me"],"locations":[{"line":1,"column":2}],` +
 			`"extensions":{"code":"INTERNAL_SERVER_ERROR","requestId":""}}],"data":{"me":null}}` + "\n"
 		if w.Code != 200 || w.Body.String() != want {
@@ -416,10 +422,7 @@ func TestClientGone(t *testing.T) {
 	leave()
 	var log bytes.Buffer
 	handler := NewHandler(leaving.schema(), Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query":"{me{id}}"}`)).WithContext(ctx)
-	r.Header.Set("Content-Type", "application/json")
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
+	w := serve(ctx, handler, "{me{id}}")
 	if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"INTERNAL_SERVER_ERROR"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
