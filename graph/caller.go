@@ -17,25 +17,32 @@ type callerKey struct{}
 
 // asking is who asks, found out when a field first wants to know: public fields cost no look at the session.
 type asking struct {
-	find   func() *account.Caller
-	found  atomic.Pointer[account.Caller]
-	signed atomic.Pointer[account.User] // who has signed in by this very request
-	client auth.Client
+	verbs   *auth.Service
+	headers []string // Authorization
+	once    sync.Once
+	found   atomic.Pointer[account.Caller]
+	signed  atomic.Pointer[account.User] // who has signed in by this very request
+	client  auth.Client
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
 // section 2.1) and the client it comes from. X-Forwarded-For is believed as far as it was written by trusted proxies.
 func WithCaller(verbs *auth.Service, trusted []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who := &asking{client: auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()}}
-		ctx := context.WithValue(r.Context(), callerKey{}, who)
-		who.find = sync.OnceValue(func() *account.Caller {
-			caller := authenticate(ctx, verbs, r.Header.Values("Authorization"))
-			who.found.Store(caller)
-			return caller
+		ctx := context.WithValue(r.Context(), callerKey{}, &asking{
+			verbs:   verbs,
+			headers: r.Header.Values("Authorization"),
+			client:  auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()},
 		})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// callerFrom returns whoever makes the request.
+func callerFrom(ctx context.Context) *account.Caller {
+	who := ctx.Value(callerKey{}).(*asking)
+	who.once.Do(func() { who.found.Store(authenticate(ctx, who.verbs, who.headers)) })
+	return who.found.Load()
 }
 
 // authenticate finds the caller behind the Authorization headers. More than one header, or one of another scheme, is
@@ -50,9 +57,6 @@ func authenticate(ctx context.Context, verbs *auth.Service, headers []string) *a
 	}
 	return verbs.Authenticate(ctx, token)
 }
-
-// callerFrom returns whoever makes the request.
-func callerFrom(ctx context.Context) *account.Caller { return ctx.Value(callerKey{}).(*asking).find() }
 
 // clientFrom returns where the request comes from.
 func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{}).(*asking).client }

@@ -16,7 +16,7 @@ import (
 const maxNesting = 32 // objects and lists inside each other, in the JSON of a request
 
 // parseBody reads the body of a POST request: one JSON object with the members query, operationName, variables and
-// extensions (GraphQL over HTTP, section 5). Other members are ignored. It fails with BAD_USER_INPUT.
+// extensions (GraphQL over HTTP, "Request Parameters"). Other members are ignored. It fails with BAD_USER_INPUT.
 func parseBody(body []byte) (*graphql.RawParams, error) {
 	decoded, err := decode(body)
 	if err != nil {

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,11 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"latchkey/internal/account"
@@ -105,7 +108,8 @@ func TestErrors(t *testing.T) {
 
 // Outside of fields nobody recovers but the transport.
 func TestPanicOutsideOfFields(t *testing.T) {
-	r := serve(t.Context(), NewHandler(panicking{signedIn.schema()}, Options{Log: slog.New(slog.DiscardHandler)}), "{me{id}}")
+	handler := NewHandler(panicking{signedIn.schema()}, Options{Log: slog.New(slog.DiscardHandler)})
+	r := serve(t.Context(), handler, "{me{id}}")
 	const want = `{"errors":[{"message":"Something went wrong on our side.",` +
 		`"extensions":{"code":"INTERNAL_SERVER_ERROR","requestId":""}}]}` + "\n"
 	if r.Code != http.StatusInternalServerError || r.Body.String() != want ||
@@ -117,6 +121,21 @@ func TestPanicOutsideOfFields(t *testing.T) {
 type panicking struct{ graphql.ExecutableSchema }
 
 func (panicking) Exec(context.Context) graphql.ResponseHandler { panic("the sky fell") }
+
+// What gqlgen says of an argument it cannot read quotes the argument.
+func TestArgumentsThatCannotBeRead(t *testing.T) {
+	var log bytes.Buffer
+	ctx := graphql.WithFieldContext(t.Context(), &graphql.FieldContext{Field: graphql.CollectedField{Field: &ast.Field{
+		Alias: "node", Arguments: ast.ArgumentList{{Name: "id"}},
+	}}})
+	_, err := strconv.Atoi("secret")
+	err = gqlerror.WrapPath(ast.Path{ast.PathName("node"), ast.PathName("id")}, err)
+	got := presenter{log: slog.New(slog.NewJSONHandler(&log, nil))}.present(ctx, err)
+	if got.Message != "An argument has a value that does not fit its type." ||
+		got.Extensions["code"] != account.BadUserInput || got.Path.String() != "node" || log.Len() > 0 {
+		t.Errorf("%v %v %v", got, got.Extensions, &log)
+	}
+}
 
 func TestNullWhereNoneIsAllowed(t *testing.T) {
 	nothing := answers{serverInfo: func(context.Context) (*account.ServerInfo, error) { return nil, nil }}

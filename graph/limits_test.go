@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -18,6 +19,7 @@ func TestLimits(t *testing.T) {
 		ok       = "OK"
 		costly   = "REQUEST_TOO_COSTLY"
 		secluded = "INTROSPECTION_DISABLED"
+		invalid  = "GRAPHQL_VALIDATION_FAILED"
 	)
 	for _, c := range []struct {
 		name, query             string
@@ -33,12 +35,12 @@ func TestLimits(t *testing.T) {
 		{"spread", "mutation{...A b:" + sign + "} fragment A on Mutation{a:" + sign + "}", costly, costly},
 		{"spread twice", "mutation{...A ...A} fragment A on Mutation{a:" + sign + "}", costly, costly},
 		{"spread once", "mutation{...A} fragment A on Mutation{a:" + sign + "}", ok, ok},
-		{"in operations apart", "mutation A{" + sign + "} mutation B{" + sign + "}", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_VALIDATION_FAILED"},
+		{"in operations apart", "mutation A{" + sign + "} mutation B{" + sign + "}", invalid, invalid},
 		{"multiplied", "mutation{" + doubling("Mutation", 70, sign), costly, costly},
 
 		{"introspection", "{__schema{types{name}}}", ok, secluded},
 		{"one type", `{me{id} __type(name:"User"){name}}`, ok, secluded},
-		{"in a mutation", `mutation{__schema{types{name}}}`, "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_VALIDATION_FAILED"},
+		{"in a mutation", `mutation{__schema{types{name}}}`, invalid, invalid},
 		{"behind a fragment", "{...A} fragment A on Query{...{a:__schema{types{name}}}}", ok, secluded},
 		{"skipped introspection", "{me{id} __schema@skip(if:true){types{name}}}", ok, secluded},
 		{"typename", "{__typename me{__typename}}", ok, ok},
@@ -133,6 +135,20 @@ func TestHostileDocuments(t *testing.T) {
 			if err := json.Unmarshal([]byte(r.body), &answer); err != nil || len(answer.Errors) > 10 {
 				t.Errorf("%s: %d errors, %v", name, len(answer.Errors), err)
 			}
+		}
+	}
+}
+
+func TestDocumentsKept(t *testing.T) {
+	for text, kept := range map[string]bool{
+		"{me{id}}":                             true,
+		`{node(id:"user_1"){id}}`:              false,
+		"{me{id}}" + strings.Repeat(" ", 2041): false,
+	} {
+		cache := documents{lru.New[*ast.QueryDocument](1)}
+		cache.Add(t.Context(), text, &ast.QueryDocument{})
+		if _, got := cache.Get(t.Context(), text); got != kept {
+			t.Errorf("%.40s: %t", text, got)
 		}
 	}
 }

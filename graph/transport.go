@@ -161,8 +161,9 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 	return parseBody(body)
 }
 
-// status follows section 6.4: what could not be read is 4xx; what ran is 200; of the rest, application/json says 200
-// and application/graphql-response+json 400. Only when nothing came of a request through our own fault is it 500.
+// status follows the section "Status Codes": what could not be read is 4xx; what ran is 200; of the rest,
+// application/json says 200 and application/graphql-response+json 400. Only when nothing came of a request through our
+// own fault is it 500.
 func (x *exchange) status() int {
 	switch {
 	case x.malformed != 0:

@@ -62,7 +62,9 @@ type mutations struct {
 	answers
 }
 
-func (m mutations) ObtainToken(ctx context.Context, in account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
+func (m mutations) ObtainToken(
+	ctx context.Context, in account.ObtainTokenInput,
+) (*generated.ObtainTokenPayload, error) {
 	return m.obtainToken(ctx, in)
 }
 
@@ -373,12 +375,15 @@ func TestRequestID(t *testing.T) {
 }
 
 func TestLogLine(t *testing.T) {
-	r := send(t, signedIn, development, http.MethodPost, "", `{"query":"query Mine{me{id}} query Other{__typename}","operationName":"Mine"}`)
+	r := send(t, signedIn, development, http.MethodPost, "",
+		`{"query":"query Mine{me{id}} query Other{__typename}","operationName":"Mine"}`)
 	var line map[string]any
 	if err := json.Unmarshal([]byte(r.log), &line); err != nil {
 		t.Fatalf("%v: %s", err, r.log)
 	}
-	for name, want := range map[string]any{"level": "INFO", "msg": "operation", "kind": "query", "name": "Mine", "code": "OK"} {
+	for name, want := range map[string]any{
+		"level": "INFO", "msg": "operation", "kind": "query", "name": "Mine", "code": "OK", "user": "",
+	} {
 		if line[name] != want {
 			t.Errorf("%s: %v, want %v", name, line[name], want)
 		}
@@ -403,8 +408,8 @@ func TestTimeLimit(t *testing.T) {
 		var log bytes.Buffer
 		handler := NewHandler(waiting.schema(), Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 		w := serve(t.Context(), handler, "{me{id}}")
-		const want = `{"errors":[{"message":"This took too long, so we stopped.","path":["me"],"locations":[{"line":1,"column":2}],` +
-			`"extensions":{"code":"INTERNAL_SERVER_ERROR","requestId":""}}],"data":{"me":null}}` + "\n"
+		const want = `{"errors":[{"message":"This took too long, so we stopped.","path":["me"],` +
+			`"locations":[{"line":1,"column":2}],"extensions":{"code":"INTERNAL_SERVER_ERROR","requestId":""}}],"data":{"me":null}}` + "\n"
 		if w.Code != 200 || w.Body.String() != want {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
@@ -532,7 +537,8 @@ func TestNothingIsRepeated(t *testing.T) {
 				}
 			}
 		}
-		check("query string", send(t, answers{}, o, http.MethodGet, "?query="+secret+"&variables="+secret+"&"+secret+"="+secret, ""))
+		everywhere := "?query=" + secret + "&variables=" + secret + "&" + secret + "=" + secret
+		check("query string", send(t, answers{}, o, http.MethodGet, everywhere, ""))
 	}
 }
 
@@ -559,11 +565,16 @@ func FuzzEnvelope(f *testing.F) {
 			Variables     map[string]any `json:"variables"`
 			Extensions    map[string]any `json:"extensions"`
 		}
-		if err := errors.Join(json.Unmarshal(body, &members), json.Unmarshal(body, &request)); err != nil || !utf8.Valid(body) {
+		err = errors.Join(json.Unmarshal(body, &members), json.Unmarshal(body, &request))
+		if err != nil || !utf8.Valid(body) {
 			t.Fatalf("accepted, but encoding/json says %v", err)
 		}
-		if request.Query == nil || *request.Query != params.Query || len(request.Variables) != len(params.Variables) ||
-			len(request.Extensions) != len(params.Extensions) {
+		name := ""
+		if request.OperationName != nil {
+			name = *request.OperationName
+		}
+		if request.Query == nil || *request.Query != params.Query || name != params.OperationName ||
+			len(request.Variables) != len(params.Variables) || len(request.Extensions) != len(params.Extensions) {
 			t.Fatalf("read as %+v", params)
 		}
 	})

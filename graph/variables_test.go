@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 func TestVariables(t *testing.T) {
@@ -60,6 +63,34 @@ func TestVariables(t *testing.T) {
 			if r := send(t, signedIn, o, http.MethodPost, "", string(body)); r.code(t) != c.code {
 				t.Errorf("%s with %s: %s", c.query, c.variables, r.body)
 			}
+		}
+	}
+}
+
+// No input of the schema holds a list or a Float; the rules for them are the specification's all the same.
+func TestListsAndFloats(t *testing.T) {
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { a: Int } input In { tags: [String!], rate: Float }"})
+	for text, fits := range map[string]bool{
+		`{"tags":null}`:            true,
+		`{"tags":[]}`:              true,
+		`{"tags":["a","b"]}`:       true,
+		`{"tags":"a"}`:             true,
+		`{"tags":[null]}`:          false,
+		`{"tags":["a",1]}`:         false,
+		`{"tags":1}`:               false,
+		`{"rate":1.5}`:             true,
+		`{"rate":1}`:               true,
+		`{"rate":"1.5"}`:           false,
+		`{"rate":[1]}`:             false,
+		`{"tags":["a"],"rate":{}}`: false,
+		`[]`:                       false,
+	} {
+		value, err := decode([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := checkInput(schema, ast.NamedType("In", nil), value, ast.Path{}); (err == nil) != fits {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -27,6 +27,9 @@ func Canonical(text string) string {
 	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(text)))
 }
 
+// Composed returns text in NFC, in which the same characters are the same bytes however they were typed.
+func Composed(text string) string { return norm.NFC.String(text) }
+
 // CheckName returns what is wrong with a person's name: TOO_LONG or INVALID.
 func CheckName(name string) *Error { return checkLine(name, MaxName) }
 

@@ -486,9 +486,9 @@ func TestTable(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write settings.md anew")
+var update = flag.Bool("update", false, "write docs/settings.md anew")
 
-// TestDocument keeps settings.md equal to the table of settings.
+// TestDocument keeps docs/settings.md equal to the table of settings.
 func TestDocument(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("| variable | default | meaning |\n|---|---|---|\n")
@@ -503,10 +503,10 @@ func TestDocument(t *testing.T) {
 		fmt.Fprintf(&text, "| %s | %s | %s |\n", name, value, s.help)
 	}
 	if *update {
-		write(t, "settings.md", text.String())
+		write(t, "../../docs/settings.md", text.String())
 	}
-	if got, err := os.ReadFile("settings.md"); err != nil || string(got) != text.String() {
-		t.Errorf("settings.md is out of date (%v); run go test ./internal/config -update", err)
+	if got, err := os.ReadFile("../../docs/settings.md"); err != nil || string(got) != text.String() {
+		t.Errorf("docs/settings.md is out of date (%v); run go test ./internal/config -update", err)
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"latchkey/internal/account"
 )
 
@@ -121,7 +119,7 @@ func normal(password string) (string, *account.Error) {
 	case !utf8.ValidString(password) || strings.ContainsAny(password, "\x00\uFFFD"):
 		return "", mistake(account.Invalid, "This is not valid Unicode text.")
 	}
-	text := norm.NFC.String(password)
+	text := account.Composed(password)
 	if utf8.RuneCountInString(text) > MaxLength {
 		return "", mistake(account.TooLong, "A password has at most %d characters.", MaxLength)
 	}
