@@ -1,11 +1,14 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/argon2"
 )
 
 const registerMutation = `mutation ($input: RegisterInput!) { register(input: $input) {
@@ -359,5 +362,31 @@ func TestOneNameManyRegistrations(t *testing.T) {
 		if won != 1 || s.count("users") != 1 || s.count("profiles") != 1 || s.count("sessions") != 1 {
 			t.Fatalf("%d won; %d users, %d profiles, %d sessions", won, s.count("users"), s.count("profiles"), s.count("sessions"))
 		}
+	})
+}
+
+// TestOldHashesAreRenewed signs in with a hash of cheaper parameters, as an earlier configuration would have left it.
+func TestOldHashesAreRenewed(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.register("mario")
+		encode := base64.RawStdEncoding.EncodeToString
+		salt := []byte("0123456789abcdef")
+		old := "$argon2id$v=19$m=8192,t=1,p=1$" + encode(salt) + "$" + encode(argon2.IDKey([]byte(password), salt, 1, 8192, 1, 32))
+		s.execute("UPDATE users SET password_hash = '" + old + "'")
+		hash := func() (hash string) {
+			if err := s.db().QueryRow(`SELECT password_hash FROM users`).Scan(&hash); err != nil {
+				t.Fatal(err)
+			}
+			return hash
+		}
+		s.anonymous().ask(obtainTokenMutation, vars{"input": vars{"identifier": "mario", "password": "not-his-password"}}).mistakes("obtainToken", "INVALID_CREDENTIALS")
+		if hash() != old {
+			t.Fatal("renewed without the right password")
+		}
+		s.signIn("mario")
+		if renewed := hash(); !strings.HasPrefix(renewed, "$argon2id$v=19$m=19456,t=2,p=1$") {
+			t.Fatalf("not renewed: %s", renewed)
+		}
+		s.signIn("mario")
 	})
 }
