@@ -31,12 +31,12 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 	if err != nil {
 		return nil, err
 	}
-	if err := s.InTx(ctx, func(tx *Store) error { return tx.prepareMigrations(ctx) }); err != nil {
+	if err := s.inTx(ctx, func(tx *Store) error { return tx.prepareMigrations(ctx) }); err != nil {
 		return nil, err
 	}
 	for _, step := range steps {
 		ran := false
-		if err := s.InTx(ctx, func(tx *Store) (err error) {
+		if err := s.inTx(ctx, func(tx *Store) (err error) {
 			ran, err = tx.migrate(ctx, step, now())
 			return err
 		}); err != nil {

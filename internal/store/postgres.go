@@ -38,8 +38,9 @@ func openPostgres(url string) (*Store, error) {
 				e := new(pgconn.PgError)
 				return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
 			},
-			tables:    `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
-			exclusive: fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, migrationLock),
+			tables: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
+			// A stricter transaction would see the database as it was before the wait.
+			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%d)`, migrationLock),
 		},
 		read:  db,
 		write: db,

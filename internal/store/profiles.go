@@ -80,9 +80,32 @@ func canonical(text *string) *string {
 // Profiles returns the profiles of a window in the selection's order, and whether there are more behind them, or, when
 // the window is cut from the back, in front of them. The cost depends on the number returned, not on the table.
 func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*account.Profile, more bool, err error) {
+	query, args := pageQuery(w)
+	var rows []profileRow
+	if err := s.all(ctx, &rows, query, args...); err != nil {
+		return nil, false, err
+	}
+	if more = len(rows) > w.Limit; more {
+		rows = rows[:w.Limit]
+	}
+	profiles = make([]*account.Profile, len(rows))
+	for i := range rows {
+		profiles[i] = rows[i].profile()
+	}
+	if w.Backward {
+		slices.Reverse(profiles)
+	}
+	return profiles, more, nil
+}
+
+// pageQuery asks for the rows of a window and one more, starting at the end that the window is cut from.
+func pageQuery(w account.Window) (query string, args []any) {
 	order := w.Selection.Order
 	descending := (order.Direction == account.Descending) != w.Backward
 	where, args := conditions(w.Selection)
+	if w.Selection.IsOrganizer == nil && w.Selection.Location == "" {
+		where = append(where, `id <> ''`) // opens the indexes of the whole table
+	}
 	bound := func(p *account.Position, after bool) {
 		if p == nil {
 			return
@@ -108,23 +131,8 @@ func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*acc
 	if order.Field == account.ByUsername {
 		by = `username_key` + direction
 	}
-	var rows []profileRow
-	err = s.all(ctx, &rows, `SELECT `+profileColumns+` FROM profiles`+whereClause(where)+` ORDER BY `+by+` LIMIT ?`,
-		append(args, w.Limit+1)...)
-	if err != nil {
-		return nil, false, err
-	}
-	if more = len(rows) > w.Limit; more {
-		rows = rows[:w.Limit]
-	}
-	profiles = make([]*account.Profile, len(rows))
-	for i := range rows {
-		profiles[i] = rows[i].profile()
-	}
-	if w.Backward {
-		slices.Reverse(profiles)
-	}
-	return profiles, more, nil
+	query = `SELECT ` + profileColumns + ` FROM profiles` + whereClause(where) + ` ORDER BY ` + by + ` LIMIT ?`
+	return query, append(args, w.Limit+1)
 }
 
 // CountProfiles returns how many profiles a selection has. It reads all of them.

@@ -74,8 +74,16 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // InTx runs f in one transaction: all that f does through tx happens, or, if f fails, nothing. It runs f again, a few
-// times, when the database says that concurrent work got in the way; so f must not change anything else.
+// times, when the database says that concurrent work got in the way; so f must not change anything else. It gives up
+// after five seconds.
 func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return s.inTx(ctx, f)
+}
+
+// inTx is InTx without a limit of its own, for migrations, which take as long as they take.
+func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
 	return s.retrying(ctx, func() error {
 		tx, err := s.write.BeginTxx(ctx, nil)
 		if err != nil {
@@ -180,17 +188,17 @@ func (s *Store) classify(err error) error {
 	}
 	switch s.dialect.constraint(err) {
 	case "users_username_key":
-		return because(account.TakenUsername(), err)
+		return because(account.TakenUsername(), err, "username")
 	case "users_email_key":
-		return because(account.TakenEmail(), err)
+		return because(account.TakenEmail(), err, "email")
 	case "profiles_user_id":
 		return because(account.SecondProfile(), err)
 	}
 	return err
 }
 
-func because(e *account.Error, cause error) error {
-	e.Err = cause
+func because(e *account.Error, cause error, field ...string) error {
+	e.Err, e.Field = cause, field
 	return e
 }
 

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+func TestAUserHasOneProfile(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		insert := func(p *account.Profile) error {
+			return s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, p) })
+		}
+		if err := insert(profileOf(person("nobody"))); !account.Failed(err, account.NotFound) {
+			t.Error("a profile of nobody:", err)
+		}
+		mario := join(t, s, "Mario")
+		if err := insert(profileOf(mario)); !account.Failed(err, account.AlreadyExists) {
+			t.Error("a second profile:", err)
+		}
+		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
+		again := profileOf(mario)
+		again.Username = "whatever the caller thinks"
+		must(t, insert(again))
+		if found := must1(s.Profile(ctx, again.ID))(t); *found != *again || found.Username != "Mario" {
+			t.Errorf("%+v became %+v", again, found)
+		}
+	})
+}
+
+func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx, later := t.Context(), noon.Add(time.Hour)
+		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		text, yes := "ÉCOLE", true
+		for _, wrong := range [][2]account.ID{
+			{mario.Profile.ID, luigi.ID},
+			{account.NewID(account.ProfileKind, noon), mario.ID},
+			{"", mario.ID}, {mario.Profile.ID, ""},
+		} {
+			_, err := s.UpdateProfile(ctx, wrong[0], wrong[1], account.ProfileInput{Description: &text}, later)
+			if !account.Failed(err, account.NotFound) {
+				t.Errorf("%v changed it: %v", wrong, err)
+			}
+			if err := s.DeleteProfile(ctx, wrong[0], wrong[1]); !account.Failed(err, account.NotFound) {
+				t.Errorf("%v deleted it: %v", wrong, err)
+			}
+		}
+		want := *mario.Profile
+		check := func(in account.ProfileInput) {
+			t.Helper()
+			want.UpdatedOn = want.UpdatedOn.Add(time.Microsecond)
+			returned := must1(s.UpdateProfile(ctx, want.ID, mario.ID, in, want.UpdatedOn))(t)
+			found := must1(s.Profile(ctx, want.ID))(t)
+			if *returned != want || *found != want {
+				t.Errorf("want %+v, have %+v and then %+v", want, returned, found)
+			}
+		}
+		check(account.ProfileInput{})
+		want.Description = text
+		check(account.ProfileInput{Description: &text})
+		want.Location = text
+		check(account.ProfileInput{Location: &text})
+		want.IsOrganizer = true
+		check(account.ProfileInput{IsOrganizer: &yes})
+		check(account.ProfileInput{})
+		n := number(t, s, `SELECT COUNT(*) FROM profiles
+			WHERE description_key = 'école' AND location_key = 'école' AND is_organizer`)
+		if n != 1 {
+			t.Error("the canonical forms did not follow")
+		}
+		empty, no := "", false
+		want.Description, want.Location, want.IsOrganizer = "", "", false
+		check(account.ProfileInput{Description: &empty, Location: &empty, IsOrganizer: &no})
+		if other := must1(s.Profile(ctx, luigi.Profile.ID))(t); *other != *luigi.Profile {
+			t.Errorf("somebody else's became %+v", other)
+		}
+		if owner := must1(s.ProfileOwner(ctx, want.ID))(t); owner != mario.ID {
+			t.Error("it belongs to", owner)
+		}
+		must(t, s.DeleteProfile(ctx, want.ID, mario.ID))
+		if _, err := s.ProfileOwner(ctx, want.ID); !account.Failed(err, account.NotFound) {
+			t.Error("it is still there:", err)
+		}
+		if found := must1(s.User(ctx, mario.ID))(t); found.Profile != nil {
+			t.Error("it is still the user's")
+		}
+	})
+}
+
+// sameName demands that a user's profile goes by the user's name, in both forms.
+func sameName(t *testing.T, s *Store, user account.ID) {
+	t.Helper()
+	n := number(t, s, `SELECT COUNT(*) FROM users u JOIN profiles p ON p.user_id = u.id AND p.username = u.username
+		AND p.username_key = u.username_key WHERE u.id = ?`, user)
+	if n != 1 {
+		found := must1(s.User(t.Context(), user))(t)
+		t.Fatalf("the user is %q, the profile %+v", found.Username, found.Profile)
+	}
+}
+
+func TestARenamedUserRenamesTheProfile(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		must(t, s.InTx(ctx, func(tx *Store) error { return tx.SetUsername(ctx, mario.ID, "JUMPMAN") }))
+		sameName(t, s, mario.ID)
+		sameName(t, s, luigi.ID)
+		if found := must1(s.Profile(ctx, mario.Profile.ID))(t); found.Username != "JUMPMAN" {
+			t.Error("the profile is", found.Username)
+		}
+	})
+}
+
+func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario := join(t, s, "mario")
+		for round := range 20 {
+			must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
+			mario.Profile = profileOf(mario)
+			must(t, errors.Join(together(2, func(i int) error {
+				return s.InTx(ctx, func(tx *Store) error {
+					if i == 0 {
+						return tx.InsertProfile(ctx, mario.Profile)
+					}
+					return tx.SetUsername(ctx, mario.ID, fmt.Sprint("mario", round))
+				})
+			})...))
+			sameName(t, s, mario.ID)
+		}
+	})
+}
+
+// TestAProfileWaitsForItsUsersNewName makes one while the user's new name is written but not yet committed.
+func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario := join(t, s, "mario")
+		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
+		made := make(chan error, 1)
+		must(t, s.InTx(ctx, func(tx *Store) error {
+			if err := tx.SetUsername(ctx, mario.ID, "jumpman"); err != nil {
+				return err
+			}
+			go func() {
+				made <- s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, profileOf(mario)) })
+			}()
+			for !somebodyWaits(t, s) {
+				runtime.Gosched()
+			}
+			return nil
+		}))
+		must(t, <-made)
+		sameName(t, s, mario.ID)
+	})
+}
+
+// somebodyWaits tells whether a transaction waits for another.
+func somebodyWaits(t *testing.T, s *Store) bool {
+	if s.dialect.name == "sqlite" {
+		return s.write.Stats().WaitCount > 0
+	}
+	return number(t, s, `SELECT COUNT(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
+}

@@ -1,0 +1,246 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+const (
+	idle     = time.Hour
+	lifetime = 24 * time.Hour
+)
+
+var salt = bytes.Repeat([]byte{0, 0xff}, 16)
+
+func sessionOf(user *account.User) account.Session {
+	return account.Session{
+		ID:         account.NewID(account.SessionKind, noon),
+		UserID:     user.ID,
+		DeviceName: "Mario's 📱",
+		UserAgent:  "curl/8",
+		IPAddress:  "2001:db8::1",
+		CreatedAt:  noon,
+		LastUsedAt: noon,
+		ExpiresAt:  noon.Add(lifetime),
+	}
+}
+
+// signIn begins a session at noon.
+func signIn(t *testing.T, s *Store, user *account.User) account.Session {
+	t.Helper()
+	session := sessionOf(user)
+	if ok, err := s.InsertSession(t.Context(), session, salt, 7); !ok || err != nil {
+		t.Fatalf("no session: %t %v", ok, err)
+	}
+	return session
+}
+
+func TestASessionComesBackAsItWas(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		mario := join(t, s, "mario")
+		session := signIn(t, s, mario)
+		have := must1(s.Family(t.Context(), session.ID))(t)
+		want := &Family{
+			Standing:       account.Standing{Session: session, Status: account.Active, MinAuthTime: time.UnixMicro(0).UTC()},
+			User:           mario,
+			Salt:           salt,
+			KeyID:          7,
+			GenerationAt:   noon,
+			RefreshesSince: noon,
+		}
+		if !reflect.DeepEqual(have, want) {
+			t.Errorf("want %+v, have %+v", want, have)
+		}
+		if _, err := s.Family(t.Context(), account.NewID(account.SessionKind, noon)); !account.Failed(err, account.NotFound) {
+			t.Error("there is a session of nobody:", err)
+		}
+		must(t, s.DeleteProfile(t.Context(), mario.Profile.ID, mario.ID))
+		if have := must1(s.Family(t.Context(), session.ID))(t); have.User.Profile != nil {
+			t.Error("the profile is still there")
+		}
+	})
+}
+
+func TestASessionBeginsOnlyAsExpected(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		mario := join(t, s, "mario")
+		begin := func(session account.Session) bool {
+			t.Helper()
+			return must1(s.InsertSession(t.Context(), session, salt, 1))(t)
+		}
+		stale := sessionOf(mario)
+		stale.UserEpoch = 1
+		if begin(stale) || begin(sessionOf(person("nobody"))) {
+			t.Error("a session of another epoch or of nobody begins")
+		}
+		for _, status := range []account.Status{account.Pending, account.Disabled} {
+			execute(t, s, `UPDATE users SET status = ?`, status)
+			if begin(sessionOf(mario)) {
+				t.Error("a session begins while", status)
+			}
+		}
+		execute(t, s, `UPDATE users SET status = 'ACTIVE', epoch = 1`)
+		if begin(sessionOf(mario)) || !begin(stale) {
+			t.Error("sessions begin at an old epoch, or not at the new one")
+		}
+		if n := number(t, s, `SELECT COUNT(*) FROM sessions`); n != 1 {
+			t.Error("there are", n)
+		}
+	})
+}
+
+// TestRotateGuards breaks one condition at a time. What Rotate takes for dead, account.Standing.Live must, too.
+func TestRotateGuards(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx, ip := t.Context(), "192.0.2.1"
+		soon := noon.Add(time.Minute)
+		for name, test := range map[string]struct {
+			before     string // done to the database
+			generation uint64 // presented
+			now        time.Time
+			ok         bool
+			live       bool
+		}{
+			"plain":                {now: soon, ok: true, live: true},
+			"at once":              {now: noon, ok: true, live: true},
+			"later generation":     {now: soon, generation: 1, live: true},
+			"earlier generation":   {now: soon, before: `UPDATE sessions SET generation = 1`, live: true},
+			"same later one":       {now: soon, generation: 3, before: `UPDATE sessions SET generation = 3`, ok: true, live: true},
+			"revoked":              {now: soon, before: `UPDATE sessions SET revoked_at = created_at`},
+			"used just in time":    {now: noon.Add(idle - time.Microsecond), ok: true, live: true},
+			"unused too long":      {now: noon.Add(idle)},
+			"last moment":          {now: noon.Add(lifetime - time.Microsecond), before: used(lifetime - time.Minute), ok: true, live: true},
+			"past the last moment": {now: noon.Add(lifetime), before: used(lifetime - time.Minute)},
+			"credentials changed":  {now: soon, before: `UPDATE users SET epoch = epoch + 1`},
+			"disabled":             {now: soon, before: `UPDATE users SET status = 'DISABLED'`},
+			"pending":              {now: soon, before: `UPDATE users SET status = 'PENDING'`},
+			"not cut":              {now: soon, before: cut(0), ok: true, live: true},
+			"cut":                  {now: soon, before: cut(time.Microsecond)},
+			"59 in this minute":    {now: soon, before: refreshed(59, time.Microsecond), ok: true, live: true},
+			"60 in this minute":    {now: soon, before: refreshed(60, time.Microsecond), live: true},
+			"61 in this minute":    {now: soon, before: refreshed(61, time.Microsecond), live: true},
+			"60 the minute before": {now: soon, before: refreshed(60, 0), ok: true, live: true},
+		} {
+			mario := join(t, s, "mario")
+			session := signIn(t, s, mario)
+			if test.before != "" {
+				execute(t, s, test.before)
+			}
+			before := must1(s.Family(ctx, session.ID))(t)
+			if live := before.Live(test.now, idle); live != test.live {
+				t.Errorf("%s: live is %t", name, live)
+			}
+			ok, err := s.Rotate(ctx, session.ID, test.generation, test.now, test.now.Add(-idle), ip)
+			if err != nil || ok != test.ok {
+				t.Errorf("%s: %t %v", name, ok, err)
+			}
+			want := *before
+			if test.ok {
+				want.Generation, want.GenerationAt = test.generation+1, test.now
+				want.Session.LastUsedAt, want.Session.IPAddress = test.now, ip
+				want.Refreshes++
+				if !before.RefreshesSince.After(test.now.Add(-time.Minute)) {
+					want.Refreshes, want.RefreshesSince = 1, test.now
+				}
+			}
+			if after := must1(s.Family(ctx, session.ID))(t); !reflect.DeepEqual(*after, want) {
+				t.Errorf("%s: want %+v, have %+v", name, want, *after)
+			}
+			execute(t, s, `DELETE FROM users`)
+			execute(t, s, `DELETE FROM settings`)
+		}
+		if ok, err := s.Rotate(ctx, account.NewID(account.SessionKind, noon), 0, soon, soon.Add(-idle), ip); ok || err != nil {
+			t.Errorf("nobody's session: %t %v", ok, err)
+		}
+	})
+}
+
+func used(since time.Duration) string {
+	return `UPDATE sessions SET last_used_at = created_at + ` + microseconds(since)
+}
+
+func cut(after time.Duration) string {
+	return `INSERT INTO settings (name, value) SELECT 'min_auth_time', created_at + ` + microseconds(after) + ` FROM sessions`
+}
+
+// refreshed makes a session have refreshed some times since a moment after noon.
+func refreshed(times int, after time.Duration) string {
+	return `UPDATE sessions SET refreshes = ` + microseconds(time.Duration(times)*time.Microsecond) +
+		`, refreshes_since = created_at + ` + microseconds(after)
+}
+
+func microseconds(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }
+
+func TestRotateSixtyTimesAMinute(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		session := signIn(t, s, join(t, s, "mario"))
+		generation := uint64(0)
+		rotate := func(now time.Time) bool {
+			t.Helper()
+			ok := must1(s.Rotate(ctx, session.ID, generation, now, now.Add(-idle), ""))(t)
+			if ok {
+				generation++
+			}
+			return ok
+		}
+		must(t, s.CountReplay(ctx, session.ID, noon)) // which counts as well
+		for i := range 59 {
+			if !rotate(noon.Add(time.Duration(i) * time.Second)) {
+				t.Fatalf("refused after %d", i)
+			}
+		}
+		if rotate(noon.Add(time.Minute - time.Microsecond)) {
+			t.Error("a 61st within the minute")
+		}
+		if !rotate(noon.Add(time.Minute)) {
+			t.Error("refused in the next minute")
+		}
+		if n := number(t, s, `SELECT grace_replays FROM sessions`); n != 1 {
+			t.Errorf("%d replays", n)
+		}
+	})
+}
+
+func TestOneOfManyRotationsWins(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		session := signIn(t, s, join(t, s, "mario"))
+		for generation := range uint64(5) {
+			won := make([]bool, 32)
+			must(t, errors.Join(together(len(won), func(i int) (err error) {
+				won[i], err = s.Rotate(t.Context(), session.ID, generation, noon, noon.Add(-idle), "")
+				return err
+			})...))
+			winners := slices.DeleteFunc(won, func(ok bool) bool { return !ok })
+			if f := must1(s.Family(t.Context(), session.ID))(t); len(winners) != 1 || f.Generation != generation+1 {
+				t.Fatalf("%d won, and the generation is %d", len(winners), f.Generation)
+			}
+		}
+	})
+}
+
+func TestASessionIsRevokedOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario := join(t, s, "mario")
+		session, other := signIn(t, s, mario), signIn(t, s, mario)
+		must(t, s.Revoke(ctx, session.ID, "sign_out", noon))
+		must(t, s.Revoke(ctx, session.ID, "refresh_reuse", noon.Add(time.Hour)))
+		if f := must1(s.Family(ctx, session.ID))(t); f.Session.RevokedAt == nil || !f.Session.RevokedAt.Equal(noon) {
+			t.Error("revoked at", f.Session.RevokedAt)
+		}
+		if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE revoke_reason = 'sign_out'`); n != 1 {
+			t.Errorf("%d have the first reason", n)
+		}
+		if f := must1(s.Family(ctx, other.ID))(t); f.Session.RevokedAt != nil {
+			t.Error("the other session ended, too")
+		}
+	})
+}

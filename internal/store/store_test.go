@@ -1,0 +1,370 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store/storetest"
+)
+
+// noon is when everything in these tests begins.
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)
+
+func atNoon() time.Time { return noon }
+
+// onEach runs f on every engine, with an empty store whose schema is up to date.
+func onEach(t *testing.T, f func(t *testing.T, s *Store)) {
+	t.Helper()
+	t.Parallel()
+	storetest.EachStrict(t, func(t *testing.T, url string) { f(t, fresh(t, url)) })
+}
+
+// fresh opens a store and brings its schema up to date.
+func fresh(t testing.TB, url string) *Store {
+	t.Helper()
+	s := connect(t, url)
+	if _, err := s.Migrate(t.Context(), atNoon); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func connect(t testing.TB, url string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// behind opens a database behind the store's back, without patience for locks.
+func behind(t testing.TB, address string) *sql.DB {
+	t.Helper()
+	driver, source := "pgx", address
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		driver, source = "sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_busy_timeout=0"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// must1 returns what came without an error.
+func must1[T any](value T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		must(t, err)
+		return value
+	}
+}
+
+// execute does to the database what no method does.
+func execute(t testing.TB, s *Store, statement string, args ...any) {
+	t.Helper()
+	_, err := s.write.Exec(s.write.Rebind(statement), args...)
+	must(t, err)
+}
+
+func number(t testing.TB, s *Store, query string, args ...any) (n int) {
+	t.Helper()
+	must(t, s.read.Get(&n, s.read.Rebind(query), args...))
+	return n
+}
+
+func person(username string) *account.User {
+	return &account.User{
+		ID:        account.NewID(account.UserKind, noon),
+		Username:  username,
+		Role:      account.Member,
+		Status:    account.Active,
+		CreatedAt: noon,
+	}
+}
+
+func profileOf(user *account.User) *account.Profile {
+	return &account.Profile{
+		ID:         account.NewID(account.ProfileKind, noon),
+		UserID:     user.ID,
+		Username:   user.Username,
+		DateJoined: noon,
+		UpdatedOn:  noon,
+	}
+}
+
+// join adds a user, with the hash "hash", and their profile.
+func join(t testing.TB, s *Store, username string) *account.User {
+	t.Helper()
+	user := person(username)
+	user.Profile = profileOf(user)
+	must(t, s.InTx(t.Context(), func(tx *Store) error {
+		if err := tx.InsertUser(t.Context(), user, "hash"); err != nil {
+			return err
+		}
+		return tx.InsertProfile(t.Context(), user.Profile)
+	}))
+	return user
+}
+
+// together calls f for 0 to n-1 at one time and returns the errors.
+func together(n int, f func(i int) error) []error {
+	var ready, done sync.WaitGroup
+	errs := make([]error, n)
+	ready.Add(n)
+	for i := range n {
+		done.Go(func() {
+			ready.Done()
+			ready.Wait()
+			errs[i] = f(i)
+		})
+	}
+	done.Wait()
+	return errs
+}
+
+// conflict makes the database itself refuse something for reasons that may pass.
+func conflict(t *testing.T, tx *Store) error {
+	if tx.dialect.name == "postgres" {
+		_, err := tx.tx.Exec(`DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$`)
+		return err
+	}
+	var path string
+	must(t, tx.tx.Get(&path, `SELECT file FROM pragma_database_list`))
+	_, err := behind(t, "sqlite:"+path).Exec(`BEGIN IMMEDIATE`)
+	return err
+}
+
+func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx, regret := t.Context(), errors.New("regret")
+		user := person("mario")
+		insert := func(tx *Store) error {
+			must(t, tx.InsertUser(ctx, user, "hash"))
+			if _, err := tx.User(ctx, user.ID); err != nil {
+				t.Error("the transaction does not see its own work:", err)
+			}
+			return tx.InsertProfile(ctx, profileOf(user))
+		}
+		if err := s.InTx(ctx, func(tx *Store) error { return errors.Join(insert(tx), regret) }); !errors.Is(err, regret) {
+			t.Error("the function's error becomes", err)
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is lost")
+				}
+			}()
+			s.InTx(ctx, func(tx *Store) error { insert(tx); panic("regret") })
+		}()
+		if _, err := s.User(ctx, user.ID); !account.Failed(err, account.NotFound) {
+			t.Error("there is a user after all:", err)
+		}
+		must(t, s.InTx(ctx, insert))
+		if found, err := s.User(ctx, user.ID); err != nil || found.Profile == nil {
+			t.Errorf("there is %+v: %v", found, err)
+		}
+	})
+}
+
+func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		count := 0
+		must(t, s.InTx(ctx, func(tx *Store) error {
+			count++
+			must(t, tx.InsertUser(ctx, person("mario"), "hash"))
+			if count < 3 {
+				return conflict(t, tx)
+			}
+			return nil
+		}))
+		if users := number(t, s, `SELECT COUNT(*) FROM users`); count != 3 || users != 1 {
+			t.Errorf("%d tries made %d users", count, users)
+		}
+
+		count = 0
+		err := s.InTx(ctx, func(tx *Store) error { count++; return conflict(t, tx) })
+		if count != 5 || err == nil || errors.As(err, new(*account.Error)) {
+			t.Errorf("gave up after %d tries with %v", count, err)
+		}
+
+		for _, final := range []func(tx *Store) error{
+			func(*Store) error { return errors.New("regret") },
+			func(tx *Store) error { return tx.InsertUser(ctx, person("MARIO"), "hash") },
+			func(tx *Store) error { _, err := tx.tx.Exec(`SELECT nothing FROM nowhere`); return err },
+		} {
+			count = 0
+			if err := s.InTx(ctx, func(tx *Store) error { count++; return final(tx) }); err == nil || count != 1 {
+				t.Errorf("%v came after %d tries", err, count)
+			}
+		}
+	})
+}
+
+// TestNoUpdateIsLost lets another transaction come between the reading and the writing of one.
+func TestNoUpdateIsLost(t *testing.T) {
+	t.Parallel()
+	u := must1(url.Parse(storetest.Postgres(t)))(t)
+	query := u.Query()
+	query.Set("default_transaction_isolation", "serializable")
+	u.RawQuery = query.Encode()
+	s, ctx := fresh(t, u.String()), t.Context()
+	execute(t, s, `INSERT INTO settings (name, value) VALUES ('n', 0)`)
+	increment := func(between func()) error {
+		return s.InTx(ctx, func(tx *Store) error {
+			var n int
+			if err := tx.one(ctx, &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
+				return err
+			}
+			between()
+			_, err := tx.change(ctx, `UPDATE settings SET value = ? WHERE name = 'n'`, n+1)
+			return err
+		})
+	}
+	tries := 0
+	must(t, increment(func() {
+		if tries++; tries == 1 {
+			must(t, increment(func() {}))
+		}
+	}))
+	if n := number(t, s, `SELECT value FROM settings WHERE name = 'n'`); n != 2 || tries != 2 {
+		t.Errorf("two increments, one of them in %d tries, make %d", tries, n)
+	}
+}
+
+// TestAStatementIsTriedAgainOnConflict needs no luck: of four that write one row at once, one gets through each time.
+func TestAStatementIsTriedAgainOnConflict(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		user := join(t, s, "mario")
+		for range 10 {
+			must(t, errors.Join(together(4, func(i int) error {
+				return s.SetName(t.Context(), user.ID, strings.Repeat("x", i+1))
+			})...))
+		}
+	})
+}
+
+// TestAContextThatEndsEndsTheWait also leaves nothing half done and the store fit for use.
+func TestAContextThatEndsEndsTheWait(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		user := join(t, s, "mario")
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		for what, f := range map[string]func() error{
+			"reading":     func() error { _, err := s.User(over, user.ID); return err },
+			"writing":     func() error { return s.SetName(over, user.ID, "Luigi") },
+			"transaction": func() error { return s.InTx(over, func(*Store) error { return nil }) },
+			"ping":        func() error { return s.Ping(over) },
+		} {
+			if err := f(); !errors.Is(err, context.Canceled) || errors.As(err, new(*account.Error)) {
+				t.Errorf("%s gives %v", what, err)
+			}
+		}
+
+		leaving, cancel := context.WithCancel(t.Context())
+		count := 0
+		err := s.InTx(leaving, func(tx *Store) error { count++; defer cancel(); return conflict(t, tx) })
+		if err == nil || count != 1 {
+			t.Errorf("%v after %d tries, although nobody waits", err, count)
+		}
+		err = s.InTx(t.Context(), func(tx *Store) error {
+			must(t, tx.SetName(t.Context(), user.ID, "Luigi"))
+			return tx.SetName(over, user.ID, "Mario")
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Error("a transaction goes on after", err)
+		}
+		if found := must1(s.User(t.Context(), user.ID))(t); found.Name != "" {
+			t.Error("the name is", found.Name)
+		}
+		must(t, s.SetName(t.Context(), user.ID, "Mario"))
+	})
+}
+
+func TestAClosedStoreFails(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		user := join(t, s, "mario")
+		must(t, s.Close())
+		_, err := s.User(t.Context(), user.ID)
+		for _, err := range []error{err, s.SetName(t.Context(), user.ID, ""), s.Ping(t.Context()),
+			s.InTx(t.Context(), func(*Store) error { return nil })} {
+			if err == nil || errors.As(err, new(*account.Error)) {
+				t.Errorf("a closed store gives %v", err)
+			}
+		}
+	})
+}
+
+// TestOnlyUniqueNamesBecomeMistakes breaks every other rule that the database keeps.
+func TestOnlyUniqueNamesBecomeMistakes(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario := join(t, s, "mario")
+		wrongRole, wrongStatus, sameID, noID := person("a"), person("b"), person("c"), profileOf(person("d"))
+		wrongRole.Role, wrongStatus.Status, sameID.ID = "KING", "ASLEEP", mario.ID
+		for what, err := range map[string]error{
+			"role":     s.InsertUser(ctx, wrongRole, "hash"),
+			"status":   s.InsertUser(ctx, wrongStatus, "hash"),
+			"same id":  s.InsertUser(ctx, sameID, "hash"),
+			"same kid": errors.Join(addKey(t, s, "k", "EdDSA", 1), addKey(t, s, "k", "EdDSA", 2)),
+			"syntax":   s.one(ctx, new(int), `SELECT nothing FROM nowhere`),
+			"foreign key": func() error {
+				_, err := s.change(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description, description_key,
+					location, location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, '', '', '', '', '', '', ?, 0, 0)`,
+					noID.ID, noID.UserID, false)
+				return err
+			}(),
+		} {
+			if err == nil || errors.As(err, new(*account.Error)) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+func TestTextComesBackAsItWas(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		for i, text := range []string{
+			"👩🏽‍🚀🏴󠁧󠁢󠁳󠁣󠁴󠁿🇮🇹", "עברית \u202eabc\u202c العربية", "e\u0301 is not é", "a\u0300\u0301\u0302\u0303\u0304", "ﬁ ① Å Ω ｶﾞ",
+			"\U0010ffff \ufdd0 \u200b\ufeff", "it's \"quoted\" -- ; DROP TABLE users; /* \\ %_? $1 :a @b", "", " spaces ", "line\r\n\ttwo",
+		} {
+			user := person("user" + string(rune('a'+i)) + text)
+			user.Name = text
+			email := text + "@example.com"
+			user.Email = &email
+			profile := profileOf(user)
+			profile.Description, profile.Location = text, text
+			must(t, s.InTx(ctx, func(tx *Store) error {
+				return errors.Join(tx.InsertUser(ctx, user, text), tx.InsertProfile(ctx, profile))
+			}))
+			found := must1(s.User(ctx, user.ID))(t)
+			found.Profile.ID, profile.ID = "", ""
+			if found.Username != user.Username || found.Name != text || *found.Email != email || *found.Profile != *profile {
+				t.Errorf("%+q comes back as %+v with %+v", text, found, found.Profile)
+			}
+			credentials := must1(s.CredentialsByID(ctx, user.ID))(t)
+			if credentials.PasswordHash != text {
+				t.Errorf("the hash %+q comes back as %+q", text, credentials.PasswordHash)
+			}
+		}
+	})
+}

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// taken demands that err says TAKEN at a field, without a word from the driver for the client.
+func taken(t *testing.T, err error, field string) {
+	t.Helper()
+	var e *account.Error
+	if !errors.As(err, &e) || e.Code != account.Taken || !slices.Equal(e.Field, []string{field}) {
+		t.Fatalf("want TAKEN at %s, have %v", field, err)
+	}
+	if e.Err == nil || strings.Contains(strings.ToLower(e.Message), "unique") {
+		t.Errorf("the client reads %q, the log %v", e.Message, e.Err)
+	}
+}
+
+func TestUsersAreFound(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		user, email := person("Mario"), "Mario@Example.com"
+		user.Email, user.EmailVerified, user.Name, user.Role = &email, true, "Mario Rossi", account.Staff
+		must(t, s.InsertUser(ctx, user, "hash"))
+		must(t, s.SetLastLogin(ctx, user.ID, noon.Add(time.Microsecond)))
+		found := must1(s.User(ctx, user.ID))(t)
+		if *found.Email != email || !found.LastLoginAt.Equal(noon.Add(time.Microsecond)) {
+			t.Errorf("found %+v", found)
+		}
+		found.Email, found.LastLoginAt = user.Email, nil
+		if *found != *user {
+			t.Errorf("found %+v, want %+v", found, user)
+		}
+		byName := must1(s.CredentialsByName(ctx, "mario", ""))(t)
+		byEmail := must1(s.CredentialsByName(ctx, "", "mario@example.com"))(t)
+		byID := must1(s.CredentialsByID(ctx, user.ID))(t)
+		if byName.UserID != user.ID || byName.PasswordHash != "hash" || byName.Epoch != 0 || byName.Status != account.Active {
+			t.Errorf("credentials are %+v", byName)
+		}
+		for _, c := range []Credentials{byEmail, byID} {
+			c.Email, byName.Email = nil, nil
+			if c != byName {
+				t.Errorf("credentials are %+v and %+v", c, byName)
+			}
+		}
+		nobody := account.NewID(account.UserKind, noon)
+		for what, err := range map[string]error{
+			"name":          ignore(s.CredentialsByName(ctx, "luigi", "")),
+			"typed name":    ignore(s.CredentialsByName(ctx, "Mario", "")),
+			"e-mail":        ignore(s.CredentialsByName(ctx, "", "luigi@example.com")),
+			"name as mail":  ignore(s.CredentialsByName(ctx, "", "mario")),
+			"empty":         ignore(s.CredentialsByName(ctx, "", "")),
+			"id":            ignore(s.CredentialsByID(ctx, nobody)),
+			"user":          ignore(s.User(ctx, nobody)),
+			"set name":      s.SetName(ctx, nobody, "Luigi"),
+			"set username":  s.SetUsername(ctx, nobody, "luigi"),
+			"set last time": s.SetLastLogin(ctx, nobody, noon),
+		} {
+			if !account.Failed(err, account.NotFound) {
+				t.Errorf("%s of nobody: %v", what, err)
+			}
+		}
+	})
+}
+
+func ignore[T any](_ T, err error) error { return err }
+
+func TestNamesAreUniqueInCanonicalForm(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario, email := person("José"), "José@Bücher.example"
+		mario.Email = &email
+		must(t, s.InsertUser(ctx, mario, "hash"))
+		for _, name := range []string{"José", "JOSÉ", "jose\u0301", "ＪＯＳÉ"} {
+			taken(t, s.InsertUser(ctx, person(name), "hash"), "username")
+		}
+		for _, same := range []string{email, "JOSÉ@BÜCHER.EXAMPLE", "jose\u0301@xn--bcher-kva.example"} {
+			luigi := person("luigi")
+			luigi.Email = &same
+			taken(t, s.InsertUser(ctx, luigi, "hash"), "email")
+		}
+		must(t, s.InsertUser(ctx, person("jose"), "hash"))
+		must(t, s.InsertUser(ctx, person("without"), "hash")) // neither has an address, and they are not the same
+		taken(t, s.InTx(ctx, func(tx *Store) error { return tx.SetUsername(ctx, mario.ID, "JOSE") }), "username")
+		must(t, s.InTx(ctx, func(tx *Store) error { return tx.SetUsername(ctx, mario.ID, "JOSÉ") }))
+
+		for _, test := range []struct {
+			usernameKey, emailKey string
+			username, email       bool
+		}{
+			{"josé", "josé@xn--bcher-kva.example", true, true},
+			{"josé", "", true, false},
+			{"", "josé@xn--bcher-kva.example", false, true},
+			{"mario", "mario@example.com", false, false},
+			{"", "", false, false},
+		} {
+			username, email, err := s.NamesTaken(ctx, test.usernameKey, test.emailKey)
+			if err != nil || username != test.username || email != test.email {
+				t.Errorf("%+v: %t %t %v", test, username, email, err)
+			}
+		}
+	})
+}
+
+func TestOneNameManyTimesAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		variants := []string{"mario", "MARIO", "Mario", "mArIo", "ｍａｒｉｏ", "ＭＡＲＩＯ", "marIO", "ｍario"}
+		succeeded := 0
+		for _, err := range together(64, func(i int) error {
+			return s.InsertUser(t.Context(), person(variants[i%len(variants)]), "hash")
+		}) {
+			if err == nil {
+				succeeded++
+				continue
+			}
+			taken(t, err, "username")
+		}
+		if n := number(t, s, `SELECT COUNT(*) FROM users`); succeeded != 1 || n != 1 {
+			t.Errorf("%d succeeded, and there are %d", succeeded, n)
+		}
+	})
+}
+
+func TestDeletionTakesEverythingAlong(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		signIn(t, s, mario)
+		signIn(t, s, mario)
+		session := signIn(t, s, luigi)
+		if ok, err := s.DeleteUser(ctx, mario.ID, "another hash"); ok || err != nil {
+			t.Fatalf("deleted after the password changed: %t %v", ok, err)
+		}
+		if ok, err := s.DeleteUser(ctx, mario.ID, "hash"); !ok || err != nil {
+			t.Fatalf("not deleted: %t %v", ok, err)
+		}
+		for _, table := range []string{"users", "profiles", "sessions"} {
+			if n := number(t, s, `SELECT COUNT(*) FROM `+table); n != 1 {
+				t.Errorf("%d %s are left", n, table)
+			}
+		}
+		if _, err := s.Family(ctx, session.ID); err != nil {
+			t.Error("somebody else's session:", err)
+		}
+		if ok, err := s.DeleteUser(ctx, mario.ID, "hash"); ok || err != nil {
+			t.Errorf("deleted again: %t %v", ok, err)
+		}
+		join(t, s, "Mario")
+	})
+}
+
+func TestPasswordsChangeOnlyAsExpected(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		hash := func(want string, epoch int64) {
+			t.Helper()
+			if c := must1(s.CredentialsByID(ctx, mario.ID))(t); c.PasswordHash != want || c.Epoch != epoch {
+				t.Fatalf("hash %q at epoch %d, want %q at %d", c.PasswordHash, c.Epoch, want, epoch)
+			}
+		}
+		next, ok, err := s.SetPassword(ctx, mario.ID, 0, "second")
+		if next != 1 || !ok || err != nil {
+			t.Fatalf("epoch %d %t %v", next, ok, err)
+		}
+		hash("second", 1)
+		for _, stale := range []int64{0, 2, -1} {
+			if _, ok, err := s.SetPassword(ctx, mario.ID, stale, "stale"); ok || err != nil {
+				t.Errorf("set at epoch %d: %t %v", stale, ok, err)
+			}
+		}
+		for _, status := range []account.Status{account.Pending, account.Disabled} {
+			execute(t, s, `UPDATE users SET status = ? WHERE id = ?`, status, mario.ID)
+			if _, ok, err := s.SetPassword(ctx, mario.ID, 1, "barred"); ok || err != nil {
+				t.Errorf("set while %s: %t %v", status, ok, err)
+			}
+		}
+		hash("second", 1)
+
+		must(t, s.Rehash(ctx, mario.ID, "hash", "rehashed"))
+		hash("second", 1)
+		must(t, s.Rehash(ctx, luigi.ID, "second", "rehashed"))
+		hash("second", 1)
+		must(t, s.Rehash(ctx, mario.ID, "second", "rehashed"))
+		hash("rehashed", 1)
+		if c := must1(s.CredentialsByID(ctx, luigi.ID))(t); c.PasswordHash != "hash" || c.Epoch != 0 {
+			t.Errorf("somebody else's are %+v", c)
+		}
+	})
+}
+
+func TestOneOfManyPasswordChangesWins(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		mario := join(t, s, "mario")
+		won := make([]bool, 8)
+		must(t, errors.Join(together(len(won), func(i int) (err error) {
+			_, won[i], err = s.SetPassword(t.Context(), mario.ID, 0, "new")
+			return err
+		})...))
+		winners := slices.DeleteFunc(won, func(ok bool) bool { return !ok })
+		if c := must1(s.CredentialsByID(t.Context(), mario.ID))(t); len(winners) != 1 || c.Epoch != 1 {
+			t.Errorf("%d won, and the epoch is %d", len(winners), c.Epoch)
+		}
+	})
+}
