@@ -112,7 +112,7 @@ func TestLoneSurrogates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.anonymous().post([]byte(`{"query": ` + string(document) + `}`)).mistakes("register", "INVALID@username")
+		s.anonymous().post([]byte(`{"query": `+string(document)+`}`)).mistakes("register", "INVALID@username")
 	})
 }
 

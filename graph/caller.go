@@ -21,7 +21,7 @@ type asking struct {
 	headers []string // Authorization
 	once    sync.Once
 	found   atomic.Pointer[account.Caller]
-	signed  atomic.Pointer[account.User] // who has signed in by this very request
+	signed  atomic.Pointer[account.Caller] // who has signed in by this very request
 	client  auth.Client
 }
 
@@ -63,17 +63,19 @@ func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{})
 
 // welcome notes who has signed in by this request, for what the answer and the log say of the viewer. It gives no
 // rights: the rest of the request is still the caller's.
-func welcome(ctx context.Context, user *account.User) *account.User {
-	ctx.Value(callerKey{}).(*asking).signed.Store(user)
+func welcome(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
+	if user != nil {
+		ctx.Value(callerKey{}).(*asking).signed.Store(&account.Caller{User: user, SessionID: tokens.SessionID})
+	}
 	return user
 }
 
-// viewerIs tells whether the answer goes to a user.
-func viewerIs(ctx context.Context, user account.ID) bool {
+// viewerFrom returns whom the answer goes to: whoever has signed in by this request, else the caller.
+func viewerFrom(ctx context.Context) *account.Caller {
 	if signed := ctx.Value(callerKey{}).(*asking).signed.Load(); signed != nil {
-		return signed.ID == user
+		return signed
 	}
-	return callerFrom(ctx).MayChange(user) == nil
+	return callerFrom(ctx)
 }
 
 // callerID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
@@ -83,7 +85,7 @@ func callerID(ctx context.Context) string {
 		return ""
 	}
 	if signed := who.signed.Load(); signed != nil {
-		return string(signed.ID)
+		return string(signed.User.ID)
 	}
 	if caller := who.found.Load(); caller != nil && caller.User != nil {
 		return string(caller.User.ID)

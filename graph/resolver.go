@@ -7,7 +7,7 @@ import (
 	"latchkey/internal/auth"
 )
 
-//go:generate go run github.com/99designs/gqlgen generate --config ../gqlgen.yml
+//go:generate go run github.com/99designs/gqlgen generate
 
 // Resolver answers the fields of the schema by calling one verb each.
 type Resolver struct {

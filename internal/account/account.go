@@ -76,6 +76,9 @@ type Session struct {
 	RevokedAt  *time.Time
 }
 
+// IsNode marks Session as a node of the graph.
+func (*Session) IsNode() {}
+
 // Standing is what decides whether a session still lives: the session itself and its user as they are now.
 type Standing struct {
 	Session     Session
@@ -102,6 +105,7 @@ type TokenPair struct {
 	RefreshToken          *string // nil when it was delivered as a cookie
 	RefreshTokenExpiresAt time.Time
 	TokenType             string
+	SessionID             ID // not shown: the session the pair belongs to
 }
 
 // TokenKind is what a token is for.

@@ -81,10 +81,14 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, 
 		ExpiresAt:  now.Add(s.SessionTTL),
 	}
 	salt := token.NewSalt()
+	// The user's row comes first: sign-ins of one user wait for each other there, so none miscounts the sessions.
+	if err := tx.SetLastLogin(ctx, user, now); err != nil {
+		return nil, err
+	}
 	if ok, err := tx.InsertSession(ctx, session, salt, s.secret.KeyID()); err != nil || !ok {
 		return nil, err
 	}
-	if err := tx.SetLastLogin(ctx, user, now); err != nil {
+	if err := tx.RevokeSurplus(ctx, user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
 	return s.tokens(session, salt, 0, now)
@@ -109,6 +113,7 @@ func (s *Service) tokens(session account.Session, salt []byte, generation uint64
 		RefreshToken:          &refresh,
 		RefreshTokenExpiresAt: end,
 		TokenType:             "Bearer",
+		SessionID:             session.ID,
 	}, err
 }
 
