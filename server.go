@@ -135,7 +135,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 func (s *server) handler(c config.Config, verbs *auth.Service) http.Handler {
 	development := c.Mode == config.Development
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.WithCaller(verbs, c.TrustedProxies, graph.NewHandler(graph.NewSchema(verbs), graph.Options{
+	mux.Handle("/graphql", graph.WithCaller(verbs, c.PublicURL, c.TrustedProxies, graph.NewHandler(graph.NewSchema(verbs), graph.Options{
 		Development:    development,
 		AllowedOrigins: c.AllowedOrigins,
 		Log:            s.log,

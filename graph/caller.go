@@ -23,16 +23,24 @@ type asking struct {
 	found   atomic.Pointer[account.Caller]
 	signed  atomic.Pointer[account.Caller] // who has signed in by this very request
 	client  auth.Client
+	cookies cookies
+	cookie  *string             // a refresh token, or nil
+	answer  http.ResponseWriter // for its Set-Cookie headers
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
-// section 2.1) and the client it comes from. X-Forwarded-For is believed as far as it was written by trusted proxies.
-func WithCaller(verbs *auth.Service, trusted []netip.Prefix, next http.Handler) http.Handler {
+// section 2.1), the client it comes from and the refresh token it has as a cookie. X-Forwarded-For is believed as far as
+// it was written by trusted proxies; whether cookies are secure is told by the server's public URL.
+func WithCaller(verbs *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
+	cookies := newCookies(publicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := context.WithValue(r.Context(), callerKey{}, &asking{
 			verbs:   verbs,
 			headers: r.Header.Values("Authorization"),
 			client:  auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()},
+			cookies: cookies,
+			cookie:  cookies.token(r),
+			answer:  w,
 		})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

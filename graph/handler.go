@@ -42,7 +42,14 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
 	}
 	exec.Use(limits{development: o.Development})
+	guard := http.NewCrossOriginProtection()
+	for _, origin := range o.AllowedOrigins {
+		if err := guard.AddTrustedOrigin(origin); err != nil {
+			panic(err) // the settings have been checked
+		}
+	}
 	endpoint := &transport{
+		guard:     guard,
 		exec:      exec,
 		schema:    es.Schema(),
 		presenter: presenter,

@@ -9,24 +9,25 @@ import (
 	"context"
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
+	"latchkey/internal/auth"
 )
 
 func (r *mutationResolver) Register(ctx context.Context, input account.RegisterInput) (*generated.RegisterPayload, error) {
 	user, tokens, err := r.Auth.Register(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.RegisterPayload{User: welcome(ctx, user, tokens), Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.RegisterPayload{User: welcome(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
 	user, tokens, err := r.Auth.ObtainToken(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.ObtainTokenPayload{User: welcome(ctx, user, tokens), Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.ObtainTokenPayload{User: welcome(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
-	tokens, err := r.Auth.Refresh(ctx, input.RefreshToken, clientFrom(ctx))
+	tokens, err := r.Auth.Refresh(ctx, auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)}, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.RefreshTokenPayload{Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.RefreshTokenPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*account.Verdict, error) {
@@ -34,8 +35,8 @@ func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.Veri
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context, input generated.SignOutInput) (*generated.SignOutPayload, error) {
-	err := r.Auth.SignOut(ctx, callerFrom(ctx), input.RefreshToken)
-	return &generated.SignOutPayload{SignedOut: err == nil}, err
+	err := r.Auth.SignOut(ctx, callerFrom(ctx), auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)})
+	return &generated.SignOutPayload{SignedOut: true}, forget(ctx, err)
 }
 
 func (r *mutationResolver) RevokeSession(ctx context.Context, id account.ID) (*generated.RevokeSessionPayload, error) {
@@ -64,7 +65,7 @@ func (r *mutationResolver) DeleteMe(ctx context.Context, input generated.DeleteM
 func (r *mutationResolver) ChangePassword(ctx context.Context, input account.ChangePasswordInput) (*generated.ChangePasswordPayload, error) {
 	tokens, err := r.Auth.ChangePassword(ctx, callerFrom(ctx), input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.ChangePasswordPayload{Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.ChangePasswordPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ChangeUsername(ctx context.Context, input account.ChangeUsernameInput) (*generated.ChangeUsernamePayload, error) {

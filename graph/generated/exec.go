@@ -1135,7 +1135,7 @@ enum AccountStatus {
 enum TokenDelivery {
   "In the answer's ` + "`" + `refreshToken` + "`" + `."
   BODY
-  "In a cookie that scripts cannot read. This version does not offer it yet and answers ` + "`" + `INVALID` + "`" + `."
+  "In a cookie that scripts cannot read, for browsers: send requests with credentials from an allowed origin."
   COOKIE
 }
 

@@ -105,7 +105,11 @@ type TokenPair struct {
 	RefreshToken          *string // nil when it was delivered as a cookie
 	RefreshTokenExpiresAt time.Time
 	TokenType             string
-	SessionID             ID // not shown: the session the pair belongs to
+
+	// Not shown to clients:
+	SessionID ID            // the session the pair belongs to
+	Delivery  TokenDelivery // how the refresh token is to reach the client
+	Moved     bool          // the client has the token as a cookie too, which is now out of date
 }
 
 // TokenKind is what a token is for.

@@ -51,7 +51,6 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 	}
 	user := caller.User
 	mistakes.Add(s.policy.Check(in.NewPassword, user.Username, value(user.Email, ""), user.Name), "newPassword")
-	mistakes.Add(in.Delivery.Check(), "delivery")
 	if err := mistakes.Err(); err != nil {
 		return nil, err
 	}
@@ -72,7 +71,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 		if old, err := tx.Family(ctx, caller.SessionID); err == nil {
 			device = old.Session.DeviceName
 		}
-		tokens, err = s.signIn(ctx, tx, user.ID, epoch, client, device, s.Now())
+		tokens, err = s.signIn(ctx, tx, user.ID, epoch, in.Delivery, client, device, s.Now())
 		return err
 	})
 	return tokens, err

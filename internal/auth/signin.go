@@ -49,7 +49,7 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 	var user *account.User
 	var tokens *account.TokenPair
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
+		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
 			return err
 		}
 		if rehashed != "" {
@@ -68,7 +68,8 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 
 // signIn begins a session for an active user whose epoch is still the given one, notes the time, and returns the first
 // tokens; nil when the user has changed meanwhile.
-func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, epoch int64, client Client, device string, now time.Time) (*account.TokenPair, error) {
+func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, epoch int64, delivery account.TokenDelivery, client Client,
+	device string, now time.Time) (*account.TokenPair, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
 		UserID:     user,
@@ -91,7 +92,11 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, 
 	if err := tx.RevokeSurplus(ctx, user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
-	return s.tokens(session, salt, 0, now)
+	pair, err := s.tokens(session, salt, 0, now)
+	if err == nil {
+		pair.Delivery = delivery
+	}
+	return pair, err
 }
 
 // tokens returns the pair of a session's generation. Neither token outlives the session.
