@@ -122,7 +122,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	s.http = &http.Server{
 		Handler:           s.handler(c, s.verbs),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
+		ReadTimeout:       8 * time.Second, // less than stopTimeout: stopping never waits for half a request
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,

@@ -93,7 +93,7 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*g
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	return viewerFrom(ctx).MayChange(obj.UserID) == nil, nil
+	return viewerOf(ctx, obj.UserID).MayChange(obj.UserID) == nil, nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {
@@ -123,11 +123,11 @@ func (r *queryResolver) ServerInfo(ctx context.Context) (*account.ServerInfo, er
 }
 
 func (r *sessionResolver) IsCurrent(ctx context.Context, obj *account.Session) (bool, error) {
-	return viewerFrom(ctx).SessionID == obj.ID, nil
+	return viewerOf(ctx, obj.UserID).SessionID == obj.ID, nil
 }
 
 func (r *userResolver) Sessions(ctx context.Context, obj *account.User) ([]*account.Session, error) {
-	return r.Auth.Sessions(ctx, viewerFrom(ctx), obj.ID)
+	return r.Auth.Sessions(ctx, viewerOf(ctx, obj.ID), obj.ID)
 }
 
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }

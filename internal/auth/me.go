@@ -67,9 +67,13 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 		if !ok {
 			return wrongPassword()
 		}
-		device := ""
-		if old, err := tx.Family(ctx, caller.SessionID); err == nil {
-			device = old.Session.DeviceName
+		// A sign-out that was answered while the password was checked must not be undone by a new session.
+		device, ok, err := tx.Replace(ctx, caller.SessionID, s.Now())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return sessionOver()
 		}
 		tokens, err = s.signIn(ctx, tx, user.ID, epoch, in.Delivery, client, device, s.Now())
 		return err
@@ -80,7 +84,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
 func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput) (*account.User, error) {
 	mistakes := account.Mistakes{}
-	_, err := s.prove(ctx, caller, in.CurrentPassword)
+	proof, err := s.prove(ctx, caller, in.CurrentPassword)
 	if err := mistakes.Collect(err); err != nil {
 		return nil, err
 	}
@@ -90,8 +94,12 @@ func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in
 	}
 	var user *account.User
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		if err := tx.SetUsername(ctx, caller.User.ID, in.NewUsername); err != nil {
+		ok, err := tx.SetUsername(ctx, caller.User.ID, proof.Epoch, in.NewUsername)
+		if err != nil {
 			return err
+		}
+		if !ok {
+			return wrongPassword()
 		}
 		user, err = tx.User(ctx, caller.User.ID)
 		return err
@@ -125,7 +133,9 @@ func wrongPassword() error {
 // gone turns the absence of the caller's own account into what it is: the end of their session.
 func gone(err error) error {
 	if account.Failed(err, account.NotFound) {
-		return (&account.Caller{Reason: account.ReasonRevoked}).May(account.Member)
+		return sessionOver()
 	}
 	return err
 }
+
+func sessionOver() error { return (&account.Caller{Reason: account.ReasonRevoked}).May(account.Member) }

@@ -83,7 +83,7 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, 
 	}
 	salt := token.NewSalt()
 	// The user's row comes first: sign-ins of one user wait for each other there, so none miscounts the sessions.
-	if err := tx.SetLastLogin(ctx, user, now); err != nil {
+	if ok, err := tx.SetLastLogin(ctx, user, epoch, now); err != nil || !ok {
 		return nil, err
 	}
 	if ok, err := tx.InsertSession(ctx, session, salt, s.secret.KeyID()); err != nil || !ok {

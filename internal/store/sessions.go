@@ -153,6 +153,14 @@ func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) e
 	return err
 }
 
+// Replace ends a session that a new one takes the place of, and returns the name of its device; ok is false when it has
+// ended already.
+func (s *Store) Replace(ctx context.Context, id account.ID, now time.Time) (device string, ok bool, err error) {
+	ok, err = s.changeOne(ctx, &device, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'replaced'
+		WHERE id = ? AND revoked_at IS NULL RETURNING device_name`, micros(now), id)
+	return device, ok, err
+}
+
 // Revoke ends a session, if it has not ended yet, for a reason that operators read.
 func (s *Store) Revoke(ctx context.Context, id account.ID, reason string, now time.Time) error {
 	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
