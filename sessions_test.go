@@ -7,19 +7,6 @@ import (
 	"time"
 )
 
-// sessionID returns the ID of the client's own session.
-func (c *client) sessionID() string {
-	c.t.Helper()
-	a := c.ask(`{ me { sessions { id isCurrent } } }`, nil).ok()
-	for _, session := range a.get("me.sessions").([]any) {
-		if s := session.(map[string]any); s["isCurrent"] == true {
-			return s["id"].(string)
-		}
-	}
-	c.t.Fatalf("no session is current: %s", a.Body)
-	return ""
-}
-
 const revokeSession = `mutation ($id: ID!) { revokeSession(id: $id) { revokedSessionId userErrors { code } } }`
 
 const signOutEverywhere = `mutation ($keep: Boolean!) { signOutEverywhere(input: {keepCurrent: $keep}) { revokedCount } }`
