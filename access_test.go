@@ -115,6 +115,13 @@ func TestWhoMaySeeWhat(t *testing.T) {
 		{"refreshToken", `mutation { refreshToken(input: {refreshToken: "x"}) { userErrors { code } } }`, anyone},
 		{"register", `mutation { register(input: {password: "x"}) { userErrors { code } } }`, anyone},
 		{"obtainToken", `mutation { obtainToken(input: {identifier: "x", password: "x"}) { userErrors { code } } }`, anyone},
+		{"me", `{ me { sessions { id } } }`, signedIn},
+		{"node", `{ node(id: "$user") { ... on User { sessions { id isCurrent } } } }`, [4]string{"UNAUTHENTICATED", ok, null, ok}},
+		{"node", `{ node(id: "$session") { id } }`, [4]string{"UNAUTHENTICATED", ok, null, ok}},
+		{"revokeSession", `mutation { revokeSession(id: "session_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f") { revokedSessionId } }`,
+			[4]string{"UNAUTHENTICATED", "NOT_FOUND", "NOT_FOUND", "NOT_FOUND"}},
+		{"revokeSession", `mutation { revokeSession(id: "$spare") { revokedSessionId } }`, [4]string{"UNAUTHENTICATED", ok, "NOT_FOUND", "NOT_FOUND"}},
+		{"signOutEverywhere", `mutation { signOutEverywhere(input: {}) { revokedCount } }`, signedIn},
 		{"updateMe", `mutation { updateMe(input: {}) { user { id } } }`, signedIn},
 		{"changeUsername", `mutation { changeUsername(input: {currentPassword: "x", newUsername: "x"}) { userErrors { code } } }`, signedIn},
 		{"changePassword", `mutation { changePassword(input: {currentPassword: "x", newPassword: "x"}) { userErrors { code } } }`, signedIn},
@@ -135,7 +142,8 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		mario, luigi, toad := s.register("mario"), s.register("luigi"), s.register("toad")
 		s.execute(`UPDATE users SET role = 'STAFF' WHERE username = 'toad'`)
-		names := strings.NewReplacer("$profile", mario.profileID, "$user", mario.userID)
+		names := strings.NewReplacer("$profile", mario.profileID, "$user", mario.userID,
+			"$session", mario.sessionID(), "$spare", s.signIn("mario").sessionID())
 		for _, row := range matrix {
 			for i, c := range []*client{s.anonymous(), mario, luigi, toad} {
 				a := c.ask(names.Replace(row.query), nil)

@@ -211,7 +211,7 @@ func TestManySessionsRefreshAtOnce(t *testing.T) {
 				t.Fatalf("a session did not refresh: %+v", row)
 			}
 		}
-	})
+	}, "LATCHKEY_MAX_SESSIONS=100")
 }
 
 func TestAKilledServerKeepsItsWord(t *testing.T) {

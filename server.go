@@ -3,19 +3,21 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
+	crypto "crypto/rand"
 	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -74,6 +76,7 @@ type server struct {
 	listener net.Listener
 	http     *http.Server
 	draining atomic.Bool
+	verbs    *auth.Service
 	explorer bool
 }
 
@@ -100,13 +103,14 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if err != nil {
 		return nil, err
 	}
-	verbs, err := auth.New(ctx, s.store, secret, auth.Options{
+	s.verbs, err = auth.New(ctx, s.store, secret, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,
 		AccessTTL:         c.AccessTokenTTL,
 		IdleTTL:           c.RefreshIdleTTL,
 		SessionTTL:        c.SessionTTL,
 		Grace:             c.RefreshGrace,
+		MaxSessions:       c.MaxSessions,
 		PasswordMinLength: c.PasswordMinLength,
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
 		Now:               now,
@@ -116,9 +120,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler:           s.handler(c, verbs),
+		Handler:           s.handler(c, s.verbs),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
+		ReadTimeout:       8 * time.Second, // less than stopTimeout: stopping never waits for half a request
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
@@ -131,7 +135,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 func (s *server) handler(c config.Config, verbs *auth.Service) http.Handler {
 	development := c.Mode == config.Development
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.WithCaller(verbs, c.TrustedProxies, graph.NewHandler(graph.NewSchema(verbs), graph.Options{
+	mux.Handle("/graphql", graph.WithCaller(verbs, c.PublicURL, c.TrustedProxies, graph.NewHandler(graph.NewSchema(verbs), graph.Options{
 		Development:    development,
 		AllowedOrigins: c.AllowedOrigins,
 		Log:            s.log,
@@ -190,6 +194,11 @@ func (s *server) serve(ctx context.Context) error {
 		ready = append(ready, "explorer", address+"/")
 	}
 	s.log.InfoContext(ctx, "latchkey is ready", ready...)
+	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	work.Go(func() { s.sweep(working) })
+	defer work.Wait()
+	defer endWork()
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
@@ -206,6 +215,24 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	s.log.InfoContext(ctx, "latchkey has stopped")
 	return nil
+}
+
+const sweepEvery = 10 * time.Minute
+
+// sweep removes dead sessions now and then, until ctx ends.
+func (s *server) sweep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rand.N(sweepEvery)): // nodes that started together spread out
+		}
+		if n, err := s.verbs.Sweep(ctx); err != nil {
+			s.log.WarnContext(ctx, "sweep failed", "error", err)
+		} else if n > 0 {
+			s.log.InfoContext(ctx, "dead sessions removed", "count", n)
+		}
+	}
 }
 
 func (s *server) close() {
@@ -247,7 +274,7 @@ func makeSecret(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.Remove(draft.Name())
-	_, err = io.WriteString(draft, rand.Text()+rand.Text()+"\n") // 2 × 130 bits
+	_, err = io.WriteString(draft, crypto.Text()+crypto.Text()+"\n") // 2 × 130 bits
 	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ type site struct {
 	database string
 	clock    *clock
 	log      *buffer
+	server   *server
 	stop     func()
 }
 
@@ -73,6 +74,7 @@ func serveAt(t *testing.T, database string, clock *clock, settings ...string) *s
 		cancel()
 		t.Fatal(err)
 	}
+	site.server = server
 	site.address = "http://" + server.listener.Addr().String()
 	done := make(chan error, 1)
 	go func() { done <- server.serve(ctx) }()

@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
-	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
@@ -19,30 +21,49 @@ type callerKey struct{}
 type asking struct {
 	verbs   *auth.Service
 	headers []string // Authorization
-	once    sync.Once
-	found   atomic.Pointer[account.Caller]
-	signed  atomic.Pointer[account.User] // who has signed in by this very request
 	client  auth.Client
+	cookies cookies
+	cookie  *string             // a refresh token, or nil
+	answer  http.ResponseWriter // for its Set-Cookie headers
+
+	mu     sync.Mutex
+	field  *graphql.RootFieldContext // which asked last, in a mutation
+	caller *account.Caller           // what it was told
+	signed *account.Caller           // who has signed in by this very request
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
-// section 2.1) and the client it comes from. X-Forwarded-For is believed as far as it was written by trusted proxies.
-func WithCaller(verbs *auth.Service, trusted []netip.Prefix, next http.Handler) http.Handler {
+// section 2.1), the client it comes from and the refresh token it has as a cookie. X-Forwarded-For is believed as far as
+// it was written by trusted proxies; whether cookies are secure is told by the server's public URL.
+func WithCaller(verbs *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
+	cookies := newCookies(publicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := context.WithValue(r.Context(), callerKey{}, &asking{
 			verbs:   verbs,
 			headers: r.Header.Values("Authorization"),
 			client:  auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()},
+			cookies: cookies,
+			cookie:  cookies.token(r),
+			answer:  w,
 		})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// callerFrom returns whoever makes the request.
+// callerFrom returns whoever makes the request. The fields of a query share one look at the session; each field of a
+// mutation takes its own, since those before it may have ended the session or changed the user.
 func callerFrom(ctx context.Context) *account.Caller {
+	var field *graphql.RootFieldContext
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+		field = graphql.GetRootFieldContext(ctx)
+	}
 	who := ctx.Value(callerKey{}).(*asking)
-	who.once.Do(func() { who.found.Store(authenticate(ctx, who.verbs, who.headers)) })
-	return who.found.Load()
+	who.mu.Lock()
+	defer who.mu.Unlock()
+	if who.caller == nil || who.field != field {
+		who.caller, who.field = authenticate(ctx, who.verbs, who.headers), field
+	}
+	return who.caller
 }
 
 // authenticate finds the caller behind the Authorization headers. More than one header, or one of another scheme, is
@@ -63,17 +84,27 @@ func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{})
 
 // welcome notes who has signed in by this request, for what the answer and the log say of the viewer. It gives no
 // rights: the rest of the request is still the caller's.
-func welcome(ctx context.Context, user *account.User) *account.User {
-	ctx.Value(callerKey{}).(*asking).signed.Store(user)
+func welcome(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
+	if user != nil {
+		who := ctx.Value(callerKey{}).(*asking)
+		who.mu.Lock()
+		defer who.mu.Unlock()
+		who.signed = &account.Caller{User: user, SessionID: tokens.SessionID}
+	}
 	return user
 }
 
-// viewerIs tells whether the answer goes to a user.
-func viewerIs(ctx context.Context, user account.ID) bool {
-	if signed := ctx.Value(callerKey{}).(*asking).signed.Load(); signed != nil {
-		return signed.ID == user
+// viewerOf returns who looks at what belongs to owner: the owner, if they have signed in by this request, else the
+// caller.
+func viewerOf(ctx context.Context, owner account.ID) *account.Caller {
+	who := ctx.Value(callerKey{}).(*asking)
+	who.mu.Lock()
+	signed := who.signed
+	who.mu.Unlock()
+	if signed != nil && signed.User.ID == owner {
+		return signed
 	}
-	return callerFrom(ctx).MayChange(user) == nil
+	return callerFrom(ctx)
 }
 
 // callerID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
@@ -82,11 +113,12 @@ func callerID(ctx context.Context) string {
 	if !ok {
 		return ""
 	}
-	if signed := who.signed.Load(); signed != nil {
-		return string(signed.ID)
-	}
-	if caller := who.found.Load(); caller != nil && caller.User != nil {
-		return string(caller.User.ID)
+	who.mu.Lock()
+	defer who.mu.Unlock()
+	for _, caller := range []*account.Caller{who.signed, who.caller} {
+		if caller != nil && caller.User != nil {
+			return string(caller.User.ID)
+		}
 	}
 	return ""
 }

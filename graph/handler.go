@@ -42,7 +42,12 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
 	}
 	exec.Use(limits{development: o.Development})
+	guard := http.NewCrossOriginProtection()
+	for _, origin := range o.AllowedOrigins {
+		guard.AddTrustedOrigin(origin) // what is no origin is refused here, and trusted nowhere
+	}
 	endpoint := &transport{
+		guard:     guard,
 		exec:      exec,
 		schema:    es.Schema(),
 		presenter: presenter,

@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -19,10 +21,25 @@ const (
 	maxRepeats     = 200 // uses of a name
 	maxDepth       = 12  // fields inside fields
 	maxCredentials = 1   // fields marked @credential
+	maxCost        = 2_000
 )
 
-// limits refuses, before anything runs, an operation that is deeper than 12 fields or holds more than one field marked
-// @credential: REQUEST_TOO_COSTLY; and outside of development one that asks for the schema: INTROSPECTION_DISABLED. It
+// What a field costs, where it is not 1: what makes long answers or much work for the database.
+var weights = map[string]int{
+	"Profile.description":          5, // up to 40 KB
+	"Query.profiles":               10,
+	"ProfileConnection.totalCount": 200, // counts all that match
+	"User.sessions":                10,
+}
+
+// searchCost is added for a search, which reads all that does not match.
+const searchCost = 200
+
+// sessionsOfUser is how many entries a list of sessions counts for.
+const sessionsOfUser = 50
+
+// limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000 or holds more
+// than one field marked @credential: REQUEST_TOO_COSTLY; and outside of development one that asks for the schema: INTROSPECTION_DISABLED. It
 // counts what is written, through aliases and fragments, whatever @skip and @include say. Before that, it refuses
 // documents that would be costly to validate.
 type limits struct {
@@ -60,36 +77,53 @@ func (limits) MutateOperationParameters(_ context.Context, params *graphql.RawPa
 // MutateOperationContext returns the refusal of an operation, or nil.
 func (l limits) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	operation.DisableIntrospection = !l.development
-	total := meter{}.selections(operation.Operation.SelectionSet)
+	meter := meter{variables: operation.Variables, fragments: map[string]cost{}}
+	total := meter.selections(operation.Operation.SelectionSet)
 	switch {
 	case total.introspects && !l.development:
 		return refusal(introspectionDisabled, "This server does not tell its schema.")
 	case total.depth > maxDepth:
 		return refusal(account.RequestTooCostly, "The operation nests more than 12 fields.")
+	case total.fixed > maxCost:
+		return refusal(account.RequestTooCostly, "The operation asks for too much at once: select fewer fields or smaller pages.")
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	}
 	return nil
 }
 
-// cost is what a part of a document asks for.
+// cost is what a part of a document asks for. Its numbers stop growing at one too many, for fragments inside fragments
+// can multiply beyond any integer.
 type cost struct {
 	depth       int
-	credentials int // no more than one too many: fragments inside fragments can multiply beyond any integer
+	fixed       int // the cost of what comes once
+	perEntry    int // the cost of what comes once for each entry of the page that encloses the part
+	credentials int
 	introspects bool
 }
 
 func (c cost) plus(other cost) cost {
 	return cost{
 		depth:       max(c.depth, other.depth),
+		fixed:       min(c.fixed+other.fixed, maxCost+1),
+		perEntry:    min(c.perEntry+other.perEntry, maxCost+1),
 		credentials: min(c.credentials+other.credentials, maxCredentials+1),
 		introspects: c.introspects || other.introspects,
 	}
 }
 
+// times returns the cost of a list with n entries of cost c.
+func (c cost) times(n int) cost {
+	c.fixed = min(c.fixed*n, maxCost+1)
+	return c
+}
+
 // meter measures a validated document. It remembers the cost of each fragment, so that its time is linear in the
 // document however often fragments are spread.
-type meter map[string]cost
+type meter struct {
+	variables map[string]any
+	fragments map[string]cost
+}
 
 func (m meter) selections(set ast.SelectionSet) (total cost) {
 	for _, selection := range set {
@@ -110,20 +144,50 @@ func (m meter) field(field *ast.Field) cost {
 		// The validator bounds the depth of introspection by a rule of its own.
 		return cost{depth: 1, introspects: field.Name != "__typename"}
 	}
+	name := field.ObjectDefinition.Name + "." + field.Name
 	total := m.selections(field.SelectionSet)
-	total.depth++
-	if field.Definition.Directives.ForName("credential") != nil {
-		total = total.plus(cost{credentials: 1})
+	switch name {
+	case "Query.profiles":
+		arguments := field.ArgumentMap(m.variables)
+		total = total.plus(cost{fixed: total.perEntry}.times(pageSize(arguments)))
+		total.perEntry = 0
+		if filter, _ := arguments["filter"].(map[string]any); filter["search"] != nil {
+			total = total.plus(cost{fixed: searchCost})
+		}
+	case "ProfileConnection.edges", "ProfileConnection.nodes":
+		total.fixed, total.perEntry = 0, total.fixed
+	case "User.sessions":
+		total = total.times(sessionsOfUser)
 	}
+	own := cost{fixed: cmp.Or(weights[name], 1)}
+	if field.Definition.Directives.ForName("credential") != nil {
+		own.credentials = 1
+	}
+	total = total.plus(own)
+	total.depth++
 	return total
 }
 
 func (m meter) fragment(fragment *ast.FragmentDefinition) cost {
-	total, measured := m[fragment.Name]
+	total, measured := m.fragments[fragment.Name]
 	if !measured {
-		m[fragment.Name] = cost{} // ends a cycle, should one ever get past validation
+		m.fragments[fragment.Name] = cost{} // ends a cycle, should one ever get past validation
 		total = m.selections(fragment.SelectionSet)
-		m[fragment.Name] = total
+		m.fragments[fragment.Name] = total
 	}
 	return total
+}
+
+// pageSize returns how many entries the arguments of a list ask for, within what a page can have.
+func pageSize(arguments map[string]any) int {
+	for _, name := range []string{"first", "last"} {
+		switch n := arguments[name].(type) {
+		case int64:
+			return int(min(max(n, 0), account.MaxPage))
+		case json.Number:
+			number, _ := n.Int64()
+			return int(min(max(number, 0), account.MaxPage))
+		}
+	}
+	return account.DefaultPage
 }

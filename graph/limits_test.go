@@ -92,11 +92,46 @@ func TestDepth(t *testing.T) {
 			t.Fatalf("%s: %v", query, err)
 		}
 		operation := &graphql.OperationContext{Operation: document.Operations[0]}
-		if got := (meter{}).selections(operation.Operation.SelectionSet).depth; got != depth {
+		if got := (meter{fragments: map[string]cost{}}).selections(operation.Operation.SelectionSet).depth; got != depth {
 			t.Errorf("%s: %d, want %d", query, got, depth)
 		}
 		if err := (limits{development: true}).MutateOperationContext(t.Context(), operation); (err != nil) != (depth > 12) {
 			t.Errorf("%s: %v", query, err)
+		}
+	}
+}
+
+// TestCost is about what a request may ask for at once: all fields of a whole page, but not of many.
+func TestCost(t *testing.T) {
+	const profile = "{id username description location isOrganizer dateJoined updatedOn viewerCanUpdate}"
+	aliases := func(n int, field string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "a%d:%s ", i, field)
+		}
+		return b.String()
+	}
+	for query, allowed := range map[string]bool{
+		"{me{id profile" + profile + " sessions{id deviceName userAgent ipAddress createdAt lastUsedAt expiresAt isCurrent}}}":                                    true,
+		"{profiles(first:100){totalCount edges{cursor node" + profile + "} pageInfo{hasNextPage endCursor}}}":                                                     true,
+		"query($n:Int){profiles(first:$n){nodes{id}}}":                                                                                                            true, // 20 without a value
+		"{profiles(first:-1){nodes{id}}}":                                                                                                                         true, // refused, but not for its cost
+		"{profiles(first:2147483647){nodes{id}}}":                                                                                                                 true,
+		`{profiles(filter:{search:"x"}){totalCount nodes{id}}}`:                                                                                                   true,
+		"{profiles(first:100){nodes" + profile + "} p2:profiles(first:100){nodes" + profile + "}}":                                                                false,
+		"{profiles(first:100){nodes{" + aliases(100, "description") + "}}}":                                                                                       false,
+		"{profiles{nodes{" + aliases(100, "description") + "}}}":                                                                                                  false,
+		"{profiles{...F}} fragment F on ProfileConnection{nodes{...G ...G ...G ...G} edges{node{...G}}} fragment G on Profile{" + aliases(2, "description") + "}": true,
+		"{profiles(last:100){...F}} fragment F on ProfileConnection{nodes{...G} edges{node{...G}}} fragment G on Profile{" + aliases(5, "description") + "}":      false,
+		"{" + aliases(30, "me{profile{...F}}") + "} fragment F on Profile{" + aliases(100, "description") + "}":                                                   false,
+		"{" + aliases(11, `profiles(filter:{search:"x"}){nodes{id}}`) + "}":                                                                                       false,
+		"{" + aliases(10, "profiles{totalCount}") + "}":                                                                                                           false,
+		"{me{" + aliases(20, "sessions{id userAgent}") + "}}":                                                                                                     false,
+		"{" + doubling("Query", 40, "serverInfo{registration}"):                                                                                                   false,
+	} {
+		r := post(t, signedIn, development, query)
+		if refused := strings.Contains(r.body, "REQUEST_TOO_COSTLY"); refused == allowed {
+			t.Errorf("%.120s: %.200s", query, r.body)
 		}
 	}
 }

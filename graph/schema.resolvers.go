@@ -9,24 +9,25 @@ import (
 	"context"
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
+	"latchkey/internal/auth"
 )
 
 func (r *mutationResolver) Register(ctx context.Context, input account.RegisterInput) (*generated.RegisterPayload, error) {
 	user, tokens, err := r.Auth.Register(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.RegisterPayload{User: welcome(ctx, user), Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.RegisterPayload{User: welcome(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
 	user, tokens, err := r.Auth.ObtainToken(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.ObtainTokenPayload{User: welcome(ctx, user), Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.ObtainTokenPayload{User: welcome(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
-	tokens, err := r.Auth.Refresh(ctx, input.RefreshToken, clientFrom(ctx))
+	tokens, err := r.Auth.Refresh(ctx, auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)}, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.RefreshTokenPayload{Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.RefreshTokenPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*account.Verdict, error) {
@@ -34,8 +35,19 @@ func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.Veri
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context, input generated.SignOutInput) (*generated.SignOutPayload, error) {
-	err := r.Auth.SignOut(ctx, callerFrom(ctx), input.RefreshToken)
-	return &generated.SignOutPayload{SignedOut: err == nil}, err
+	err := r.Auth.SignOut(ctx, callerFrom(ctx), auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)})
+	return &generated.SignOutPayload{SignedOut: true}, forget(ctx, err)
+}
+
+func (r *mutationResolver) RevokeSession(ctx context.Context, id account.ID) (*generated.RevokeSessionPayload, error) {
+	revoked, err := r.Auth.RevokeSession(ctx, callerFrom(ctx), id)
+	mistakes, err := userErrors(err)
+	return &generated.RevokeSessionPayload{RevokedSessionID: revoked, UserErrors: mistakes}, err
+}
+
+func (r *mutationResolver) SignOutEverywhere(ctx context.Context, input generated.SignOutEverywhereInput) (*generated.SignOutEverywherePayload, error) {
+	revoked, err := r.Auth.SignOutEverywhere(ctx, callerFrom(ctx), input.KeepCurrent)
+	return &generated.SignOutEverywherePayload{RevokedCount: revoked}, err
 }
 
 func (r *mutationResolver) UpdateMe(ctx context.Context, input account.UpdateMeInput) (*generated.UpdateMePayload, error) {
@@ -53,7 +65,7 @@ func (r *mutationResolver) DeleteMe(ctx context.Context, input generated.DeleteM
 func (r *mutationResolver) ChangePassword(ctx context.Context, input account.ChangePasswordInput) (*generated.ChangePasswordPayload, error) {
 	tokens, err := r.Auth.ChangePassword(ctx, callerFrom(ctx), input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.ChangePasswordPayload{Tokens: tokens, UserErrors: mistakes}, err
+	return &generated.ChangePasswordPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ChangeUsername(ctx context.Context, input account.ChangeUsernameInput) (*generated.ChangeUsernamePayload, error) {
@@ -81,7 +93,7 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*g
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	return viewerIs(ctx, obj.UserID), nil
+	return viewerOf(ctx, obj.UserID).MayChange(obj.UserID) == nil, nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {
@@ -110,6 +122,14 @@ func (r *queryResolver) ServerInfo(ctx context.Context) (*account.ServerInfo, er
 	return r.Auth.ServerInfo(), nil
 }
 
+func (r *sessionResolver) IsCurrent(ctx context.Context, obj *account.Session) (bool, error) {
+	return viewerOf(ctx, obj.UserID).SessionID == obj.ID, nil
+}
+
+func (r *userResolver) Sessions(ctx context.Context, obj *account.User) ([]*account.Session, error) {
+	return r.Auth.Sessions(ctx, viewerOf(ctx, obj.ID), obj.ID)
+}
+
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }
 
 func (r *Resolver) Profile() generated.ProfileResolver { return &profileResolver{r} }
@@ -120,9 +140,15 @@ func (r *Resolver) ProfileConnection() generated.ProfileConnectionResolver {
 
 func (r *Resolver) Query() generated.QueryResolver { return &queryResolver{r} }
 
+func (r *Resolver) Session() generated.SessionResolver { return &sessionResolver{r} }
+
+func (r *Resolver) User() generated.UserResolver { return &userResolver{r} }
+
 type (
 	mutationResolver          struct{ *Resolver }
 	profileResolver           struct{ *Resolver }
 	profileConnectionResolver struct{ *Resolver }
 	queryResolver             struct{ *Resolver }
+	sessionResolver           struct{ *Resolver }
+	userResolver              struct{ *Resolver }
 )

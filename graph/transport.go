@@ -40,6 +40,7 @@ type transport struct {
 	schema    *ast.Schema
 	presenter presenter
 	wording   wording
+	guard     *http.CrossOriginProtection
 	log       *slog.Logger
 }
 
@@ -92,7 +93,7 @@ func (t *transport) answer(ctx context.Context, x *exchange, w http.ResponseWrit
 }
 
 func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) *graphql.Response {
-	params, err := x.read(w, r)
+	params, err := t.read(x, w, r)
 	if err != nil {
 		return t.refuse(ctx, err)
 	}
@@ -120,7 +121,7 @@ func (t *transport) refuse(ctx context.Context, err error) *graphql.Response {
 }
 
 // read returns what the client asks for; otherwise it settles the status and returns why not.
-func (x *exchange) read(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+func (t *transport) read(x *exchange, w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
 	media, ok := negotiate(strings.Join(r.Header.Values("Accept"), ","))
 	if !ok {
 		x.malformed = http.StatusNotAcceptable
@@ -134,6 +135,10 @@ func (x *exchange) read(w http.ResponseWriter, r *http.Request) (*graphql.RawPar
 	case http.MethodGet:
 		params, err = parseURL(r.URL.RawQuery)
 	case http.MethodPost:
+		if cookieFrom(r.Context()) != nil && t.guard.Check(r) != nil {
+			x.malformed = http.StatusForbidden
+			return nil, &account.Error{Code: account.Forbidden, Message: "Requests with a cookie come from allowed origins only."}
+		}
 		params, err = x.readBody(w, r)
 	default:
 		x.malformed, x.allow = http.StatusMethodNotAllowed, allMethods

@@ -34,6 +34,8 @@ func (a answers) Query() generated.QueryResolver                       { return 
 func (a answers) Mutation() generated.MutationResolver                 { return mutations{answers: a} }
 func (answers) Profile() generated.ProfileResolver                     { return nil }
 func (answers) ProfileConnection() generated.ProfileConnectionResolver { return nil }
+func (answers) Session() generated.SessionResolver                     { return nil }
+func (answers) User() generated.UserResolver                           { return nil }
 
 type queries struct {
 	generated.QueryResolver

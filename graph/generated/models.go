@@ -94,6 +94,26 @@ type RegisterPayload struct {
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
+// The end of a chosen session.
+type RevokeSessionPayload struct {
+	// The session's id; null when there are mistakes.
+	RevokedSessionID *account.ID `json:"revokedSessionId,omitempty"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
+// Which sessions to end.
+type SignOutEverywhereInput struct {
+	// Whether the session of the access token that asks goes on.
+	KeepCurrent bool `json:"keepCurrent"`
+}
+
+// The end of many sessions.
+type SignOutEverywherePayload struct {
+	// How many live sessions ended.
+	RevokedCount int `json:"revokedCount"`
+}
+
 // Which session to end.
 type SignOutInput struct {
 	// A refresh token of the session; left out for the session of the access token, or when it travels as a cookie.

@@ -76,6 +76,9 @@ type Session struct {
 	RevokedAt  *time.Time
 }
 
+// IsNode marks Session as a node of the graph.
+func (*Session) IsNode() {}
+
 // Standing is what decides whether a session still lives: the session itself and its user as they are now.
 type Standing struct {
 	Session     Session
@@ -102,6 +105,11 @@ type TokenPair struct {
 	RefreshToken          *string // nil when it was delivered as a cookie
 	RefreshTokenExpiresAt time.Time
 	TokenType             string
+
+	// Not shown to clients:
+	SessionID ID            // the session the pair belongs to
+	Delivery  TokenDelivery // how the refresh token is to reach the client
+	Moved     bool          // the client has the token as a cookie too, which is now out of date
 }
 
 // TokenKind is what a token is for.

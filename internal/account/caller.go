@@ -33,6 +33,18 @@ func (c *Caller) MayChange(owner ID) error {
 	return nil
 }
 
+// MayEnd returns nil when the caller is signed in and the session is theirs; else UNAUTHENTICATED, or NOT_FOUND, which
+// tells nobody of other people's sessions.
+func (c *Caller) MayEnd(session *Session) error {
+	if err := c.May(Member); err != nil {
+		return err
+	}
+	if session == nil || c.User.ID != session.UserID {
+		return &Error{Code: NotFound, Message: "You have no such session."}
+	}
+	return nil
+}
+
 // MaySee tells whether the caller may see the private half of a user's account.
 func (c *Caller) MaySee(user ID) bool {
 	return c.User != nil && (c.User.ID == user || c.User.Role.Includes(Staff))

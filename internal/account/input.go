@@ -8,14 +8,6 @@ const (
 	InCookie TokenDelivery = "COOKIE"
 )
 
-// Check returns INVALID for a delivery that this server does not offer.
-func (d TokenDelivery) Check() *Error {
-	if d == InCookie {
-		return mistake(Invalid, "This server delivers tokens in the body only.")
-	}
-	return nil
-}
-
 // RegisterInput asks for a new account.
 type RegisterInput struct {
 	Username *string
@@ -43,7 +35,6 @@ func (in RegisterInput) Check() (m Mistakes) {
 	if in.Profile != nil {
 		m = append(m, in.Profile.Check("profile")...)
 	}
-	m.Add(in.Delivery.Check(), "delivery")
 	return m
 }
 
@@ -60,7 +51,6 @@ func (in ObtainTokenInput) Check() (m Mistakes) {
 	if in.DeviceName != nil {
 		m.Add(CheckDeviceName(*in.DeviceName), "deviceName")
 	}
-	m.Add(in.Delivery.Check(), "delivery")
 	return m
 }
 

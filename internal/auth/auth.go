@@ -26,6 +26,7 @@ type Options struct {
 	Grace             time.Duration // how long the parent of a refresh token still answers its child
 	PasswordMinLength int           // in code points
 	Registration      account.RegistrationMode
+	MaxSessions       int              // live ones a user may have
 	Now               func() time.Time // the one clock
 	Log               *slog.Logger
 }

@@ -51,7 +51,6 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 	}
 	user := caller.User
 	mistakes.Add(s.policy.Check(in.NewPassword, user.Username, value(user.Email, ""), user.Name), "newPassword")
-	mistakes.Add(in.Delivery.Check(), "delivery")
 	if err := mistakes.Err(); err != nil {
 		return nil, err
 	}
@@ -68,11 +67,15 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 		if !ok {
 			return wrongPassword()
 		}
-		device := ""
-		if old, err := tx.Family(ctx, caller.SessionID); err == nil {
-			device = old.Session.DeviceName
+		// A sign-out that was answered while the password was checked must not be undone by a new session.
+		device, ok, err := tx.Replace(ctx, caller.SessionID, s.Now())
+		if err != nil {
+			return err
 		}
-		tokens, err = s.signIn(ctx, tx, user.ID, epoch, client, device, s.Now())
+		if !ok {
+			return sessionOver()
+		}
+		tokens, err = s.signIn(ctx, tx, user.ID, epoch, in.Delivery, client, device, s.Now())
 		return err
 	})
 	return tokens, err
@@ -81,7 +84,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
 func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput) (*account.User, error) {
 	mistakes := account.Mistakes{}
-	_, err := s.prove(ctx, caller, in.CurrentPassword)
+	proof, err := s.prove(ctx, caller, in.CurrentPassword)
 	if err := mistakes.Collect(err); err != nil {
 		return nil, err
 	}
@@ -91,8 +94,12 @@ func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in
 	}
 	var user *account.User
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		if err := tx.SetUsername(ctx, caller.User.ID, in.NewUsername); err != nil {
+		ok, err := tx.SetUsername(ctx, caller.User.ID, proof.Epoch, in.NewUsername)
+		if err != nil {
 			return err
+		}
+		if !ok {
+			return wrongPassword()
 		}
 		user, err = tx.User(ctx, caller.User.ID)
 		return err
@@ -126,7 +133,9 @@ func wrongPassword() error {
 // gone turns the absence of the caller's own account into what it is: the end of their session.
 func gone(err error) error {
 	if account.Failed(err, account.NotFound) {
-		return (&account.Caller{Reason: account.ReasonRevoked}).May(account.Member)
+		return sessionOver()
 	}
 	return err
 }
+
+func sessionOver() error { return (&account.Caller{Reason: account.ReasonRevoked}).May(account.Member) }

@@ -44,6 +44,12 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 		} else {
 			return nil, unlessAbsent(err)
 		}
+	case account.SessionKind:
+		session, err := s.session(ctx, id)
+		if session == nil || !caller.MaySee(session.UserID) {
+			return nil, err
+		}
+		return session, nil
 	}
 	return nil, nil
 }
@@ -150,6 +156,13 @@ func (s *Service) MayChange(ctx context.Context, caller *account.Caller, id acco
 	}
 	if _, err := account.ParseID(string(id)); err != nil {
 		return err
+	}
+	if id.Kind() == account.SessionKind {
+		session, err := s.session(ctx, id)
+		if err != nil {
+			return err
+		}
+		return caller.MayEnd(session)
 	}
 	owner, err := s.store.ProfileOwner(ctx, id)
 	if err != nil {

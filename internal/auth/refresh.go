@@ -26,15 +26,45 @@ const (
 	hurried  outcome = "too many"
 )
 
+// Presented is a refresh token as it comes with a request: in the body, as a cookie, or both.
+type Presented struct {
+	Body, Cookie *string
+}
+
+// token returns the token that counts, which is the one in the body, and how its child is to travel: the same way. A
+// cookie of another session beside it is BAD_USER_INPUT, for one of the two is there by mistake or by malice.
+func (p Presented) token() (text string, delivery account.TokenDelivery, err error) {
+	switch {
+	case p.Body == nil:
+		return value(p.Cookie, ""), account.InCookie, nil
+	case p.Cookie == nil:
+		return *p.Body, account.InBody, nil
+	}
+	inBody, ok := token.ParseRefresh(*p.Body)
+	inCookie, okToo := token.ParseRefresh(*p.Cookie)
+	if !ok || !okToo || inBody.Session != inCookie.Session {
+		return "", "", &account.Error{
+			Code:    account.BadUserInput,
+			Message: "The refresh token in the body and the one in the cookie belong to different sessions.",
+		}
+	}
+	return *p.Body, account.InBody, nil
+}
+
 // Refresh exchanges a refresh token for the next pair. It needs no access token and is not an authentication. Mistake:
-// TOKEN_INVALID, whatever is wrong; RATE_LIMITED after 60 refreshes of a session in a minute.
+// TOKEN_INVALID, whatever is wrong; RATE_LIMITED after 60 refreshes of a session in a minute; BAD_USER_INPUT when body
+// and cookie are of two sessions.
 //
 // A token works once. Its direct child is given out again for a short while, the same bytes to everyone, because
 // answers get lost and tabs refresh at once; any older token ends the session with all its tokens (RFC 9700, section
 // 4.14.2).
-func (s *Service) Refresh(ctx context.Context, text *string, client Client) (*account.TokenPair, error) {
+func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*account.TokenPair, error) {
 	now := s.Now()
-	family, presented, err := s.family(ctx, value(text, ""))
+	text, delivery, err := from.token()
+	if err != nil {
+		return nil, err
+	}
+	family, presented, err := s.family(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +118,7 @@ func (s *Service) Refresh(ctx context.Context, text *string, client Client) (*ac
 	case pair == nil:
 		return nil, s.refuse(ctx, became, family.Session.ID)
 	}
+	pair.Delivery, pair.Moved = delivery, from.Body != nil && from.Cookie != nil
 	return pair, nil
 }
 
@@ -165,19 +196,25 @@ func verdict(kind account.TokenKind, expires time.Time) *account.Verdict {
 	return &account.Verdict{Valid: true, Kind: &kind, ExpiresAt: &expires}
 }
 
-// SignOut ends the session of a genuine refresh token, of whatever generation; without a token, the caller's own. A
-// token that is unknown or whose session is over changes nothing, and answers the same (RFC 7009, section 2.2).
-func (s *Service) SignOut(ctx context.Context, caller *account.Caller, text *string) error {
-	session := caller.SessionID
-	if text != nil {
-		family, _, err := s.family(ctx, *text)
-		if err != nil || family == nil {
+// SignOut ends the session of a genuine refresh token, of whatever generation, and, unless the token is in the body, the
+// caller's own. A token that is unknown or whose session is over changes nothing, and answers the same (RFC 7009,
+// section 2.2). BAD_USER_INPUT when body and cookie are of two sessions.
+func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Presented) error {
+	text, _, err := from.token()
+	if err != nil {
+		return err
+	}
+	family, _, err := s.family(ctx, text)
+	if err != nil {
+		return err
+	}
+	if family != nil {
+		if err := s.store.Revoke(ctx, family.Session.ID, "sign_out", s.Now()); err != nil {
 			return err
 		}
-		session = family.Session.ID
 	}
-	if session == "" {
+	if from.Body != nil || caller.User == nil {
 		return caller.Err
 	}
-	return s.store.Revoke(ctx, session, "sign_out", s.Now())
+	return s.store.Revoke(ctx, caller.SessionID, "sign_out", s.Now())
 }

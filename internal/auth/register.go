@@ -44,7 +44,7 @@ func (s *Service) Register(ctx context.Context, in account.RegisterInput, client
 		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
 			return err
 		}
-		tokens, err = s.signIn(ctx, tx, user.ID, 0, client, "", now)
+		tokens, err = s.signIn(ctx, tx, user.ID, 0, in.Delivery, client, "", now)
 		return err
 	})
 	if taken := new(account.Error); errors.As(err, &taken) && taken.Code == account.Taken {

@@ -49,7 +49,7 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 	var user *account.User
 	var tokens *account.TokenPair
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
+		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
 			return err
 		}
 		if rehashed != "" {
@@ -68,7 +68,8 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 
 // signIn begins a session for an active user whose epoch is still the given one, notes the time, and returns the first
 // tokens; nil when the user has changed meanwhile.
-func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, epoch int64, client Client, device string, now time.Time) (*account.TokenPair, error) {
+func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, epoch int64, delivery account.TokenDelivery, client Client,
+	device string, now time.Time) (*account.TokenPair, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
 		UserID:     user,
@@ -81,13 +82,21 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, 
 		ExpiresAt:  now.Add(s.SessionTTL),
 	}
 	salt := token.NewSalt()
+	// The user's row comes first: sign-ins of one user wait for each other there, so none miscounts the sessions.
+	if ok, err := tx.SetLastLogin(ctx, user, epoch, now); err != nil || !ok {
+		return nil, err
+	}
 	if ok, err := tx.InsertSession(ctx, session, salt, s.secret.KeyID()); err != nil || !ok {
 		return nil, err
 	}
-	if err := tx.SetLastLogin(ctx, user, now); err != nil {
+	if err := tx.RevokeSurplus(ctx, user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
-	return s.tokens(session, salt, 0, now)
+	pair, err := s.tokens(session, salt, 0, now)
+	if err == nil {
+		pair.Delivery = delivery
+	}
+	return pair, err
 }
 
 // tokens returns the pair of a session's generation. Neither token outlives the session.
@@ -109,6 +118,7 @@ func (s *Service) tokens(session account.Session, salt []byte, generation uint64
 		RefreshToken:          &refresh,
 		RefreshTokenExpiresAt: end,
 		TokenType:             "Bearer",
+		SessionID:             session.ID,
 	}, err
 }
 

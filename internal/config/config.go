@@ -20,6 +20,7 @@ type Config struct {
 	AccessTokenTTL    time.Duration  // 1s to 15m; 1m or more in production
 	RefreshIdleTTL    time.Duration  // a session unused this long ends; more than 0
 	SessionTTL        time.Duration  // a session ends after this, however busy; more than 0, at most 8760h
+	MaxSessions       int            // live ones a user may have; 1 to 1000
 	RefreshGrace      time.Duration  // how long a used refresh token may come again; 0 to 60s
 	PasswordMinLength int            // in Unicode code points; 8 to 64
 	Registration      Registration   // who may register

@@ -72,6 +72,10 @@ var settings = []setting{
 		parse: duration(func(c *Config) *time.Duration { return &c.SessionTTL }, 1, 8760*time.Hour,
 			"must be more than 0 and at most 8760h"),
 	}, {
+		name: "MAX_SESSIONS", value: "50",
+		help:  "Live sessions a user may have, 1 to 1000; beyond them the least recently used ends.",
+		parse: number(func(c *Config) *int { return &c.MaxSessions }, 1, 1000),
+	}, {
 		name: "REFRESH_GRACE", value: "30s",
 		help: "How long a used refresh token may come again: 0 to 60s.",
 		parse: duration(func(c *Config) *time.Duration { return &c.RefreshGrace }, 0, time.Minute,

@@ -24,6 +24,36 @@ const RefreshesPerMinute = 60
 
 const minAuthTime = `COALESCE((SELECT value FROM settings WHERE name = 'min_auth_time'), 0)`
 
+const sessionColumns = `id, user_id, user_epoch, created_at, last_used_at, expires_at, revoked_at, device_name, user_agent, ip_last`
+
+type sessionRow struct {
+	ID         account.ID `db:"id"`
+	UserID     account.ID `db:"user_id"`
+	UserEpoch  int64      `db:"user_epoch"`
+	CreatedAt  int64      `db:"created_at"`
+	LastUsedAt int64      `db:"last_used_at"`
+	ExpiresAt  int64      `db:"expires_at"`
+	RevokedAt  *int64     `db:"revoked_at"`
+	DeviceName string     `db:"device_name"`
+	UserAgent  string     `db:"user_agent"`
+	IPLast     string     `db:"ip_last"`
+}
+
+func (r *sessionRow) session() *account.Session {
+	return &account.Session{
+		ID:         r.ID,
+		UserID:     r.UserID,
+		UserEpoch:  r.UserEpoch,
+		DeviceName: r.DeviceName,
+		UserAgent:  r.UserAgent,
+		IPAddress:  r.IPLast,
+		CreatedAt:  moment(r.CreatedAt),
+		LastUsedAt: moment(r.LastUsedAt),
+		ExpiresAt:  moment(r.ExpiresAt),
+		RevokedAt:  momentOrNil(r.RevokedAt),
+	}
+}
+
 const familyQuery = `SELECT s.id, s.user_epoch, s.salt, s.key_id, s.generation, s.generation_at, s.created_at, s.last_used_at,
 	s.expires_at, s.revoked_at, s.refreshes, s.refreshes_since, s.device_name, s.user_agent, s.ip_last, u.epoch,
 	` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
@@ -123,9 +153,71 @@ func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) e
 	return err
 }
 
+// Replace ends a session that a new one takes the place of, and returns the name of its device; ok is false when it has
+// ended already.
+func (s *Store) Replace(ctx context.Context, id account.ID, now time.Time) (device string, ok bool, err error) {
+	ok, err = s.changeOne(ctx, &device, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'replaced'
+		WHERE id = ? AND revoked_at IS NULL RETURNING device_name`, micros(now), id)
+	return device, ok, err
+}
+
 // Revoke ends a session, if it has not ended yet, for a reason that operators read.
 func (s *Store) Revoke(ctx context.Context, id account.ID, reason string, now time.Time) error {
 	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
 		micros(now), reason, id)
 	return err
+}
+
+// live says which sessions of a user live, in a query on sessions; its arguments are now and idleCut.
+const live = `revoked_at IS NULL AND expires_at > ? AND last_used_at > ? AND created_at >= ` + minAuthTime + `
+	AND user_epoch = (SELECT epoch FROM users WHERE id = sessions.user_id AND status = 'ACTIVE')`
+
+// LiveSessions returns a user's live sessions, newest use first.
+func (s *Store) LiveSessions(ctx context.Context, user account.ID, now, idleCut time.Time) ([]*account.Session, error) {
+	var rows []sessionRow
+	err := s.all(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions WHERE user_id = ? AND `+live+`
+		ORDER BY last_used_at DESC, id DESC`, user, micros(now), micros(idleCut))
+	sessions := make([]*account.Session, len(rows))
+	for i := range rows {
+		sessions[i] = rows[i].session()
+	}
+	return sessions, err
+}
+
+// RevokeSurplus ends a user's least recently used live sessions beyond a number, but never the newest; call it in a
+// transaction that has written the user's row.
+func (s *Store) RevokeSurplus(ctx context.Context, user, newest account.ID, keep int, now, idleCut time.Time) error {
+	at, cut := micros(now), micros(idleCut)
+	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'too_many'
+		WHERE user_id = ? AND id <> ? AND `+live+` AND id NOT IN (SELECT id FROM sessions
+			WHERE user_id = ? AND id <> ? AND `+live+` ORDER BY last_used_at DESC, id DESC LIMIT ?)`,
+		at, user, newest, at, cut, user, newest, at, cut, keep-1)
+	return err
+}
+
+// RevokeAll ends all of a user's sessions but the kept one, which may be none, and returns how many of them lived; call
+// it in a transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there
+// is no such user.
+func (s *Store) RevokeAll(ctx context.Context, user, kept account.ID, now, idleCut time.Time) (revoked int, err error) {
+	at := micros(now)
+	// Before the epoch rises, while living and dead can be told apart; the user's row is held first, by writing it.
+	if err := s.changeUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
+		return 0, err
+	}
+	rows, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'sign_out_everywhere'
+		WHERE user_id = ? AND id <> ? AND `+live, at, user, kept, at, micros(idleCut))
+	if err != nil {
+		return 0, err
+	}
+	if _, err := s.change(ctx, `UPDATE sessions SET user_epoch = user_epoch + 1 WHERE id = ? AND user_id = ? AND `+live,
+		kept, user, at, micros(idleCut)); err != nil {
+		return 0, err
+	}
+	return int(rows), s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
+}
+
+// DeleteUnused removes at most limit sessions that have not been used since a time, and returns how many it removed.
+func (s *Store) DeleteUnused(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
+	return s.change(ctx, `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE last_used_at <= ? LIMIT ?)`,
+		micros(since), limit)
 }

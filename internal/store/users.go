@@ -74,14 +74,17 @@ func (s *Store) SetName(ctx context.Context, id account.ID, name string) error {
 	return s.changeUser(ctx, `UPDATE users SET name = ? WHERE id = ?`, name, id)
 }
 
-// SetUsername renames a user and their profile; call it in a transaction. It fails with TAKEN when the name is not free.
-func (s *Store) SetUsername(ctx context.Context, id account.ID, username string) error {
+// SetUsername renames an active user whose epoch is still the given one, and their profile; call it in a transaction. It
+// fails with TAKEN when the name is not free; ok is false when the user has changed meanwhile.
+func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, username string) (ok bool, err error) {
 	key := account.UsernameKey(username)
-	if err := s.changeUser(ctx, `UPDATE users SET username = ?, username_key = ? WHERE id = ?`, username, key, id); err != nil {
-		return err
+	rows, err := s.change(ctx, `UPDATE users SET username = ?, username_key = ? WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`,
+		username, key, id, epoch)
+	if err != nil || rows == 0 {
+		return false, err
 	}
-	_, err := s.change(ctx, `UPDATE profiles SET username = ?, username_key = ? WHERE user_id = ?`, username, key, id)
-	return err
+	_, err = s.change(ctx, `UPDATE profiles SET username = ?, username_key = ? WHERE user_id = ?`, username, key, id)
+	return err == nil, err
 }
 
 // SetPassword replaces the hash of an active user whose epoch is still the given one, and raises the epoch, which ends
@@ -98,9 +101,12 @@ func (s *Store) Rehash(ctx context.Context, id account.ID, old, hash string) err
 	return err
 }
 
-// SetLastLogin notes when a user gave their password.
-func (s *Store) SetLastLogin(ctx context.Context, id account.ID, now time.Time) error {
-	return s.changeUser(ctx, `UPDATE users SET last_login_at = ? WHERE id = ?`, micros(now), id)
+// SetLastLogin notes when a user gave their password, if they are active and their epoch is still the given one: ok
+// tells. Until the transaction ends, other sign-ins of the user wait.
+func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, now time.Time) (ok bool, err error) {
+	rows, err := s.change(ctx, `UPDATE users SET last_login_at = ? WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`,
+		micros(now), id, epoch)
+	return rows == 1, err
 }
 
 // DeleteUser removes a user with all that is theirs, unless their password has changed since the hash was read: ok

@@ -1,0 +1,78 @@
+package auth
+
+import (
+	"context"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store"
+)
+
+// Sessions returns a user's live sessions, newest use first; FORBIDDEN unless the caller may see the private half of the
+// account. Their ExpiresAt is when they end if they are not used again.
+func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user account.ID) ([]*account.Session, error) {
+	if !caller.MaySee(user) {
+		return nil, caller.MayChange(user)
+	}
+	now := s.Now()
+	sessions, err := s.store.LiveSessions(ctx, user, now, now.Add(-s.IdleTTL))
+	for _, session := range sessions {
+		session.ExpiresAt = s.end(*session)
+	}
+	return sessions, err
+}
+
+// session returns a live session, or nil.
+func (s *Service) session(ctx context.Context, id account.ID) (*account.Session, error) {
+	family, err := s.store.Family(ctx, id)
+	if err != nil || !family.Live(s.Now(), s.IdleTTL) {
+		return nil, unlessAbsent(err)
+	}
+	family.Session.ExpiresAt = s.end(family.Session)
+	return &family.Session, nil
+}
+
+// RevokeSession ends one of the caller's sessions and returns its ID; NOT_FOUND for somebody else's and for nobody's.
+func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	session, err := s.session(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := caller.MayEnd(session); err != nil {
+		return nil, err
+	}
+	return &id, s.store.Revoke(ctx, id, "revoked", s.Now())
+}
+
+// SignOutEverywhere ends the caller's sessions, but for the current one if that is to be kept, and returns how many
+// lived. A sign-in that is under way meanwhile comes to nothing.
+func (s *Service) SignOutEverywhere(ctx context.Context, caller *account.Caller, keepCurrent bool) (revoked int, err error) {
+	if err := caller.May(account.Member); err != nil {
+		return 0, err
+	}
+	now := s.Now()
+	var kept account.ID
+	if keepCurrent {
+		kept = caller.SessionID
+	}
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		revoked, err = tx.RevokeAll(ctx, caller.User.ID, kept, now, now.Add(-s.IdleTTL))
+		return err
+	})
+	return revoked, gone(err)
+}
+
+// Sweep removes sessions that have not been used for so long that they are dead, whatever else ended them, a few at a
+// time, and returns how many. Any number of nodes may sweep at once.
+func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
+	for {
+		n, err := s.store.DeleteUnused(ctx, s.Now().Add(-s.IdleTTL), sweepBatch)
+		if swept += n; err != nil || n < sweepBatch {
+			return swept, err
+		}
+	}
+}
+
+const sweepBatch = 200

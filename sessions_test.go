@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+const revokeSession = `mutation ($id: ID!) { revokeSession(id: $id) { revokedSessionId userErrors { code } } }`
+
+const signOutEverywhere = `mutation ($keep: Boolean!) { signOutEverywhere(input: {keepCurrent: $keep}) { revokedCount } }`
+
+func TestPeopleSeeWhereTheyAreSignedIn(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		s.clock.advance(time.Minute)
+		a := s.anonymous().ask(`mutation { obtainToken(input: {identifier: "mario", password: "i-keep-jumping", deviceName: "Phone"}) {
+			user { sessions { deviceName isCurrent } } tokens { accessToken refreshToken } userErrors { code } } }`, nil).ok().
+			is("obtainToken.user.sessions.0.deviceName", "Phone").is("obtainToken.user.sessions.0.isCurrent", true).
+			is("obtainToken.user.sessions.1.deviceName", "").is("obtainToken.user.sessions.1.isCurrent", false)
+		phone := s.anonymous()
+		phone.keep(a, "obtainToken")
+		stamp := func(d time.Duration) string {
+			return s.clock.Now().Add(d).UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
+		}
+		const sessions = `{ me { sessions { id deviceName userAgent ipAddress createdAt lastUsedAt expiresAt isCurrent } } }`
+		mario.ask(sessions, nil).ok().
+			is("me.sessions.0.deviceName", "Phone").is("me.sessions.0.isCurrent", false).is("me.sessions.0.ipAddress", "127.0.0.1").
+			is("me.sessions.0.userAgent", "Go-http-client/1.1").is("me.sessions.0.createdAt", stamp(0)).
+			is("me.sessions.0.lastUsedAt", stamp(0)).is("me.sessions.0.expiresAt", stamp(168*time.Hour)).
+			is("me.sessions.1.isCurrent", true).is("me.sessions.1.createdAt", stamp(-time.Minute)).is("me.sessions.2", nil)
+		s.clock.advance(time.Minute)
+		mario.renew().ok()
+		mario.ask(sessions, nil).ok().is("me.sessions.0.isCurrent", true).is("me.sessions.0.lastUsedAt", stamp(0)).
+			is("me.sessions.0.createdAt", stamp(-2*time.Minute))
+		s.clock.advance(720*time.Hour - 3*time.Minute)
+		s.signIn("mario").ask(`{ me { sessions { isCurrent } } }`, nil).ok().is("me.sessions.0.isCurrent", true).is("me.sessions.1", nil)
+	})
+}
+
+func TestEndingAChosenSession(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		other := s.another()
+		luigi, mario := s.register("luigi"), s.register("mario")
+		phone := s.signIn("mario")
+		phone.site = other
+		id := phone.sessionID()
+		luigi.ask(revokeSession, vars{"id": id}).fails("NOT_FOUND")
+		luigi.ask(revokeSession, vars{"id": "session_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f"}).fails("NOT_FOUND")
+		luigi.ask(revokeSession, vars{"id": luigi.profileID}).fails("NOT_FOUND")
+		if !phone.alive() {
+			t.Fatal("a stranger ended the session")
+		}
+		mario.ask(revokeSession, vars{"id": id}).ok().is("revokeSession.revokedSessionId", id)
+		phone.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+		phone.renew().mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		mario.ask(revokeSession, vars{"id": id}).fails("NOT_FOUND")
+		mario.ask(`{ me { sessions { isCurrent } } }`, nil).ok().is("me.sessions.0.isCurrent", true).is("me.sessions.1", nil)
+		mario.ask(revokeSession, vars{"id": mario.sessionID()}).ok()
+		mario.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+	})
+}
+
+func TestSignOutEverywhere(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		other := s.another()
+		luigi, mario := s.register("luigi"), s.register("mario")
+		var elsewhere []*client
+		for range 3 {
+			c := s.signIn("mario")
+			c.site = other
+			elsewhere = append(elsewhere, c)
+		}
+		mario.ask(signOutEverywhere, vars{"keep": true}).ok().is("signOutEverywhere.revokedCount", 3)
+		for _, c := range elsewhere {
+			c.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+			c.renew().mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		}
+		if mario.renew().ok(); !mario.alive() || !luigi.alive() {
+			t.Fatal("it ended more than was asked")
+		}
+		s.signIn("mario")
+		mario.ask(signOutEverywhere, vars{"keep": false}).ok().is("signOutEverywhere.revokedCount", 2)
+		mario.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+		mario.renew().mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		s.signIn("mario")
+	})
+}
+
+func TestTooManySessions(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		first := s.register("mario")
+		s.clock.advance(time.Second)
+		second := s.signIn("mario")
+		s.clock.advance(time.Second)
+		first.renew().ok()
+		s.clock.advance(time.Second)
+		third := s.signIn("mario")
+		if !first.alive() || !second.alive() || !third.alive() {
+			t.Fatal("three are allowed")
+		}
+		s.clock.advance(time.Second)
+		fourth := s.signIn("mario")
+		if !first.alive() || second.alive() || !third.alive() || !fourth.alive() {
+			t.Fatal("the least recently used one ends, and no other")
+		}
+		s.clock.advance(time.Second)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				s.anonymous().ask(obtainTokenMutation, vars{"input": vars{"identifier": "mario", "password": password}}).ok()
+			})
+		}
+		all.Wait()
+		a := s.signIn("mario").ask(`{ me { sessions { id } } }`, nil).ok()
+		if n := len(a.get("me.sessions").([]any)); n != 3 {
+			t.Fatalf("%d sessions live", n)
+		}
+	}, "LATCHKEY_MAX_SESSIONS=3")
+}
+
+func TestDeadSessionsAreSwept(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.register("mario")
+		for i := range 3 {
+			s.execute(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, generation, generation_at, created_at, last_used_at,
+				expires_at, grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last)
+				SELECT id || '-' || u.n || '-%d', user_id, user_epoch, salt, key_id, generation, generation_at, created_at, last_used_at, expires_at,
+				grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last
+				FROM sessions, (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 170) SELECT n FROM r) u
+				WHERE length(sessions.id) < 50`, i))
+		}
+		s.clock.advance(168*time.Hour - time.Microsecond)
+		if n, err := s.server.verbs.Sweep(t.Context()); n != 0 || err != nil {
+			t.Fatalf("swept %d living sessions: %v", n, err)
+		}
+		luigi := s.register("luigi")
+		s.clock.advance(time.Microsecond)
+		var all sync.WaitGroup
+		for _, node := range []*site{s, s.another()} {
+			all.Go(func() {
+				if _, err := node.server.verbs.Sweep(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := s.count("sessions"); n != 1 || !luigi.alive() {
+			t.Fatalf("%d sessions are left, want luigi's alone", n)
+		}
+	})
+}
