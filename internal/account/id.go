@@ -58,9 +58,10 @@ func (id ID) Kind() string {
 // UUID returns the 16 bytes behind the ID; ok is false when there are none.
 func (id ID) UUID() (u [16]byte, ok bool) {
 	_, text, _ := strings.Cut(string(id), "_")
-	if len(text) != 36 {
+	digits := strings.ReplaceAll(text, "-", "")
+	if len(digits) != 2*len(u) {
 		return u, false
 	}
-	n, err := hex.Decode(u[:], []byte(strings.ReplaceAll(text, "-", "")))
-	return u, err == nil && n == len(u)
+	_, err := hex.Decode(u[:], []byte(digits))
+	return u, err == nil
 }

@@ -67,6 +67,7 @@ type Position struct {
 	DateJoined  time.Time
 	UsernameKey string
 	ID          ID
+	Inclusive   bool // as a bound: what stands here counts as within
 }
 
 // Window is the part of a selection that a page is cut from: Limit profiles from its front, or, when Backward, from its

@@ -24,7 +24,16 @@ const (
 // Canonical returns the form in which two texts are compared: NFKC, case-folded, NFKC again (Unicode Standard,
 // section 3.13, definition D146). It is computed here alone, so that every database agrees.
 func Canonical(text string) string {
-	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(text)))
+	folded := cases.Fold().String(norm.NFKC.String(text))
+	return norm.NFKC.String(strings.Map(foldCherokee, folded))
+}
+
+// foldCherokee folds the one alphabet whose letters fold to capitals, which package cases takes for the reverse.
+func foldCherokee(r rune) rune {
+	if unicode.Is(unicode.Cherokee, r) {
+		return unicode.ToUpper(r)
+	}
+	return r
 }
 
 // Composed returns text in NFC, in which the same characters are the same bytes however they were typed.

@@ -68,29 +68,39 @@ func (s *Service) Profiles(ctx context.Context, caller *account.Caller, q accoun
 		return nil, err
 	}
 	page := &account.ProfileConnection{Nodes: profiles, Selection: window.Selection, Cursors: s.cursors}
-	beyond, err := s.anyBeyond(ctx, window, profiles)
-	if page.HasNext, page.HasPrevious = more, beyond; window.Backward {
-		page.HasNext, page.HasPrevious = beyond, more
+	if page.HasPrevious, err = s.anyInFront(ctx, window, profiles, more); err != nil {
+		return nil, err
 	}
+	page.HasNext, err = s.anyBehind(ctx, window, profiles, more)
 	return page, err
 }
 
-// anyBeyond tells whether the selection has profiles on the side that a page was not cut towards.
-func (s *Service) anyBeyond(ctx context.Context, w account.Window, page []*account.Profile) (bool, error) {
-	beyond := account.Window{Selection: w.Selection, Backward: !w.Backward}
-	switch {
-	case w.Backward && w.Before == nil, !w.Backward && w.After == nil:
-		return false, nil
-	case len(page) == 0:
-		// Nothing lies behind the cursor, so all there is lies at it or before it.
-	case w.Backward:
-		last := page[len(page)-1].Position()
-		beyond.After = &last
-	default:
-		first := page[0].Position()
-		beyond.Before = &first
+// anyInFront tells whether the selection has profiles in front of a page, or, when it is empty, at its after cursor or
+// in front of that; more is whether the window has more than the page on the side it was not cut from.
+func (s *Service) anyInFront(ctx context.Context, w account.Window, page []*account.Profile, more bool) (bool, error) {
+	if w.Backward && more || w.After == nil {
+		return w.Backward && more, nil
 	}
-	_, any, err := s.store.Profiles(ctx, beyond)
+	bound := *w.After
+	bound.Inclusive = true
+	if len(page) > 0 {
+		bound = page[0].Position()
+	}
+	_, any, err := s.store.Profiles(ctx, account.Window{Selection: w.Selection, Before: &bound, Backward: true})
+	return any, err
+}
+
+// anyBehind is the mirror of anyInFront.
+func (s *Service) anyBehind(ctx context.Context, w account.Window, page []*account.Profile, more bool) (bool, error) {
+	if !w.Backward && more || w.Before == nil {
+		return !w.Backward && more, nil
+	}
+	bound := *w.Before
+	bound.Inclusive = true
+	if len(page) > 0 {
+		bound = page[len(page)-1].Position()
+	}
+	_, any, err := s.store.Profiles(ctx, account.Window{Selection: w.Selection, After: &bound})
 	return any, err
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -36,7 +37,8 @@ func openPostgres(url string) (*Store, error) {
 			},
 			retryable: func(err error) bool {
 				e := new(pgconn.PgError)
-				return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+				// A bad connection is one on which nothing was sent; several may lie in the pool after callers hung up.
+				return errors.Is(err, driver.ErrBadConn) || errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
 			},
 			tables: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
 			// A stricter transaction would see the database as it was before the wait.

@@ -114,6 +114,9 @@ func pageQuery(w account.Window) (query string, args []any) {
 		if after != (order.Direction == account.Descending) {
 			comparison = " > "
 		}
+		if p.Inclusive {
+			comparison = strings.TrimRight(comparison, " ") + "= "
+		}
 		if order.Field == account.ByUsername {
 			where, args = append(where, `username_key`+comparison+`?`), append(args, p.UsernameKey)
 		} else {

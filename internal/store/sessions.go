@@ -145,12 +145,14 @@ func (s *Store) Rotate(ctx context.Context, id account.ID, generation uint64, no
 	return rows == 1, err
 }
 
-// CountReplay notes that the child of a generation was given out again.
-func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) error {
+// CountReplay notes that the child of a generation is given out again; ok is false, and nothing changes, when the session
+// refreshed too often.
+func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) (ok bool, err error) {
 	minuteAgo := micros(now.Add(-time.Minute))
-	_, err := s.change(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+counting+` WHERE id = ?`,
-		minuteAgo, minuteAgo, micros(now), id)
-	return err
+	rows, err := s.change(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+counting+`
+		WHERE id = ? AND (refreshes_since <= ? OR refreshes < ?)`,
+		minuteAgo, minuteAgo, micros(now), id, minuteAgo, RefreshesPerMinute)
+	return rows == 1, err
 }
 
 // Replace ends a session that a new one takes the place of, and returns the name of its device; ok is false when it has
