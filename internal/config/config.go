@@ -16,6 +16,7 @@ type Config struct {
 	AppURL            string         // the single-page application's address, without a trailing slash
 	AllowedOrigins    []string       // origins that may send credentials, as a browser writes them (RFC 6454, section 6.2)
 	Secret            Secret         // 32 bytes or more; empty only with SQLite, when the caller makes one
+	SecretPrevious    Secret         // the secret before it, which is only accepted; empty when there is none
 	Mode              Mode           // what the server shows of itself, and what it insists on
 	AccessTokenTTL    time.Duration  // 1s to 15m; 1m or more in production
 	RefreshIdleTTL    time.Duration  // a session unused this long ends; more than 0
@@ -25,6 +26,7 @@ type Config struct {
 	PasswordMinLength int            // in Unicode code points; 8 to 64
 	Registration      Registration   // who may register
 	SigningAlg        string         // EdDSA, ES256, RS256 or HS256 (RFC 7518, section 3.1; RFC 8037, section 3.1)
+	SigningKeyMaxAge  time.Duration  // the next signing key is made when the newest is this old; at least 24h
 	LogFormat         string         // text, json, or empty: text on a terminal and json otherwise
 	LogLevel          slog.Level     // the least level that is logged
 	TrustedProxies    []netip.Prefix // peers whose X-Forwarded-For is believed; none by default

@@ -53,6 +53,10 @@ var settings = []setting{
 		help:  "32 bytes or more, from which all keys are derived; required with PostgreSQL.",
 		parse: func(c *Config, text string) error { c.Secret = secretOf(text); return checkSecret(text) },
 	}, {
+		name: "SECRET_PREVIOUS", unset: "none", secret: true,
+		help:  "The secret before a change: accepted, but nothing is made with it.",
+		parse: func(c *Config, text string) error { c.SecretPrevious = secretOf(text); return checkSecret(text) },
+	}, {
 		name: "MODE", value: string(Development),
 		help:  "development or production (no explorer, no introspection, https, Secure cookies).",
 		parse: oneOf(func(c *Config) *Mode { return &c.Mode }, Development, Production),
@@ -96,6 +100,11 @@ var settings = []setting{
 		name: "SIGNING_ALG", value: "EdDSA",
 		help:  "How access tokens are signed: EdDSA, ES256, RS256 or HS256 (which publishes no key).",
 		parse: oneOf(func(c *Config) *string { return &c.SigningAlg }, "EdDSA", "ES256", "RS256", "HS256"),
+	}, {
+		name: "SIGNING_KEY_MAX_AGE", value: "2160h",
+		help: "The next signing key is made when the newest is this old; at least 24h.",
+		parse: duration(func(c *Config) *time.Duration { return &c.SigningKeyMaxAge }, 24*time.Hour, math.MaxInt64,
+			"must be 24h or more"),
 	}, {
 		name: "LOG_FORMAT", unset: "text on a terminal, else json",
 		help:  "text or json.",
