@@ -36,22 +36,34 @@ var schema string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stderr); {
+	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, time.Now); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Println(err)
+		fmt.Printf("%s\n%v", err, usage{})
+	case errors.As(err, &usage{}):
+		fmt.Fprint(os.Stderr, err)
+		os.Exit(2)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves with the settings until ctx ends, and then until every accepted request is answered.
-func run(ctx context.Context, args, env []string, stderr *os.File) error {
+// run does what the command at the beginning of args says. Without one it serves with the settings until ctx ends, and
+// then until every accepted request is answered.
+func run(ctx context.Context, args, env []string, stdout io.Writer, stderr *os.File, now func() time.Time) error {
+	act, args, err := command(args)
+	if err != nil {
+		return err
+	}
 	c, err := config.Read(args, env)
 	if err != nil {
 		return err
 	}
-	s, err := open(ctx, c, newLog(c, stderr), time.Now)
+	log := newLog(c, stderr)
+	if act != nil {
+		return act.do(ctx, c, log, now, stdout)
+	}
+	s, err := open(ctx, c, log, now)
 	if err != nil {
 		return err
 	}
@@ -91,32 +103,10 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
-	if s.store, err = store.Open(ctx, c.DatabaseURL.Reveal()); err != nil {
-		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
-	}
-	steps, err := s.store.Migrate(ctx, now)
-	if err != nil {
+	if s.store, s.verbs, err = connect(ctx, c, log, now); err != nil {
 		return nil, err
 	}
-	log.DebugContext(ctx, "schema is up to date", "steps", steps)
-	secret, err := readSecret(c)
-	if err != nil {
-		return nil, err
-	}
-	s.verbs, err = auth.New(ctx, s.store, secret, auth.Options{
-		Issuer:            c.PublicURL,
-		SigningAlg:        c.SigningAlg,
-		AccessTTL:         c.AccessTokenTTL,
-		IdleTTL:           c.RefreshIdleTTL,
-		SessionTTL:        c.SessionTTL,
-		Grace:             c.RefreshGrace,
-		MaxSessions:       c.MaxSessions,
-		PasswordMinLength: c.PasswordMinLength,
-		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
-		Now:               now,
-		Log:               log,
-	})
-	if err != nil {
+	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
@@ -129,6 +119,47 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
+}
+
+// connect returns the verbs for the database that the settings name, and the store to close after them. It brings the
+// database's schema up to date.
+func connect(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (_ *store.Store, _ *auth.Service, err error) {
+	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
+	if err != nil {
+		return nil, nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+	}
+	defer func() {
+		if err != nil {
+			kept.Close()
+		}
+	}()
+	steps, err := kept.Migrate(ctx, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	log.DebugContext(ctx, "schema is up to date", "steps", steps)
+	keys, err := kept.SigningKeys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	secrets, err := readSecrets(c, len(keys) == 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return kept, auth.New(kept, secrets, auth.Options{
+		Issuer:            c.PublicURL,
+		SigningAlg:        c.SigningAlg,
+		SigningKeyMaxAge:  c.SigningKeyMaxAge,
+		AccessTTL:         c.AccessTokenTTL,
+		IdleTTL:           c.RefreshIdleTTL,
+		SessionTTL:        c.SessionTTL,
+		Grace:             c.RefreshGrace,
+		MaxSessions:       c.MaxSessions,
+		PasswordMinLength: c.PasswordMinLength,
+		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
+		Now:               now,
+		Log:               log,
+	}), nil
 }
 
 // handler puts the endpoints together.
@@ -150,9 +181,10 @@ func (s *server) handler(c config.Config, verbs *auth.Service) http.Handler {
 		}
 		io.WriteString(w, "ready\n")
 	})
+	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Header().Set("Cache-Control", "public, max-age=300")
+		w.Header().Set("Cache-Control", cached)
 		w.Write(verbs.JWKS())
 	})
 	if development {
@@ -197,6 +229,7 @@ func (s *server) serve(ctx context.Context) error {
 	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { s.sweep(working) })
+	work.Go(func() { s.tendKeys(working) })
 	defer work.Wait()
 	defer endWork()
 	stopped := make(chan error, 1)
@@ -235,6 +268,20 @@ func (s *server) sweep(ctx context.Context) {
 	}
 }
 
+// tendKeys keeps the signing keys up to date with those of other nodes, until ctx ends.
+func (s *server) tendKeys(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(auth.KeysEvery):
+		}
+		if err := s.verbs.TendKeys(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "signing keys not brought up to date", "error", err)
+		}
+	}
+}
+
 func (s *server) close() {
 	if s.listener != nil {
 		s.listener.Close()
@@ -244,17 +291,40 @@ func (s *server) close() {
 	}
 }
 
-// readSecret returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret
-// beside the database, which the first start makes.
-func readSecret(c config.Config) (token.Secret, error) {
+// readSecrets returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret
+// beside the database; and the previous secret, if any. It makes the file for a fresh database and for a change of the
+// secret alone: everywhere else a new one would be of no use.
+func readSecrets(c config.Config, fresh bool) (token.Secrets, error) {
+	var previous token.Secret
+	if text := c.SecretPrevious.Reveal(); text != "" {
+		var err error
+		if previous, err = token.NewSecret(text); err != nil {
+			return token.Secrets{}, fmt.Errorf("LATCHKEY_SECRET_PREVIOUS: %w", err)
+		}
+	}
+	current, err := readSecret(c, fresh || previous != nil)
+	if err != nil {
+		return token.Secrets{}, err
+	}
+	return token.NewSecrets(current, previous)
+}
+
+func readSecret(c config.Config, mayMake bool) (token.Secret, error) {
 	path, isSQLite := c.DatabaseURL.SQLitePath()
 	if c.Secret.Reveal() != "" || !isSQLite {
-		return token.NewSecret(c.Secret.Reveal())
+		secret, err := token.NewSecret(c.Secret.Reveal())
+		if err != nil {
+			return nil, fmt.Errorf("LATCHKEY_SECRET: %w", err)
+		}
+		return secret, nil
 	}
 	path = filepath.Join(filepath.Dir(path), "latchkey.secret")
 	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
+	switch missing := errors.Is(err, os.ErrNotExist); {
+	case missing && mayMake:
 		text, err = makeSecret(path)
+	case missing:
+		return nil, fmt.Errorf("%s is missing: bring back the secret that this database was made with", path)
 	}
 	if err != nil {
 		return nil, err

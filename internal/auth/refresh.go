@@ -24,6 +24,7 @@ const (
 	reused   outcome = "reused" // an older one: the session was ended
 	ahead    outcome = "ahead of the database"
 	hurried  outcome = "too many"
+	foreign  outcome = "its child was computed with a secret unknown here"
 )
 
 // Refresh exchanges a refresh token for the next pair. It needs no access token and is not an authentication. Mistake:
@@ -47,7 +48,7 @@ func (s *Service) Refresh(ctx context.Context, text *string, client Client) (*ac
 	)
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
 		idleCut := now.Add(-s.IdleTTL)
-		ok, err := tx.Rotate(ctx, family.Session.ID, presented, now, idleCut, client.IPAddress)
+		ok, err := tx.Rotate(ctx, family.Session.ID, presented, now, idleCut, client.IPAddress, s.secrets.Current.KeyID())
 		if err != nil {
 			return err
 		}
@@ -55,7 +56,7 @@ func (s *Service) Refresh(ctx context.Context, text *string, client Client) (*ac
 			became = rotated
 			session := family.Session
 			session.LastUsedAt = now
-			pair, err = s.tokens(session, family.Salt, presented+1, now)
+			pair, err = s.tokens(session, s.secrets.Current, family.Salt, presented+1, now)
 			return err
 		}
 		current, err := tx.Family(ctx, family.Session.ID)
@@ -64,10 +65,15 @@ func (s *Service) Refresh(ctx context.Context, text *string, client Client) (*ac
 		}
 		switch became = s.judge(current, presented, now); became {
 		case replayed:
+			secret := s.secrets.Named(current.KeyID)
+			if secret == nil {
+				became = foreign
+				return nil
+			}
 			if err := tx.CountReplay(ctx, current.Session.ID, now); err != nil {
 				return err
 			}
-			pair, err = s.tokens(current.Session, current.Salt, current.Generation, now)
+			pair, err = s.tokens(current.Session, secret, current.Salt, current.Generation, now)
 			return err
 		case reused:
 			return tx.Revoke(ctx, current.Session.ID, "refresh_reuse", now)
@@ -122,18 +128,22 @@ func (s *Service) family(ctx context.Context, text string) (*store.Family, uint6
 	}
 	family, err := s.store.Family(ctx, account.IDOf(account.SessionKind, refresh.Session))
 	if account.Failed(err, account.NotFound) {
-		s.secret.Proves(refresh, nil)
+		s.secrets.Proves(refresh, nil)
 		return nil, 0, nil
 	}
-	if err != nil || !s.secret.Proves(refresh, family.Salt) {
+	if err != nil || !s.secrets.Proves(refresh, family.Salt) {
 		return nil, 0, err
+	}
+	// The previous secret, which may have leaked, makes no token for a generation that the current one computed.
+	if refresh.Generation == family.Generation && refresh.KeyID != family.KeyID {
+		return nil, 0, nil
 	}
 	return family, refresh.Generation, nil
 }
 
 func (s *Service) refuse(ctx context.Context, why outcome, session account.ID) error {
 	log := s.Log.InfoContext
-	if why == reused || why == backward || why == ahead {
+	if why == reused || why == backward || why == ahead || why == foreign {
 		log = s.Log.WarnContext
 	}
 	log(ctx, "refresh refused", "why", why, "session", session)

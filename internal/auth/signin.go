@@ -85,22 +85,22 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, 
 	if err := tx.SetLastLogin(ctx, user, now); err != nil {
 		return nil, err
 	}
-	if ok, err := tx.InsertSession(ctx, session, salt, s.secret.KeyID()); err != nil || !ok {
+	if ok, err := tx.InsertSession(ctx, session, salt, s.secrets.Current.KeyID()); err != nil || !ok {
 		return nil, err
 	}
 	if err := tx.RevokeSurplus(ctx, user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
-	return s.tokens(session, salt, 0, now)
+	return s.tokens(session, s.secrets.Current, salt, 0, now)
 }
 
-// tokens returns the pair of a session's generation. Neither token outlives the session.
-func (s *Service) tokens(session account.Session, salt []byte, generation uint64, now time.Time) (*account.TokenPair, error) {
+// tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.
+func (s *Service) tokens(session account.Session, secret token.Secret, salt []byte, generation uint64, now time.Time) (*account.TokenPair, error) {
 	uuid, _ := session.ID.UUID()
-	refresh := s.secret.RefreshToken(uuid, salt, generation)
+	refresh := secret.RefreshToken(uuid, salt, generation)
 	end := s.end(session)
 	expires := earlier(now.Add(s.AccessTTL), end).Truncate(time.Second)
-	access, err := s.access.Issue(token.Claims{
+	access, err := s.keys.Load().access.Issue(token.Claims{
 		Subject:   string(session.UserID),
 		SessionID: string(session.ID),
 		ID:        string(account.NewID("token", now)),

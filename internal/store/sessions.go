@@ -133,15 +133,16 @@ func (s *Store) InsertSession(ctx context.Context, session account.Session, salt
 const counting = `refreshes = CASE WHEN refreshes_since > ? THEN refreshes + 1 ELSE 1 END,
 	refreshes_since = CASE WHEN refreshes_since > ? THEN refreshes_since ELSE ? END`
 
-// Rotate moves a live session from generation to the next; ok is false, and nothing changes, when the session is dead,
+// Rotate moves a live session from generation to the next, which is computed with the secret keyID; ok is false, and nothing changes, when the session is dead,
 // at another generation, or refreshed too often.
-func (s *Store) Rotate(ctx context.Context, id account.ID, generation uint64, now, idleCut time.Time, ip string) (ok bool, err error) {
+func (s *Store) Rotate(ctx context.Context, id account.ID, generation uint64, now, idleCut time.Time, ip string, keyID byte) (ok bool, err error) {
 	at, minuteAgo := micros(now), micros(now.Add(-time.Minute))
-	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, generation_at = ?, last_used_at = ?, ip_last = ?, `+counting+`
+	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, key_id = ?, generation_at = ?,
+		last_used_at = ?, ip_last = ?, `+counting+`
 		WHERE id = ? AND generation = ? AND revoked_at IS NULL AND expires_at > ? AND last_used_at > ?
 		AND created_at >= `+minAuthTime+` AND (refreshes_since <= ? OR refreshes < ?)
 		AND EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.epoch = sessions.user_epoch AND u.status = 'ACTIVE')`,
-		at, at, ip, minuteAgo, minuteAgo, at, id, int64(generation), at, micros(idleCut), minuteAgo, RefreshesPerMinute)
+		keyID, at, at, ip, minuteAgo, minuteAgo, at, id, int64(generation), at, micros(idleCut), minuteAgo, RefreshesPerMinute)
 	return rows == 1, err
 }
 
@@ -206,6 +207,19 @@ func (s *Store) RevokeAll(ctx context.Context, user, kept account.ID, now, idleC
 		return 0, err
 	}
 	return int(rows), s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
+}
+
+// Cut ends all sessions begun before a time, and returns the time before which they are over now: a later one if that
+// was set before.
+func (s *Store) Cut(ctx context.Context, before time.Time) (cut time.Time, err error) {
+	if _, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value < excluded.value`,
+		micros(before)); err != nil {
+		return cut, err
+	}
+	var at int64
+	err = s.one(ctx, &at, `SELECT `+minAuthTime)
+	return moment(at), err
 }
 
 // DeleteUnused removes at most limit sessions that have not been used since a time, and returns how many it removed.

@@ -72,13 +72,14 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		Key     *Key
 		Refresh Refresh
 	}
-	ring, err := NewRing([]*Key{symmetric, public}, EdDSA)
+	ring, err := NewRing([]*Key{symmetric, public}, public.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]any{
 		"secret":          secret,
 		"empty secret":    Secret(nil),
+		"secrets":         Secrets{secret, secret},
 		"key":             symmetric,
 		"key by value":    *public,
 		"refresh":         parsed,
