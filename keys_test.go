@@ -266,6 +266,26 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 		if mario.renew().ok(); mario.kid() != next || len(s.published()) != 1 {
 			t.Fatal("retiring the next key changed the signer")
 		}
+
+		// When the signer goes the next one signs, not the one before.
+		third := s.rotate()
+		s.clock.advance(5 * time.Minute)
+		fourth := s.rotate()
+		if said := s.does("keys", "retire", third); !strings.HasSuffix(said, fourth+" signs.\n") {
+			t.Fatalf("retire says %q", said)
+		}
+		tend(s, other)
+		if mario.renew().ok(); mario.kid() != fourth || !slices.Equal(other.published(), []string{fourth, next}) {
+			t.Fatal("the old key signs again")
+		}
+
+		// And when an old one goes, the signer and the next one stay what they are.
+		s.rotate()
+		s.does("keys", "retire", next)
+		tend(s, other)
+		if mario.renew().ok(); mario.kid() != fourth || len(s.published()) != 2 {
+			t.Fatal("retiring an old key changed the signer")
+		}
 	})
 }
 
@@ -401,7 +421,6 @@ func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
 		parent := mario.refresh
 		child := mario.renew().ok().text("refreshToken.tokens.refreshToken")
 		old := s.another("LATCHKEY_SECRET="+testSecret, "LATCHKEY_SECRET_PREVIOUS="+nextSecret)
-		s.stop()
 
 		changed := s.another("LATCHKEY_SECRET="+nextSecret, "LATCHKEY_SECRET_PREVIOUS="+testSecret)
 		mario.site, luigi.site = changed, changed
@@ -417,6 +436,8 @@ func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
 			mario.site = node
 			mario.present(child).ok().is("refreshToken.tokens.refreshToken", grandchild)
 		}
+		mario.site = s // which does not know the secret of the child it would have to give
+		mario.present(child).mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
 		mario.site = changed
 		mario.ask(page, vars{"after": cursor}).fails("BAD_USER_INPUT")
 
