@@ -84,7 +84,7 @@ func tend(sites ...*site) {
 func (s *site) command(args ...string) (printed string, err error) {
 	s.t.Helper()
 	var stdout bytes.Buffer
-	env := []string{"LATCHKEY_DATABASE_URL=" + s.database, "LATCHKEY_SECRET=" + testSecret, "LATCHKEY_LOG_LEVEL=error"}
+	env := []string{"LATCHKEY_DATABASE_URL=" + s.database, "LATCHKEY_SECRET=" + testSecret}
 	err = run(s.t.Context(), args, env, &stdout, os.Stderr, s.clock.Now)
 	return stdout.String(), err
 }

@@ -59,11 +59,11 @@ func run(ctx context.Context, args, env []string, stdout io.Writer, stderr *os.F
 	if err != nil {
 		return err
 	}
-	log := newLog(c, stderr)
 	if act != nil {
-		return act.do(ctx, c, log, now, stdout)
+		c.LogLevel = max(c.LogLevel, slog.LevelWarn) // what it did it prints
+		return act.do(ctx, c, newLog(c, stderr), now, stdout)
 	}
-	s, err := open(ctx, c, log, now)
+	s, err := open(ctx, c, newLog(c, stderr), now)
 	if err != nil {
 		return err
 	}
