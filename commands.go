@@ -66,7 +66,9 @@ var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)
 
 // do runs the action on the database that the settings name, which must be one that a server has used: elsewhere it
 // would look done, and be nowhere.
-func (a *action) do(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, stdout io.Writer) error {
+func (a *action) do(
+	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, stdout io.Writer,
+) error {
 	if path, ok := c.DatabaseURL.SQLitePath(); ok {
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("database: %w", err)

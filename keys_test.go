@@ -99,6 +99,15 @@ func (s *site) does(args ...string) string {
 	return printed
 }
 
+// declines demands that a command fails and says why, in one line.
+func (s *site) declines(why string, args ...string) {
+	s.t.Helper()
+	printed, err := s.command(args...)
+	if err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "\n") || printed != "" {
+		s.t.Fatalf("%q: want %q, have %v %s", args, why, err, printed)
+	}
+}
+
 // rotate makes the next key and returns its ID.
 func (s *site) rotate(settings ...string) string {
 	s.t.Helper()
@@ -109,7 +118,7 @@ func (s *site) rotate(settings ...string) string {
 // refusesToStart returns why no server starts on the site's database.
 func (s *site) refusesToStart(settings ...string) string {
 	s.t.Helper()
-	c, err := config.Read(nil, append([]string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + s.database}, settings...))
+	c, err := config.Read(nil, append(settings, "LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL="+s.database))
 	if err != nil {
 		return err.Error()
 	}
@@ -229,13 +238,9 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 		other := s.another()
 		mario := s.register("mario")
 		first := mario.kid()
-		if _, err := s.command("keys", "retire", first); err == nil || !strings.Contains(err.Error(), "the only signing key") {
-			t.Fatalf("the only key: %v", err)
-		}
+		s.declines("the only signing key cannot be retired", "keys", "retire", first)
 		next := s.rotate()
-		if _, err := s.command("keys", "retire", next[1:]+"A"); err == nil || !strings.Contains(err.Error(), "there is no signing key") {
-			t.Fatalf("an unknown key: %v", err)
-		}
+		s.declines("there is no signing key", "keys", "retire", next[1:]+"A")
 		s.clock.advance(time.Minute)
 		tend(s, other)
 		mario.site = other
@@ -374,9 +379,7 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		}
 
 		const wrong = "wrong-secret-wrong-secret-0123456789"
-		if _, err := s.command("keys", "rotate", "--secret", wrong); err == nil || strings.Contains(err.Error(), "\n") {
-			t.Errorf("a wrong secret made a key: %v", err)
-		}
+		s.declines("is the secret of this database", "keys", "rotate", "--secret", wrong)
 		for _, args := range [][]string{
 			{"keys"}, {"keys", "lost"}, {"keys", "retire"}, {"keys", "retire", "--secret=" + wrong}, {"serve"}, {wrong}, {""},
 			{"restore"}, {"keys", "--help"},
@@ -386,7 +389,9 @@ func TestTheCommandsOfKeys(t *testing.T) {
 				t.Errorf("%q: %v %s", args, err, printed)
 			}
 		}
-		for _, args := range [][]string{{"keys", "list", first}, {"restore-cut", "now"}, {"keys", "retire", first, "--color", "red"}} {
+		for _, args := range [][]string{
+			{"keys", "list", first}, {"restore-cut", "now"}, {"keys", "retire", first, "--color", "red"},
+		} {
 			if _, err := s.command(args...); !errors.As(err, new(config.Problems)) {
 				t.Errorf("%q: %v", args, err)
 			}
@@ -520,7 +525,8 @@ func TestAWrongSecretStopsTheServer(t *testing.T) {
 		}
 		s.stop()
 		for want, settings := range map[string][]string{
-			"neither LATCHKEY_SECRET nor LATCHKEY_SECRET_PREVIOUS is the secret of this database": {"LATCHKEY_SECRET=" + nextSecret},
+			"neither LATCHKEY_SECRET nor LATCHKEY_SECRET_PREVIOUS is the secret of this database": {
+				"LATCHKEY_SECRET=" + nextSecret},
 			"the previous secret is the same as the current one": {
 				"LATCHKEY_SECRET=" + testSecret, "LATCHKEY_SECRET_PREVIOUS=" + testSecret},
 			"the previous secret has the same key id": {"LATCHKEY_SECRET=" + twin, "LATCHKEY_SECRET_PREVIOUS=" + testSecret},
@@ -609,7 +615,9 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 
 // TestHelpNamesTheCommands holds the text for unknown commands to the commands there are.
 func TestHelpNamesTheCommands(t *testing.T) {
-	commands := map[string]string{"keys list": "", "keys rotate": "", "keys retire": strings.Repeat("A", 43), "restore-cut": ""}
+	commands := map[string]string{
+		"keys list": "", "keys rotate": "", "keys retire": strings.Repeat("A", 43), "restore-cut": "",
+	}
 	for _, name := range slices.Sorted(maps.Keys(commands)) {
 		if !strings.Contains(usage{}.Error(), "latchkey "+name) {
 			t.Errorf("%s is not explained", name)

@@ -123,7 +123,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 
 // connect returns the verbs for the database that the settings name, and the store to close after them. It brings the
 // database's schema up to date.
-func connect(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (_ *store.Store, _ *auth.Service, err error) {
+func connect(
+	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time,
+) (_ *store.Store, _ *auth.Service, err error) {
 	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
 	if err != nil {
 		return nil, nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)

@@ -117,7 +117,8 @@ func (s *Service) openKeys(ctx context.Context, stored []store.SigningKey) ([]*t
 	for i, k := range stored {
 		key, stale, err := s.secrets.OpenKey(k.ID, k.Alg, k.CreatedAt, k.Sealed)
 		if err != nil {
-			return nil, fmt.Errorf("neither LATCHKEY_SECRET nor LATCHKEY_SECRET_PREVIOUS is the secret of this database: %w", err)
+			return nil, fmt.Errorf(
+				"neither LATCHKEY_SECRET nor LATCHKEY_SECRET_PREVIOUS is the secret of this database: %w", err)
 		}
 		if stale {
 			sealed, err := key.Seal(s.secrets.Current)
