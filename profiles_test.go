@@ -65,7 +65,7 @@ func (s *site) expel(username string) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.DeleteUser(s.t.Context(), found.UserID, found.PasswordHash)
+		_, err = tx.DeleteUser(s.t.Context(), found.UserID, found.Epoch)
 		return err
 	})
 }

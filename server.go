@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	crypto "crypto/rand"
 	_ "embed"
 	"errors"
 	"flag"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,7 +25,6 @@ import (
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
 //go:embed schema.graphqls
@@ -36,22 +33,34 @@ var schema string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stderr); {
+	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, time.Now); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Println(err)
+		fmt.Printf("%s\n%v", err, usage{})
+	case errors.As(err, &usage{}):
+		fmt.Fprint(os.Stderr, err)
+		os.Exit(2)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves with the settings until ctx ends, and then until every accepted request is answered.
-func run(ctx context.Context, args, env []string, stderr *os.File) error {
+// run does what the command at the beginning of args says. Without one it serves with the settings until ctx ends, and
+// then until every accepted request is answered.
+func run(ctx context.Context, args, env []string, stdout io.Writer, stderr *os.File, now func() time.Time) error {
+	act, args, err := command(args)
+	if err != nil {
+		return err
+	}
 	c, err := config.Read(args, env)
 	if err != nil {
 		return err
 	}
-	s, err := open(ctx, c, newLog(c, stderr), time.Now)
+	if act != nil {
+		c.LogLevel = max(c.LogLevel, slog.LevelWarn) // what it did it prints
+		return act.do(ctx, c, newLog(c, stderr), now, stdout)
+	}
+	s, err := open(ctx, c, newLog(c, stderr), now)
 	if err != nil {
 		return err
 	}
@@ -91,36 +100,14 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
-	if s.store, err = store.Open(ctx, c.DatabaseURL.Reveal()); err != nil {
-		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
-	}
-	steps, err := s.store.Migrate(ctx, now)
-	if err != nil {
+	if s.store, s.verbs, err = connect(ctx, c, log, now); err != nil {
 		return nil, err
 	}
-	log.DebugContext(ctx, "schema is up to date", "steps", steps)
-	secret, err := readSecret(c)
-	if err != nil {
-		return nil, err
-	}
-	s.verbs, err = auth.New(ctx, s.store, secret, auth.Options{
-		Issuer:            c.PublicURL,
-		SigningAlg:        c.SigningAlg,
-		AccessTTL:         c.AccessTokenTTL,
-		IdleTTL:           c.RefreshIdleTTL,
-		SessionTTL:        c.SessionTTL,
-		Grace:             c.RefreshGrace,
-		MaxSessions:       c.MaxSessions,
-		PasswordMinLength: c.PasswordMinLength,
-		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
-		Now:               now,
-		Log:               log,
-	})
-	if err != nil {
+	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler:           s.handler(c, s.verbs),
+		Handler:           s.handler(c),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       8 * time.Second, // less than stopTimeout: stopping never waits for half a request
 		WriteTimeout:      30 * time.Second,
@@ -131,11 +118,57 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	return s, nil
 }
 
+// connect returns the verbs for the database that the settings name, and the store to close after them. It brings the
+// database's schema up to date.
+func connect(
+	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time,
+) (_ *store.Store, _ *auth.Service, err error) {
+	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
+	if err != nil {
+		return nil, nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+	}
+	defer func() {
+		if err != nil {
+			kept.Close()
+		}
+	}()
+	if err := checkLoss(ctx, c, kept); err != nil {
+		return nil, nil, err
+	}
+	steps, err := kept.Migrate(ctx, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	log.DebugContext(ctx, "schema is up to date", "steps", steps)
+	keys, err := kept.SigningKeys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	secrets, err := readSecrets(c, len(keys) == 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return kept, auth.New(kept, secrets, auth.Options{
+		Issuer:            c.PublicURL,
+		SigningAlg:        c.SigningAlg,
+		SigningKeyMaxAge:  c.SigningKeyMaxAge,
+		AccessTTL:         c.AccessTokenTTL,
+		IdleTTL:           c.RefreshIdleTTL,
+		SessionTTL:        c.SessionTTL,
+		Grace:             c.RefreshGrace,
+		MaxSessions:       c.MaxSessions,
+		PasswordMinLength: c.PasswordMinLength,
+		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
+		Now:               now,
+		Log:               log,
+	}), nil
+}
+
 // handler puts the endpoints together.
-func (s *server) handler(c config.Config, verbs *auth.Service) http.Handler {
+func (s *server) handler(c config.Config) http.Handler {
 	development := c.Mode == config.Development
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.WithCaller(verbs, c.PublicURL, c.TrustedProxies, graph.NewHandler(graph.NewSchema(verbs), graph.Options{
+	mux.Handle("/graphql", graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, graph.NewHandler(graph.NewSchema(s.verbs), graph.Options{
 		Development:    development,
 		AllowedOrigins: c.AllowedOrigins,
 		Log:            s.log,
@@ -144,16 +177,17 @@ func (s *server) handler(c config.Config, verbs *auth.Service) http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
-		if s.draining.Load() || verbs.Ready(ctx) != nil {
+		if s.draining.Load() || s.verbs.Ready(ctx) != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
 		io.WriteString(w, "ready\n")
 	})
+	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
-		w.Header().Set("Cache-Control", "public, max-age=300")
-		w.Write(verbs.JWKS())
+		w.Header().Set("Cache-Control", cached)
+		w.Write(s.verbs.JWKS())
 	})
 	if development {
 		mux.Handle("GET /{$}", graph.Explorer())
@@ -197,6 +231,7 @@ func (s *server) serve(ctx context.Context) error {
 	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
 	work.Go(func() { s.sweep(working) })
+	work.Go(func() { s.tendKeys(working) })
 	defer work.Wait()
 	defer endWork()
 	stopped := make(chan error, 1)
@@ -211,6 +246,7 @@ func (s *server) serve(ctx context.Context) error {
 		return err
 	}
 	if err := <-stopped; err != nil {
+		s.http.Close() // before the store, which the requests still running use
 		return fmt.Errorf("some requests were not finished within %s: %w", stopTimeout, err)
 	}
 	s.log.InfoContext(ctx, "latchkey has stopped")
@@ -235,6 +271,20 @@ func (s *server) sweep(ctx context.Context) {
 	}
 }
 
+// tendKeys keeps the signing keys up to date with those of other nodes, until ctx ends.
+func (s *server) tendKeys(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(auth.KeysEvery):
+		}
+		if err := s.verbs.TendKeys(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "signing keys not brought up to date", "error", err)
+		}
+	}
+}
+
 func (s *server) close() {
 	if s.listener != nil {
 		s.listener.Close()
@@ -242,44 +292,4 @@ func (s *server) close() {
 	if s.store != nil {
 		s.store.Close()
 	}
-}
-
-// readSecret returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret
-// beside the database, which the first start makes.
-func readSecret(c config.Config) (token.Secret, error) {
-	path, isSQLite := c.DatabaseURL.SQLitePath()
-	if c.Secret.Reveal() != "" || !isSQLite {
-		return token.NewSecret(c.Secret.Reveal())
-	}
-	path = filepath.Join(filepath.Dir(path), "latchkey.secret")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		text, err = makeSecret(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	secret, err := token.NewSecret(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return secret, nil
-}
-
-// makeSecret writes a secret where there is none. Of several processes that start together one does so and all read
-// the same, whole.
-func makeSecret(path string) ([]byte, error) {
-	draft, err := os.CreateTemp(filepath.Dir(path), "latchkey.secret.*") // mode 0600
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(draft.Name())
-	_, err = io.WriteString(draft, crypto.Text()+crypto.Text()+"\n") // 2 × 130 bits
-	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }

@@ -17,8 +17,8 @@ import (
 
 type callerKey struct{}
 
-// asking is who asks, found out when a field first wants to know: public fields cost no look at the session.
-type asking struct {
+// requester is who makes a request, found out when a field first wants to know: public fields cost no look at the session.
+type requester struct {
 	verbs   *auth.Service
 	headers []string // Authorization
 	client  auth.Client
@@ -38,7 +38,7 @@ type asking struct {
 func WithCaller(verbs *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
 	cookies := newCookies(publicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := context.WithValue(r.Context(), callerKey{}, &asking{
+		ctx := context.WithValue(r.Context(), callerKey{}, &requester{
 			verbs:   verbs,
 			headers: r.Header.Values("Authorization"),
 			client:  auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()},
@@ -57,7 +57,7 @@ func callerFrom(ctx context.Context) *account.Caller {
 	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
 		field = graphql.GetRootFieldContext(ctx)
 	}
-	who := ctx.Value(callerKey{}).(*asking)
+	who := ctx.Value(callerKey{}).(*requester)
 	who.mu.Lock()
 	defer who.mu.Unlock()
 	if who.caller == nil || who.field != field {
@@ -80,13 +80,13 @@ func authenticate(ctx context.Context, verbs *auth.Service, headers []string) *a
 }
 
 // clientFrom returns where the request comes from.
-func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{}).(*asking).client }
+func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{}).(*requester).client }
 
-// welcome notes who has signed in by this request, for what the answer and the log say of the viewer. It gives no
-// rights: the rest of the request is still the caller's.
-func welcome(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
+// noteSignIn notes who has signed in by this request, for what the answer and the log say of the viewer. It opens
+// no field: the rest of the request is still the caller's.
+func noteSignIn(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
 	if user != nil {
-		who := ctx.Value(callerKey{}).(*asking)
+		who := ctx.Value(callerKey{}).(*requester)
 		who.mu.Lock()
 		defer who.mu.Unlock()
 		who.signed = &account.Caller{User: user, SessionID: tokens.SessionID}
@@ -97,7 +97,7 @@ func welcome(ctx context.Context, user *account.User, tokens *account.TokenPair)
 // viewerOf returns who looks at what belongs to owner: the owner, if they have signed in by this request, else the
 // caller.
 func viewerOf(ctx context.Context, owner account.ID) *account.Caller {
-	who := ctx.Value(callerKey{}).(*asking)
+	who := ctx.Value(callerKey{}).(*requester)
 	who.mu.Lock()
 	signed := who.signed
 	who.mu.Unlock()
@@ -109,7 +109,7 @@ func viewerOf(ctx context.Context, owner account.ID) *account.Caller {
 
 // callerID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
 func callerID(ctx context.Context) string {
-	who, ok := ctx.Value(callerKey{}).(*asking)
+	who, ok := ctx.Value(callerKey{}).(*requester)
 	if !ok {
 		return ""
 	}

@@ -43,10 +43,10 @@ func (c cookies) set(w http.ResponseWriter, tokens *account.TokenPair) {
 	http.SetCookie(w, cookie)
 }
 
-// deliver hands a pair over in the way it is to travel: what goes as a cookie does not go in the body as well. A session
-// whose token came both ways goes on in the body alone.
+// deliver hands a pair over in the way it is to travel: what goes as a cookie does not go in the body as well, and what
+// goes in the body ends the cookie that the request carried, which would only be out of date.
 func deliver(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
-	who := ctx.Value(callerKey{}).(*asking)
+	who := ctx.Value(callerKey{}).(*requester)
 	switch {
 	case tokens == nil:
 		return nil
@@ -55,7 +55,7 @@ func deliver(ctx context.Context, tokens *account.TokenPair) *account.TokenPair 
 		bare := *tokens
 		bare.RefreshToken = nil
 		return &bare
-	case tokens.Moved:
+	case who.cookie != nil:
 		who.cookies.set(who.answer, nil)
 	}
 	return tokens
@@ -63,15 +63,15 @@ func deliver(ctx context.Context, tokens *account.TokenPair) *account.TokenPair 
 
 // cookieFrom returns the refresh token that the request carries as a cookie, or nil.
 func cookieFrom(ctx context.Context) *string {
-	if who, ok := ctx.Value(callerKey{}).(*asking); ok {
+	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
 		return who.cookie
 	}
 	return nil
 }
 
-// forget ends the cookie that the request carries, if any, once its session is over.
-func forget(ctx context.Context, err error) error {
-	if who := ctx.Value(callerKey{}).(*asking); err == nil && who.cookie != nil {
+// endCookie ends the cookie that the request carries, if any, once its session is over.
+func endCookie(ctx context.Context, err error) error {
+	if who := ctx.Value(callerKey{}).(*requester); err == nil && who.cookie != nil {
 		who.cookies.set(who.answer, nil)
 	}
 	return err

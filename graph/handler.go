@@ -64,6 +64,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		AllowedHeaders:   []string{"Authorization", "Content-Type", requestIDHeader},
 		ExposedHeaders:   []string{requestIDHeader, "Retry-After"},
 		AllowCredentials: true,
+		MaxAge:           600, // seconds for which a browser need not ask again
 	}).Handler(endpoint)
 }
 
@@ -90,9 +91,7 @@ func rulesWithoutSuggestions() *rules.Rules {
 	return list
 }
 
-// Explorer returns the page on which a developer tries out queries, for GET / alone.
+// Explorer returns the page on which a developer tries out queries.
 func Explorer() http.Handler {
-	explorer := http.NewServeMux()
-	explorer.Handle("GET /{$}", playground.Handler("Latchkey", "/graphql"))
-	return explorer
+	return playground.Handler("Latchkey", "/graphql")
 }

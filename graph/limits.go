@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -68,7 +69,8 @@ func (limits) MutateOperationParameters(_ context.Context, params *graphql.RawPa
 		}
 		repeats[token.Value]++
 		if len(token.Value) > maxName || repeats[token.Value] > maxRepeats {
-			return refusal(account.RequestTooCostly, "The document has a name of more than 128 bytes, or one 200 times.")
+			return refusal(account.RequestTooCostly,
+				fmt.Sprintf("The document has a name of more than %d bytes, or one more than %d times.", maxName, maxRepeats))
 		}
 	}
 	return nil
@@ -83,7 +85,7 @@ func (l limits) MutateOperationContext(_ context.Context, operation *graphql.Ope
 	case total.introspects && !l.development:
 		return refusal(introspectionDisabled, "This server does not tell its schema.")
 	case total.depth > maxDepth:
-		return refusal(account.RequestTooCostly, "The operation nests more than 12 fields.")
+		return refusal(account.RequestTooCostly, fmt.Sprintf("The operation nests more than %d fields.", maxDepth))
 	case total.fixed > maxCost:
 		return refusal(account.RequestTooCostly, "The operation asks for too much at once: select fewer fields or smaller pages.")
 	case total.credentials > maxCredentials:

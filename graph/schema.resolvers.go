@@ -15,13 +15,13 @@ import (
 func (r *mutationResolver) Register(ctx context.Context, input account.RegisterInput) (*generated.RegisterPayload, error) {
 	user, tokens, err := r.Auth.Register(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.RegisterPayload{User: welcome(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
+	return &generated.RegisterPayload{User: noteSignIn(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
 	user, tokens, err := r.Auth.ObtainToken(ctx, input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
-	return &generated.ObtainTokenPayload{User: welcome(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
+	return &generated.ObtainTokenPayload{User: noteSignIn(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
@@ -36,7 +36,7 @@ func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.Veri
 
 func (r *mutationResolver) SignOut(ctx context.Context, input generated.SignOutInput) (*generated.SignOutPayload, error) {
 	err := r.Auth.SignOut(ctx, callerFrom(ctx), auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)})
-	return &generated.SignOutPayload{SignedOut: true}, forget(ctx, err)
+	return &generated.SignOutPayload{SignedOut: true}, endCookie(ctx, err)
 }
 
 func (r *mutationResolver) RevokeSession(ctx context.Context, id account.ID) (*generated.RevokeSessionPayload, error) {

@@ -72,6 +72,9 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if x.allow != "" {
 		header.Set("Allow", x.allow)
 	}
+	if seconds := x.retryAfter(); seconds > 0 {
+		header.Set("Retry-After", strconv.Itoa(seconds))
+	}
 	header.Set("Content-Type", x.media+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	t.record(ctx, x)
@@ -190,6 +193,16 @@ func (x *exchange) code() string {
 		return "OK"
 	}
 	return fmt.Sprint(x.response.Errors[0].Extensions["code"])
+}
+
+// retryAfter returns for how many seconds the client should wait, if it was RATE_LIMITED.
+func (x *exchange) retryAfter() (seconds int) {
+	for _, err := range x.response.Errors {
+		if wait, ok := err.Extensions["retryAfter"].(int); ok {
+			seconds = max(seconds, wait)
+		}
+	}
+	return seconds
 }
 
 // loggedName is the longest name of an operation that goes to the log, in bytes.

@@ -438,16 +438,6 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-func TestExplorer(t *testing.T) {
-	for path, status := range map[string]int{"/": 200, "/x": 404} {
-		w := httptest.NewRecorder()
-		Explorer().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		if w.Code != status {
-			t.Errorf("%s: %d", path, w.Code)
-		}
-	}
-}
-
 // Wherever a secret stands in a request, it comes back neither in the answer nor in the log.
 func TestNothingIsRepeated(t *testing.T) {
 	const secret = "Hunter2Hunter2"

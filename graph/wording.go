@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func (w wording) reword(err *gqlerror.Error) (account.Code, string) {
 	case err.Rule != "":
 		return validationFailed, explainRule(err.Rule) + w.suggestion(err.Message)
 	case strings.HasPrefix(err.Message, "exceeded "):
-		return account.RequestTooCostly, "The document is too long: it may have 2,000 tokens, nested 1,000 deep."
+		return account.RequestTooCostly, fmt.Sprintf("The document is too long: it may have %d tokens.", maxTokens)
 	case err.Extensions["code"] == errcode.ParseFailed:
 		return parseFailed, "The document is not GraphQL: here is something that the grammar does not allow."
 	case err.Path != nil:

@@ -1088,8 +1088,8 @@ directive @auth(
 ) on FIELD_DEFINITION
 
 """
-Only the owner of the object that the argument names may go on; implies ` + "`" + `@auth` + "`" + `. Somebody else's object answers
-` + "`" + `FORBIDDEN` + "`" + `, nobody's ` + "`" + `NOT_FOUND` + "`" + `.
+Only the owner of the object that the argument names may go on; implies ` + "`" + `@auth` + "`" + `. Nobody's object answers ` + "`" + `NOT_FOUND` + "`" + `,
+somebody else's ` + "`" + `FORBIDDEN` + "`" + `, or ` + "`" + `NOT_FOUND` + "`" + ` too where its existence is private, as with sessions.
 """
 directive @owner(
   "The name of the argument that holds the object's id."
@@ -1157,11 +1157,11 @@ type User implements Node {
   status: AccountStatus!
   "When the account was made."
   createdAt: DateTime!
-  "When the user last gave their password; null before the first time. A refresh does not count."
+  "When the user last gave their password to sign in; registration counts, a refresh does not."
   lastLoginAt: DateTime
   "The public half of the account; null after ` + "`" + `deleteProfile` + "`" + `."
   profile: Profile
-  "Where the user is signed in: live sessions, newest use first, at most 50."
+  "Where the user is signed in: live sessions, newest use first. There are at most as many as the server allows, 50 unless set otherwise."
   sessions: [Session!]!
 }
 
@@ -1181,7 +1181,7 @@ type Session implements Node {
   lastUsedAt: DateTime!
   "When the session ends if it is not used again."
   expiresAt: DateTime!
-  "Whether this is the session of the access token that asks."
+  "Whether this is the session that asks: that of the access token, or the one that this very request began."
   isCurrent: Boolean!
 }
 
@@ -1340,7 +1340,7 @@ type Query {
   ): Profile @auth
   """
   All profiles that match, in pages. Give ` + "`" + `first` + "`" + ` (with ` + "`" + `after` + "`" + `) to go forward or ` + "`" + `last` + "`" + ` (with ` + "`" + `before` + "`" + `) to go
-  backward; without either, the first 20. Both together, a negative number, one above 100, and a cursor of another
+  backward; without either, the first 20, or with ` + "`" + `before` + "`" + ` alone the last 20 in front of it. Both together, a negative number, one above 100, and a cursor of another
   filter or order are ` + "`" + `BAD_USER_INPUT` + "`" + `. Profiles made while a client pages neither repeat nor hide any other.
   """
   profiles(
@@ -1386,7 +1386,7 @@ enum RegistrationMode {
   INVITE
 }
 
-"The lengths of a password. Beyond them, common, all-digit and self-similar passwords are refused when they are sent."
+"The lengths of a password. Common, all-digit and repetitive ones, and those like the user's own names, are refused too."
 type PasswordPolicy {
   "In Unicode code points."
   minLength: Int!
@@ -1405,8 +1405,8 @@ type Mutation {
     input: RegisterInput!
   ): RegisterPayload! @public @credential
   """
-  Signs in with a password. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, the same for an unknown user, a wrong password and a
-  disabled account.
+  Signs in with a password. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, the same for an unknown user, a wrong password and a
+  disabled account; ` + "`" + `EMAIL_NOT_VERIFIED` + "`" + `, only with the right password; ` + "`" + `TOO_LONG` + "`" + ` and ` + "`" + `INVALID` + "`" + ` for the device's name.
   """
   obtainToken(
     "Who, and the proof."
@@ -1415,7 +1415,8 @@ type Mutation {
   """
   Exchanges a refresh token for the next pair. If the answer is lost, or two tabs ask at once, the same token answers
   the same next one for a short while; later use of an old token ends the session. Mistake: ` + "`" + `TOKEN_INVALID` + "`" + `, for
-  whatever reason.
+  whatever reason. Errors: ` + "`" + `RATE_LIMITED` + "`" + ` after 60 refreshes of a session in a minute, ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in
+  the input and the one in the cookie belong to different sessions.
   """
   refreshToken(
     "The token."
@@ -1427,8 +1428,10 @@ type Mutation {
     input: VerifyTokenInput!
   ): VerifyTokenPayload! @public
   """
-  Ends a session: that of the refresh token, or the caller's own when none is given. All its tokens stop working at
-  once. Answers the same for a token that is unknown or already dead (RFC 7009, section 2.2).
+  Ends the session of the refresh token in the input. Without one there, ends the session of the access token and that
+  of the cookie, if there is one, and the cookie with it. All tokens of a session stop working at once. Answers the same
+  for a token that is unknown or already dead (RFC 7009, section 2.2). Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in the
+  input and the one in the cookie belong to different sessions.
   """
   signOut(
     "Which session."
@@ -1559,7 +1562,7 @@ input VerifyTokenInput {
 
 "What a token is for."
 enum TokenKind {
-  "Signs requests."
+  "Authorizes requests."
   ACCESS
   "Gets new access tokens."
   REFRESH
@@ -1669,7 +1672,7 @@ type ChangeUsernamePayload {
   userErrors: [UserError!]!
 }
 
-"What an owner may set of a profile. A field left out stays as it is; an empty string clears it."
+"What an owner may set of a profile. In a change, a field left out stays as it is and an empty string clears it; in a new profile, what is left out is empty."
 input ProfileInput {
   "Up to 10,000 code points, possibly several lines."
   description: String

@@ -79,6 +79,9 @@ type Session struct {
 // IsNode marks Session as a node of the graph.
 func (*Session) IsNode() {}
 
+// RefreshesPerMinute is how often one session may refresh.
+const RefreshesPerMinute = 60
+
 // Standing is what decides whether a session still lives: the session itself and its user as they are now.
 type Standing struct {
 	Session     Session
@@ -109,7 +112,6 @@ type TokenPair struct {
 	// Not shown to clients:
 	SessionID ID            // the session the pair belongs to
 	Delivery  TokenDelivery // how the refresh token is to reach the client
-	Moved     bool          // the client has the token as a cookie too, which is now out of date
 }
 
 // TokenKind is what a token is for.

@@ -14,7 +14,7 @@ func (c *Caller) May(least Role) error {
 		return c.Err
 	}
 	if c.User == nil {
-		return &Error{Code: Unauthenticated, Reason: c.Reason, Message: explain[c.Reason]}
+		return SignedOut(c.Reason)
 	}
 	if !c.User.Role.Includes(least) {
 		return &Error{Code: Forbidden, Message: "Your role does not allow this."}
@@ -48,6 +48,11 @@ func (c *Caller) MayEnd(session *Session) error {
 // MaySee tells whether the caller may see the private half of a user's account.
 func (c *Caller) MaySee(user ID) bool {
 	return c.User != nil && (c.User.ID == user || c.User.Role.Includes(Staff))
+}
+
+// SignedOut returns UNAUTHENTICATED for a reason.
+func SignedOut(reason Reason) error {
+	return &Error{Code: Unauthenticated, Reason: reason, Message: explain[reason]}
 }
 
 var explain = map[Reason]string{

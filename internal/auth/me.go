@@ -32,11 +32,11 @@ func (s *Service) DeleteMe(ctx context.Context, caller *account.Caller, currentP
 	if err != nil {
 		return nil, err
 	}
-	switch deleted, err := s.store.DeleteUser(ctx, proof.UserID, proof.PasswordHash); {
+	switch deleted, err := s.store.DeleteUser(ctx, proof.UserID, proof.Epoch); {
 	case err != nil:
 		return nil, err
 	case !deleted:
-		return nil, wrongPassword()
+		return nil, sessionOver()
 	}
 	return &proof.UserID, nil
 }
@@ -65,10 +65,10 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 			return err
 		}
 		if !ok {
-			return wrongPassword()
+			return sessionOver()
 		}
 		// A sign-out that was answered while the password was checked must not be undone by a new session.
-		device, ok, err := tx.Replace(ctx, caller.SessionID, s.Now())
+		device, ok, err := tx.Replace(ctx, caller.SessionID, user.ID, s.Now())
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,10 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 		tokens, err = s.signIn(ctx, tx, user.ID, epoch, in.Delivery, client, device, s.Now())
 		return err
 	})
-	return tokens, err
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
 }
 
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
@@ -99,7 +102,7 @@ func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in
 			return err
 		}
 		if !ok {
-			return wrongPassword()
+			return sessionOver()
 		}
 		user, err = tx.User(ctx, caller.User.ID)
 		return err
@@ -138,4 +141,5 @@ func gone(err error) error {
 	return err
 }
 
-func sessionOver() error { return (&account.Caller{Reason: account.ReasonRevoked}).May(account.Member) }
+// sessionOver is the answer to a caller whose account has changed since they were let in.
+func sessionOver() error { return account.SignedOut(account.ReasonRevoked) }

@@ -135,6 +135,9 @@ func (s *Service) UpdateProfile(ctx context.Context, caller *account.Caller, id 
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
 	}
+	if _, err := account.ParseID(string(id)); err != nil {
+		return nil, err
+	}
 	if err := in.Check().Err(); err != nil {
 		return nil, err
 	}
@@ -149,6 +152,9 @@ func (s *Service) UpdateProfile(ctx context.Context, caller *account.Caller, id 
 // for nobody's. The user stays.
 func (s *Service) DeleteProfile(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
 	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
+	if _, err := account.ParseID(string(id)); err != nil {
 		return nil, err
 	}
 	err := s.store.DeleteProfile(ctx, id, caller.User.ID)

@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"latchkey/internal/account"
@@ -16,14 +18,15 @@ const clockSkew = 5 * time.Second
 type outcome string
 
 const (
-	unknown  outcome = "unknown"  // not one of ours, or of no session
-	dead     outcome = "dead"     // of a session that is over
-	rotated  outcome = "rotated"  // the current one: its child was made
-	replayed outcome = "replayed" // the parent of the current one, inside the grace: the same child again
-	backward outcome = "clock went back"
-	reused   outcome = "reused" // an older one: the session was ended
-	ahead    outcome = "ahead of the database"
-	hurried  outcome = "too many"
+	unknown     outcome = "unknown"  // not one of ours, or of no session
+	dead        outcome = "dead"     // of a session that is over
+	rotated     outcome = "rotated"  // the current one: its child was made
+	replayed    outcome = "replayed" // the parent of the current one, inside the grace: the same child again
+	backward    outcome = "clock went back"
+	reused      outcome = "reused" // an older one: the session was ended
+	ahead       outcome = "ahead of the database"
+	rateLimited outcome = "too many"
+	foreign     outcome = "its child was computed with a secret unknown here"
 )
 
 // Presented is a refresh token as it comes with a request: in the body, as a cookie, or both.
@@ -59,7 +62,6 @@ func (p Presented) token() (text string, delivery account.TokenDelivery, err err
 // answers get lost and tabs refresh at once; any older token ends the session with all its tokens (RFC 9700, section
 // 4.14.2).
 func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*account.TokenPair, error) {
-	now := s.Now()
 	text, delivery, err := from.token()
 	if err != nil {
 		return nil, err
@@ -75,40 +77,9 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 		pair   *account.TokenPair
 		became outcome
 	)
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		idleCut := now.Add(-s.IdleTTL)
-		ok, err := tx.Rotate(ctx, family.Session.ID, presented, now, idleCut, client.IPAddress)
-		if err != nil {
-			return err
-		}
-		if ok {
-			became = rotated
-			session := family.Session
-			session.LastUsedAt = now
-			pair, err = s.tokens(session, family.Salt, presented+1, now)
-			return err
-		}
-		current, err := tx.Family(ctx, family.Session.ID)
-		if err != nil {
-			return err
-		}
-		switch became = s.judge(current, presented, now); became {
-		case replayed:
-			if err := tx.CountReplay(ctx, current.Session.ID, now); err != nil {
-				return err
-			}
-			pair, err = s.tokens(current.Session, current.Salt, current.Generation, now)
-			return err
-		case reused:
-			return tx.Revoke(ctx, current.Session.ID, "refresh_reuse", now)
-		case hurried:
-			return &account.Error{
-				Code:       account.RateLimited,
-				Message:    "This session refreshes too often.",
-				RetryAfter: current.RefreshesSince.Add(time.Minute).Sub(now),
-			}
-		}
-		return nil
+	err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
+		pair, became, err = s.exchange(ctx, tx, family, presented, client)
+		return err
 	})
 	switch {
 	case account.Failed(err, account.NotFound):
@@ -118,15 +89,75 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	case pair == nil:
 		return nil, s.refuse(ctx, became, family.Session.ID)
 	}
-	pair.Delivery, pair.Moved = delivery, from.Body != nil && from.Cookie != nil
+	pair.Delivery = delivery
 	return pair, nil
+}
+
+// exchange is the transaction of Refresh. Its time is that of the transaction, not of the request, which may have
+// waited.
+func (s *Service) exchange(
+	ctx context.Context, tx *store.Store, family *store.Family, presented uint64, client Client,
+) (*account.TokenPair, outcome, error) {
+	now := s.Now()
+	for range 2 {
+		ok, err := tx.Rotate(ctx, family.Session.ID, presented, now, now.Add(-s.IdleTTL), client.IPAddress, s.secrets.Current.KeyID())
+		if err != nil {
+			return nil, "", err
+		}
+		if ok {
+			session := family.Session
+			session.LastUsedAt = now
+			pair, err := s.tokens(session, s.secrets.Current, family.Salt, presented+1, now)
+			return pair, rotated, err
+		}
+		current, err := tx.Family(ctx, family.Session.ID)
+		if err != nil {
+			return nil, "", err
+		}
+		switch became := s.judge(current, presented, now); became {
+		case rotated:
+			// The statement saw the session after, but the user before, a change that is complete by now.
+			continue
+		case replayed:
+			pair, became, err := s.replay(ctx, tx, current, now)
+			return pair, became, err
+		case reused:
+			return nil, became, tx.Revoke(ctx, current.Session.ID, current.Session.UserID, "refresh_reuse", now)
+		case rateLimited:
+			return nil, became, tooOften(current, now)
+		default:
+			return nil, became, nil
+		}
+	}
+	return nil, "", errors.New("a refresh could be neither made nor refused")
+}
+
+// replay gives the child of the presented token out again.
+func (s *Service) replay(ctx context.Context, tx *store.Store, f *store.Family, now time.Time) (*account.TokenPair, outcome, error) {
+	secret := s.secrets.Named(f.KeyID)
+	if secret == nil {
+		return nil, foreign, nil
+	}
+	if ok, err := tx.CountReplay(ctx, f.Session.ID, now); err != nil || !ok {
+		return nil, rateLimited, cmp.Or(err, tooOften(f, now))
+	}
+	pair, err := s.tokens(f.Session, secret, f.Salt, f.Generation, now)
+	return pair, replayed, err
+}
+
+func tooOften(f *store.Family, now time.Time) error {
+	return &account.Error{
+		Code:       account.RateLimited,
+		Message:    "This session refreshes too often.",
+		RetryAfter: max(f.RefreshesSince.Add(time.Minute).Sub(now), time.Second),
+	}
 }
 
 // judge tells what a presented generation means when it could not be rotated. It changes nothing.
 func (s *Service) judge(f *store.Family, presented uint64, now time.Time) outcome {
 	since := now.Sub(f.GenerationAt)
 	parent := presented+1 == f.Generation
-	tooMany := f.RefreshesSince.After(now.Add(-time.Minute)) && f.Refreshes >= store.RefreshesPerMinute
+	tooMany := f.RefreshesSince.After(now.Add(-time.Minute)) && f.Refreshes >= account.RefreshesPerMinute
 	switch {
 	case !f.Live(now, s.IdleTTL):
 		return dead
@@ -137,7 +168,7 @@ func (s *Service) judge(f *store.Family, presented uint64, now time.Time) outcom
 	case presented < f.Generation && !(parent && since < s.Grace):
 		return reused
 	case tooMany:
-		return hurried
+		return rateLimited
 	case parent:
 		return replayed
 	}
@@ -153,18 +184,22 @@ func (s *Service) family(ctx context.Context, text string) (*store.Family, uint6
 	}
 	family, err := s.store.Family(ctx, account.IDOf(account.SessionKind, refresh.Session))
 	if account.Failed(err, account.NotFound) {
-		s.secret.Proves(refresh, nil)
+		s.secrets.Proves(refresh, nil)
 		return nil, 0, nil
 	}
-	if err != nil || !s.secret.Proves(refresh, family.Salt) {
+	if err != nil || !s.secrets.Proves(refresh, family.Salt) {
 		return nil, 0, err
+	}
+	// The previous secret, which may have leaked, makes no token for a generation that the current one computed.
+	if refresh.Generation == family.Generation && refresh.KeyID != family.KeyID {
+		return nil, 0, nil
 	}
 	return family, refresh.Generation, nil
 }
 
 func (s *Service) refuse(ctx context.Context, why outcome, session account.ID) error {
 	log := s.Log.InfoContext
-	if why == reused || why == backward || why == ahead {
+	if why == reused || why == backward || why == ahead || why == foreign {
 		log = s.Log.WarnContext
 	}
 	log(ctx, "refresh refused", "why", why, "session", session)
@@ -209,12 +244,12 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 		return err
 	}
 	if family != nil {
-		if err := s.store.Revoke(ctx, family.Session.ID, "sign_out", s.Now()); err != nil {
+		if err := s.store.Revoke(ctx, family.Session.ID, family.Session.UserID, "sign_out", s.Now()); err != nil {
 			return err
 		}
 	}
 	if from.Body != nil || caller.User == nil {
 		return caller.Err
 	}
-	return s.store.Revoke(ctx, caller.SessionID, "sign_out", s.Now())
+	return s.store.Revoke(ctx, caller.SessionID, caller.User.ID, "sign_out", s.Now())
 }

@@ -10,8 +10,11 @@ import (
 // Sessions returns a user's live sessions, newest use first; FORBIDDEN unless the caller may see the private half of the
 // account. Their ExpiresAt is when they end if they are not used again.
 func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user account.ID) ([]*account.Session, error) {
+	if err := caller.May(account.Member); err != nil {
+		return nil, err
+	}
 	if !caller.MaySee(user) {
-		return nil, caller.MayChange(user)
+		return nil, &account.Error{Code: account.Forbidden, Message: "Only its owner and staff may see this."}
 	}
 	now := s.Now()
 	sessions, err := s.store.LiveSessions(ctx, user, now, now.Add(-s.IdleTTL))
@@ -36,6 +39,9 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
 	}
+	if _, err := account.ParseID(string(id)); err != nil {
+		return nil, err
+	}
 	session, err := s.session(ctx, id)
 	if err != nil {
 		return nil, err
@@ -43,7 +49,7 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 	if err := caller.MayEnd(session); err != nil {
 		return nil, err
 	}
-	return &id, s.store.Revoke(ctx, id, "revoked", s.Now())
+	return &id, s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now())
 }
 
 // SignOutEverywhere ends the caller's sessions, but for the current one if that is to be kept, and returns how many

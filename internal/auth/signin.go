@@ -49,6 +49,7 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 	var user *account.User
 	var tokens *account.TokenPair
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		user = nil
 		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
 			return err
 		}
@@ -60,10 +61,13 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 		user, err = tx.User(ctx, found.UserID)
 		return err
 	})
-	if err == nil && tokens == nil {
-		err = refusal
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case tokens == nil:
+		return nil, nil, refusal
 	}
-	return user, tokens, err
+	return user, tokens, nil
 }
 
 // signIn begins a session for an active user whose epoch is still the given one, notes the time, and returns the first
@@ -86,26 +90,26 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, 
 	if ok, err := tx.SetLastLogin(ctx, user, epoch, now); err != nil || !ok {
 		return nil, err
 	}
-	if ok, err := tx.InsertSession(ctx, session, salt, s.secret.KeyID()); err != nil || !ok {
+	if ok, err := tx.InsertSession(ctx, session, salt, s.secrets.Current.KeyID()); err != nil || !ok {
 		return nil, err
 	}
 	if err := tx.RevokeSurplus(ctx, user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
-	pair, err := s.tokens(session, salt, 0, now)
+	pair, err := s.tokens(session, s.secrets.Current, salt, 0, now)
 	if err == nil {
 		pair.Delivery = delivery
 	}
 	return pair, err
 }
 
-// tokens returns the pair of a session's generation. Neither token outlives the session.
-func (s *Service) tokens(session account.Session, salt []byte, generation uint64, now time.Time) (*account.TokenPair, error) {
+// tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.
+func (s *Service) tokens(session account.Session, secret token.Secret, salt []byte, generation uint64, now time.Time) (*account.TokenPair, error) {
 	uuid, _ := session.ID.UUID()
-	refresh := s.secret.RefreshToken(uuid, salt, generation)
+	refresh := secret.RefreshToken(uuid, salt, generation)
 	end := s.end(session)
 	expires := earlier(now.Add(s.AccessTTL), end).Truncate(time.Second)
-	access, err := s.access.Issue(token.Claims{
+	access, err := s.keys.Load().access.Issue(token.Claims{
 		Subject:   string(session.UserID),
 		SessionID: string(session.ID),
 		ID:        string(account.NewID("token", now)),

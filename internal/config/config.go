@@ -16,15 +16,17 @@ type Config struct {
 	AppURL            string         // the single-page application's address, without a trailing slash
 	AllowedOrigins    []string       // origins that may send credentials, as a browser writes them (RFC 6454, section 6.2)
 	Secret            Secret         // 32 bytes or more; empty only with SQLite, when the caller makes one
+	SecretPrevious    Secret         // the secret before it, which is only accepted; empty when there is none
 	Mode              Mode           // what the server shows of itself, and what it insists on
 	AccessTokenTTL    time.Duration  // 1s to 15m; 1m or more in production
-	RefreshIdleTTL    time.Duration  // a session unused this long ends; more than 0
+	RefreshIdleTTL    time.Duration  // a session unused this long ends; more than 0, at most 8760h
 	SessionTTL        time.Duration  // a session ends after this, however busy; more than 0, at most 8760h
 	MaxSessions       int            // live ones a user may have; 1 to 1000
 	RefreshGrace      time.Duration  // how long a used refresh token may come again; 0 to 60s
 	PasswordMinLength int            // in Unicode code points; 8 to 64
 	Registration      Registration   // who may register
 	SigningAlg        string         // EdDSA, ES256, RS256 or HS256 (RFC 7518, section 3.1; RFC 8037, section 3.1)
+	SigningKeyMaxAge  time.Duration  // the next signing key is made when the newest is this old; at least 24h
 	LogFormat         string         // text, json, or empty: text on a terminal and json otherwise
 	LogLevel          slog.Level     // the least level that is logged
 	TrustedProxies    []netip.Prefix // peers whose X-Forwarded-For is believed; none by default

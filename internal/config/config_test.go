@@ -52,10 +52,12 @@ func TestDefaults(t *testing.T) {
 		AccessTokenTTL:    5 * time.Minute,
 		RefreshIdleTTL:    7 * 24 * time.Hour,
 		SessionTTL:        30 * 24 * time.Hour,
+		MaxSessions:       50,
 		RefreshGrace:      30 * time.Second,
 		PasswordMinLength: 8,
 		Registration:      Open,
 		SigningAlg:        "EdDSA",
+		SigningKeyMaxAge:  90 * 24 * time.Hour,
 		LogLevel:          slog.LevelInfo,
 	}
 	for name, env := range map[string][]string{
@@ -158,6 +160,9 @@ func TestValues(t *testing.T) {
 			with: []string{"LATCHKEY_DATABASE_URL=postgres://h/db"},
 			good: map[string]any{strings.Repeat("x", 32): strings.Repeat("x", 32)},
 			bad:  []string{strings.Repeat("x", 31), ""}},
+		{name: "SECRET_PREVIOUS", get: func(c Config) any { return c.SecretPrevious.Reveal() },
+			good: map[string]any{strings.Repeat("x", 32): strings.Repeat("x", 32), "": ""},
+			bad:  []string{strings.Repeat("x", 31), "x"}},
 		{name: "MODE", get: field("Mode"), with: []string{https},
 			good: map[string]any{"development": Development, "production": Production},
 			bad:  []string{"Production", "prod", "test"}},
@@ -168,8 +173,11 @@ func TestValues(t *testing.T) {
 			good: map[string]any{"1m": time.Minute, "15m": 15 * time.Minute},
 			bad:  []string{"59.999s", "1s", "15m1ns"}},
 		{name: "REFRESH_IDLE_TTL", get: field("RefreshIdleTTL"),
-			good: map[string]any{"1ns": time.Duration(1), "20000h": 20000 * time.Hour},
-			bad:  []string{"0", "-1ns", "7d", "9999999h"}},
+			good: map[string]any{"1ns": time.Duration(1), "8760h": 8760 * time.Hour},
+			bad:  []string{"0", "-1ns", "7d", "8760h1ns", "9999999h"}},
+		{name: "MAX_SESSIONS", get: field("MaxSessions"),
+			good: map[string]any{"1": 1, "1000": 1000},
+			bad:  []string{"0", "-1", "1001", "many"}},
 		{name: "SESSION_TTL", get: field("SessionTTL"),
 			good: map[string]any{"1ns": time.Duration(1), "8760h": 8760 * time.Hour},
 			bad:  []string{"0", "-1ns", "8760h1ns", "30d"}},
@@ -188,6 +196,9 @@ func TestValues(t *testing.T) {
 		{name: "SIGNING_ALG", get: field("SigningAlg"),
 			good: map[string]any{"EdDSA": "EdDSA", "ES256": "ES256", "RS256": "RS256", "HS256": "HS256"},
 			bad:  []string{"none", "eddsa", "HS512"}},
+		{name: "SIGNING_KEY_MAX_AGE", get: field("SigningKeyMaxAge"),
+			good: map[string]any{"24h": 24 * time.Hour, "20000h": 20000 * time.Hour},
+			bad:  []string{"23h59m59s", "0", "-24h", "90d"}},
 		{name: "LOG_FORMAT", get: field("LogFormat"),
 			good: map[string]any{"text": "text", "json": "json", "": ""},
 			bad:  []string{"JSON", "logfmt"}},
@@ -325,7 +336,7 @@ func TestEverySettingIsAFlagAndAVariable(t *testing.T) {
 		value := s.value
 		if s.value == "" {
 			value = map[string]string{
-				"ALLOWED_ORIGINS": "http://localhost", "SECRET": secret, "LOG_FORMAT": "json", "TRUSTED_PROXIES": "::1",
+				"ALLOWED_ORIGINS": "http://localhost", "SECRET": secret, "SECRET_PREVIOUS": secret, "LOG_FORMAT": "json", "TRUSTED_PROXIES": "::1",
 			}[s.name]
 		}
 		byFlag, byVariable := read(t, []string{flagOf(s.name), value}), read(t, nil, variableOf(s.name)+"="+value)
@@ -391,7 +402,7 @@ func TestFileSecrets(t *testing.T) {
 			t.Errorf("got %q", problems)
 		}
 	}
-	for _, name := range []string{"SECRET", "DATABASE_URL"} {
+	for _, name := range []string{"SECRET", "SECRET_PREVIOUS", "DATABASE_URL"} {
 		problems := refused(t, nil, variableOf(name)+"="+secret, variableOf(name)+"_FILE="+file)
 		if len(problems) != 1 || !strings.Contains(problems[0], "cannot be set together with "+variableOf(name)+"_FILE") {
 			t.Errorf("got %q", problems)
@@ -407,7 +418,7 @@ func write(t *testing.T, file, content string) {
 }
 
 func TestSecretsAreUnprintable(t *testing.T) {
-	c := read(t, nil, "LATCHKEY_SECRET="+secret,
+	c := read(t, nil, "LATCHKEY_SECRET="+secret, "LATCHKEY_SECRET_PREVIOUS="+secret,
 		"LATCHKEY_DATABASE_URL=postgres://app:"+secret+"@h1:1,h2:2/db?password="+secret)
 	if c.Secret.Reveal() != secret || strings.Count(c.DatabaseURL.Reveal(), secret) != 2 {
 		t.Fatal("Reveal does not give the value")
@@ -491,6 +502,7 @@ var update = flag.Bool("update", false, "write docs/settings.md anew")
 // TestDocument keeps docs/settings.md equal to the table of settings.
 func TestDocument(t *testing.T) {
 	var text strings.Builder
+	text.WriteString("# Settings\n\nEach setting is an environment variable and a flag: `LATCHKEY_SESSION_TTL` is `--session-ttl` too, and the flag\nwins. An empty value counts as not set. All problems are told at once, by name, and the server does not start.\n\n")
 	text.WriteString("| variable | default | meaning |\n|---|---|---|\n")
 	for _, s := range settings {
 		name, value := "`"+variableOf(s.name)+"`", s.unset

@@ -42,7 +42,7 @@ var settings = []setting{
 		parse: func(c *Config, text string) (err error) { c.PublicURL, err = parseURL(text); return err },
 	}, {
 		name: "APP_URL", value: "http://localhost:5173",
-		help:  "The single-page application: base of the links it serves.",
+		help:  "The single-page application; its origin may call unless LATCHKEY_ALLOWED_ORIGINS says otherwise.",
 		parse: func(c *Config, text string) (err error) { c.AppURL, err = parseURL(text); return err },
 	}, {
 		name: "ALLOWED_ORIGINS", unset: "the origin of LATCHKEY_APP_URL",
@@ -52,6 +52,10 @@ var settings = []setting{
 		name: "SECRET", unset: "made beside SQLite", secret: true,
 		help:  "32 bytes or more, from which all keys are derived; required with PostgreSQL.",
 		parse: func(c *Config, text string) error { c.Secret = secretOf(text); return checkSecret(text) },
+	}, {
+		name: "SECRET_PREVIOUS", unset: "none", secret: true,
+		help:  "The secret before a change: accepted, but nothing is made with it.",
+		parse: func(c *Config, text string) error { c.SecretPrevious = secretOf(text); return checkSecret(text) },
 	}, {
 		name: "MODE", value: string(Development),
 		help:  "development or production (no explorer, no introspection, https, Secure cookies).",
@@ -63,9 +67,9 @@ var settings = []setting{
 			"must be 1m to 15m; from 1s in development"),
 	}, {
 		name: "REFRESH_IDLE_TTL", value: "168h",
-		help: "A session unused this long ends.",
-		parse: duration(func(c *Config) *time.Duration { return &c.RefreshIdleTTL }, 1, math.MaxInt64,
-			"must be more than 0"),
+		help: "A session unused this long ends; at most 8760h.",
+		parse: duration(func(c *Config) *time.Duration { return &c.RefreshIdleTTL }, 1, 8760*time.Hour,
+			"must be more than 0 and at most 8760h"),
 	}, {
 		name: "SESSION_TTL", value: "720h",
 		help: "A session ends after this, however busy; at most 8760h.",
@@ -96,6 +100,11 @@ var settings = []setting{
 		name: "SIGNING_ALG", value: "EdDSA",
 		help:  "How access tokens are signed: EdDSA, ES256, RS256 or HS256 (which publishes no key).",
 		parse: oneOf(func(c *Config) *string { return &c.SigningAlg }, "EdDSA", "ES256", "RS256", "HS256"),
+	}, {
+		name: "SIGNING_KEY_MAX_AGE", value: "2160h",
+		help: "The next signing key is made when the newest is this old; at least 24h.",
+		parse: duration(func(c *Config) *time.Duration { return &c.SigningKeyMaxAge }, 24*time.Hour, math.MaxInt64,
+			"must be 24h or more"),
 	}, {
 		name: "LOG_FORMAT", unset: "text on a terminal, else json",
 		help:  "text or json.",

@@ -12,6 +12,7 @@ type SigningKey struct {
 	Number    int64 // 1, 2, 3 … for each algorithm; two nodes cannot both add the same
 	Sealed    []byte
 	CreatedAt time.Time
+	SignsFrom time.Time // nobody signs with it before
 }
 
 // SigningKeys returns all keys, oldest first.
@@ -22,18 +23,45 @@ func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 		Number    int64  `db:"number"`
 		Sealed    []byte `db:"sealed"`
 		CreatedAt int64  `db:"created_at"`
+		SignsFrom int64  `db:"signs_from"`
 	}
-	err := s.all(ctx, &rows, `SELECT kid, alg, number, sealed, created_at FROM signing_keys ORDER BY created_at, kid`)
+	err := s.all(ctx, &rows, `SELECT kid, alg, number, sealed, created_at, signs_from FROM signing_keys
+		ORDER BY created_at, number, kid`)
 	keys := make([]SigningKey, len(rows))
 	for i, r := range rows {
-		keys[i] = SigningKey{r.KID, r.Alg, r.Number, r.Sealed, moment(r.CreatedAt)}
+		keys[i] = SigningKey{r.KID, r.Alg, r.Number, r.Sealed, moment(r.CreatedAt), moment(r.SignsFrom)}
 	}
 	return keys, err
 }
 
 // InsertSigningKey adds a key unless its algorithm has one of this number already.
 func (s *Store) InsertSigningKey(ctx context.Context, k SigningKey) error {
-	_, err := s.change(ctx, `INSERT INTO signing_keys (kid, alg, number, sealed, created_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (alg, number) DO NOTHING`, k.ID, k.Alg, k.Number, k.Sealed, micros(k.CreatedAt))
+	_, err := s.change(ctx, `INSERT INTO signing_keys (kid, alg, number, sealed, created_at, signs_from)
+		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (alg, number) DO NOTHING`,
+		k.ID, k.Alg, k.Number, k.Sealed, micros(k.CreatedAt), micros(k.SignsFrom))
 	return err
+}
+
+// ResealSigningKey replaces the sealed form of a key, unless somebody else has done so since it was read.
+func (s *Store) ResealSigningKey(ctx context.Context, kid string, from, to []byte) error {
+	_, err := s.change(ctx, `UPDATE signing_keys SET sealed = ? WHERE kid = ? AND sealed = ?`, to, kid, from)
+	return err
+}
+
+// HastenSigningKey lets a key sign from a time on, if that is sooner than it would.
+func (s *Store) HastenSigningKey(ctx context.Context, kid string, from time.Time) error {
+	_, err := s.change(ctx, `UPDATE signing_keys SET signs_from = ? WHERE kid = ? AND signs_from > ?`,
+		micros(from), kid, micros(from))
+	return err
+}
+
+// DeleteSigningKey removes a key.
+func (s *Store) DeleteSigningKey(ctx context.Context, kid string) error {
+	_, err := s.change(ctx, `DELETE FROM signing_keys WHERE kid = ?`, kid)
+	return err
+}
+
+// DeleteSigningKeysBefore removes the keys that began to sign before a time, and returns how many.
+func (s *Store) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (removed int64, err error) {
+	return s.change(ctx, `DELETE FROM signing_keys WHERE signs_from < ?`, micros(t))
 }

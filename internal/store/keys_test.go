@@ -11,7 +11,7 @@ import (
 
 func addKey(t *testing.T, s *Store, kid, alg string, number int64) error {
 	t.Helper()
-	return s.InsertSigningKey(t.Context(), SigningKey{kid, alg, number, []byte(kid), noon})
+	return s.InsertSigningKey(t.Context(), SigningKey{kid, alg, number, []byte(kid), noon, noon})
 }
 
 func TestTheFirstKeyIsMadeOnce(t *testing.T) {
@@ -27,7 +27,7 @@ func TestTheFirstKeyIsMadeOnce(t *testing.T) {
 func TestKeysComeOldestFirst(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		newest := SigningKey{"a", "EdDSA", 2, []byte{0, 1, 0xff}, noon.Add(time.Microsecond)}
+		newest := SigningKey{"a", "EdDSA", 2, []byte{0, 1, 0xff}, noon.Add(time.Microsecond), noon.Add(time.Minute)}
 		must(t, s.InsertSigningKey(ctx, newest))
 		must(t, addKey(t, s, "c", "EdDSA", 1))
 		must(t, addKey(t, s, "b", "RS256", 1))

@@ -56,6 +56,13 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 	return taken, nil
 }
 
+// Empty tells whether the database holds no tables at all.
+func (s *Store) Empty(ctx context.Context) (bool, error) {
+	var tables []string
+	err := s.all(ctx, &tables, s.dialect.tables)
+	return len(tables) == 0, err
+}
+
 // migrations returns the steps for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
 func (s *Store) migrations() ([]migration, error) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")

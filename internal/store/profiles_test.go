@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -104,11 +105,20 @@ func sameName(t *testing.T, s *Store, user account.ID) {
 	}
 }
 
+// rename calls SetUsername for a user whose epoch is still the first.
+func rename(ctx context.Context, tx *Store, id account.ID, username string) error {
+	ok, err := tx.SetUsername(ctx, id, 0, username)
+	if err == nil && !ok {
+		err = errors.New("not renamed")
+	}
+	return err
+}
+
 func TestARenamedUserRenamesTheProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
-		must(t, s.InTx(ctx, func(tx *Store) error { return tx.SetUsername(ctx, mario.ID, "JUMPMAN") }))
+		must(t, s.InTx(ctx, func(tx *Store) error { return rename(ctx, tx, mario.ID, "JUMPMAN") }))
 		sameName(t, s, mario.ID)
 		sameName(t, s, luigi.ID)
 		if found := must1(s.Profile(ctx, mario.Profile.ID))(t); found.Username != "JUMPMAN" {
@@ -129,7 +139,7 @@ func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
 					if i == 0 {
 						return tx.InsertProfile(ctx, mario.Profile)
 					}
-					return tx.SetUsername(ctx, mario.ID, fmt.Sprint("mario", round))
+					return rename(ctx, tx, mario.ID, fmt.Sprint("mario", round))
 				})
 			})...))
 			sameName(t, s, mario.ID)
@@ -145,7 +155,7 @@ func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
 		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
 		made := make(chan error, 1)
 		must(t, s.InTx(ctx, func(tx *Store) error {
-			if err := tx.SetUsername(ctx, mario.ID, "jumpman"); err != nil {
+			if err := rename(ctx, tx, mario.ID, "jumpman"); err != nil {
 				return err
 			}
 			go func() {

@@ -19,16 +19,17 @@ type Family struct {
 	RefreshesSince time.Time
 }
 
-// RefreshesPerMinute is how often one session may refresh.
-const RefreshesPerMinute = 60
-
 const minAuthTime = `COALESCE((SELECT value FROM settings WHERE name = 'min_auth_time'), 0)`
 
-const sessionColumns = `id, user_id, user_epoch, created_at, last_used_at, expires_at, revoked_at, device_name, user_agent, ip_last`
+// live says which sessions of a user live, in a query on sessions; its arguments are now and idleCut.
+const live = `revoked_at IS NULL AND expires_at > ? AND last_used_at > ? AND created_at >= ` + minAuthTime + `
+	AND user_epoch = (SELECT epoch FROM users WHERE id = sessions.user_id AND status = 'ACTIVE')`
+
+const sessionColumns = `s.id, s.user_epoch, s.created_at, s.last_used_at, s.expires_at, s.revoked_at, s.device_name,
+	s.user_agent, s.ip_last`
 
 type sessionRow struct {
 	ID         account.ID `db:"id"`
-	UserID     account.ID `db:"user_id"`
 	UserEpoch  int64      `db:"user_epoch"`
 	CreatedAt  int64      `db:"created_at"`
 	LastUsedAt int64      `db:"last_used_at"`
@@ -39,10 +40,10 @@ type sessionRow struct {
 	IPLast     string     `db:"ip_last"`
 }
 
-func (r *sessionRow) session() *account.Session {
-	return &account.Session{
+func (r *sessionRow) session(user account.ID) account.Session {
+	return account.Session{
 		ID:         r.ID,
-		UserID:     r.UserID,
+		UserID:     user,
 		UserEpoch:  r.UserEpoch,
 		DeviceName: r.DeviceName,
 		UserAgent:  r.UserAgent,
@@ -54,29 +55,20 @@ func (r *sessionRow) session() *account.Session {
 	}
 }
 
-const familyQuery = `SELECT s.id, s.user_epoch, s.salt, s.key_id, s.generation, s.generation_at, s.created_at, s.last_used_at,
-	s.expires_at, s.revoked_at, s.refreshes, s.refreshes_since, s.device_name, s.user_agent, s.ip_last, u.epoch,
-	` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
+const familyQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.generation, s.generation_at, s.refreshes,
+	s.refreshes_since, u.epoch, ` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
 	FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN profiles p ON p.user_id = u.id WHERE s.id = ?`
 
 type familyRow struct {
-	ID             account.ID `db:"id"`
-	UserEpoch      int64      `db:"user_epoch"`
-	Salt           []byte     `db:"salt"`
-	KeyID          byte       `db:"key_id"`
-	Generation     uint64     `db:"generation"`
-	GenerationAt   int64      `db:"generation_at"`
-	CreatedAt      int64      `db:"created_at"`
-	LastUsedAt     int64      `db:"last_used_at"`
-	ExpiresAt      int64      `db:"expires_at"`
-	RevokedAt      *int64     `db:"revoked_at"`
-	Refreshes      int64      `db:"refreshes"`
-	RefreshesSince int64      `db:"refreshes_since"`
-	DeviceName     string     `db:"device_name"`
-	UserAgent      string     `db:"user_agent"`
-	IPLast         string     `db:"ip_last"`
-	Epoch          int64      `db:"epoch"`
-	MinAuthTime    int64      `db:"min_auth_time"`
+	sessionRow
+	Salt           []byte `db:"salt"`
+	KeyID          byte   `db:"key_id"`
+	Generation     uint64 `db:"generation"`
+	GenerationAt   int64  `db:"generation_at"`
+	Refreshes      int64  `db:"refreshes"`
+	RefreshesSince int64  `db:"refreshes_since"`
+	Epoch          int64  `db:"epoch"`
+	MinAuthTime    int64  `db:"min_auth_time"`
 	userRow
 }
 
@@ -90,18 +82,7 @@ func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
 	user := row.user()
 	return &Family{
 		Standing: account.Standing{
-			Session: account.Session{
-				ID:         row.ID,
-				UserID:     user.ID,
-				UserEpoch:  row.UserEpoch,
-				DeviceName: row.DeviceName,
-				UserAgent:  row.UserAgent,
-				IPAddress:  row.IPLast,
-				CreatedAt:  moment(row.CreatedAt),
-				LastUsedAt: moment(row.LastUsedAt),
-				ExpiresAt:  moment(row.ExpiresAt),
-				RevokedAt:  momentOrNil(row.RevokedAt),
-			},
+			Session:     row.session(user.ID),
 			Epoch:       row.Epoch,
 			Status:      user.Status,
 			MinAuthTime: moment(row.MinAuthTime),
@@ -133,15 +114,17 @@ func (s *Store) InsertSession(ctx context.Context, session account.Session, salt
 const counting = `refreshes = CASE WHEN refreshes_since > ? THEN refreshes + 1 ELSE 1 END,
 	refreshes_since = CASE WHEN refreshes_since > ? THEN refreshes_since ELSE ? END`
 
-// Rotate moves a live session from generation to the next; ok is false, and nothing changes, when the session is dead,
-// at another generation, or refreshed too often.
-func (s *Store) Rotate(ctx context.Context, id account.ID, generation uint64, now, idleCut time.Time, ip string) (ok bool, err error) {
+// Rotate moves a live session from generation to the next, which is computed with the secret keyID; ok is false, and
+// nothing changes, when the session is dead, at another generation, or refreshed too often.
+func (s *Store) Rotate(
+	ctx context.Context, id account.ID, generation uint64, now, idleCut time.Time, ip string, keyID byte,
+) (ok bool, err error) {
 	at, minuteAgo := micros(now), micros(now.Add(-time.Minute))
-	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, generation_at = ?, last_used_at = ?, ip_last = ?, `+counting+`
-		WHERE id = ? AND generation = ? AND revoked_at IS NULL AND expires_at > ? AND last_used_at > ?
-		AND created_at >= `+minAuthTime+` AND (refreshes_since <= ? OR refreshes < ?)
-		AND EXISTS (SELECT 1 FROM users u WHERE u.id = sessions.user_id AND u.epoch = sessions.user_epoch AND u.status = 'ACTIVE')`,
-		at, at, ip, minuteAgo, minuteAgo, at, id, int64(generation), at, micros(idleCut), minuteAgo, RefreshesPerMinute)
+	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, key_id = ?, generation_at = ?,
+		last_used_at = ?, ip_last = ?, `+counting+`
+		WHERE id = ? AND generation = ? AND `+live+` AND (refreshes_since <= ? OR refreshes < ?)`,
+		keyID, at, at, ip, minuteAgo, minuteAgo, at, id, int64(generation), at, micros(idleCut),
+		minuteAgo, account.RefreshesPerMinute)
 	return rows == 1, err
 }
 
@@ -151,37 +134,35 @@ func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) (
 	minuteAgo := micros(now.Add(-time.Minute))
 	rows, err := s.change(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+counting+`
 		WHERE id = ? AND (refreshes_since <= ? OR refreshes < ?)`,
-		minuteAgo, minuteAgo, micros(now), id, minuteAgo, RefreshesPerMinute)
+		minuteAgo, minuteAgo, micros(now), id, minuteAgo, account.RefreshesPerMinute)
 	return rows == 1, err
 }
 
-// Replace ends a session that a new one takes the place of, and returns the name of its device; ok is false when it has
-// ended already.
-func (s *Store) Replace(ctx context.Context, id account.ID, now time.Time) (device string, ok bool, err error) {
+// Replace ends a user's session that a new one takes the place of, and returns the name of its device; ok is false when
+// it has ended already.
+func (s *Store) Replace(ctx context.Context, id, user account.ID, now time.Time) (device string, ok bool, err error) {
 	ok, err = s.changeOne(ctx, &device, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'replaced'
-		WHERE id = ? AND revoked_at IS NULL RETURNING device_name`, micros(now), id)
+		WHERE id = ? AND user_id = ? AND revoked_at IS NULL RETURNING device_name`, micros(now), id, user)
 	return device, ok, err
 }
 
-// Revoke ends a session, if it has not ended yet, for a reason that operators read.
-func (s *Store) Revoke(ctx context.Context, id account.ID, reason string, now time.Time) error {
-	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at IS NULL`,
-		micros(now), reason, id)
+// Revoke ends a user's session, if it has not ended yet, for a reason that operators read.
+func (s *Store) Revoke(ctx context.Context, id, user account.ID, reason string, now time.Time) error {
+	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
+		WHERE id = ? AND user_id = ? AND revoked_at IS NULL`, micros(now), reason, id, user)
 	return err
 }
-
-// live says which sessions of a user live, in a query on sessions; its arguments are now and idleCut.
-const live = `revoked_at IS NULL AND expires_at > ? AND last_used_at > ? AND created_at >= ` + minAuthTime + `
-	AND user_epoch = (SELECT epoch FROM users WHERE id = sessions.user_id AND status = 'ACTIVE')`
 
 // LiveSessions returns a user's live sessions, newest use first.
 func (s *Store) LiveSessions(ctx context.Context, user account.ID, now, idleCut time.Time) ([]*account.Session, error) {
 	var rows []sessionRow
-	err := s.all(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions WHERE user_id = ? AND `+live+`
-		ORDER BY last_used_at DESC, id DESC`, user, micros(now), micros(idleCut))
+	err := s.all(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions s
+		WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND `+live+`) ORDER BY last_used_at DESC, id DESC`,
+		user, micros(now), micros(idleCut))
 	sessions := make([]*account.Session, len(rows))
 	for i := range rows {
-		sessions[i] = rows[i].session()
+		session := rows[i].session(user)
+		sessions[i] = &session
 	}
 	return sessions, err
 }
@@ -218,8 +199,22 @@ func (s *Store) RevokeAll(ctx context.Context, user, kept account.ID, now, idleC
 	return int(rows), s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
 }
 
+// Cut ends all sessions begun before a time, and returns the time before which they are over now: a later one if that
+// was set before.
+func (s *Store) Cut(ctx context.Context, before time.Time) (cut time.Time, err error) {
+	if _, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value < excluded.value`,
+		micros(before)); err != nil {
+		return cut, err
+	}
+	var at int64
+	err = s.one(ctx, &at, `SELECT `+minAuthTime)
+	return moment(at), err
+}
+
 // DeleteUnused removes at most limit sessions that have not been used since a time, and returns how many it removed.
 func (s *Store) DeleteUnused(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
-	return s.change(ctx, `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE last_used_at <= ? LIMIT ?)`,
-		micros(since), limit)
+	at := micros(since) // twice, for a session may be used while its row is awaited
+	return s.change(ctx, `DELETE FROM sessions WHERE last_used_at <= ?
+		AND id IN (SELECT id FROM sessions WHERE last_used_at <= ? LIMIT ?)`, at, at, limit)
 }

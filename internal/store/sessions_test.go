@@ -137,7 +137,7 @@ func TestRotateGuards(t *testing.T) {
 			if live := before.Live(test.now, idle); live != test.live {
 				t.Errorf("%s: live is %t", name, live)
 			}
-			ok, err := s.Rotate(ctx, session.ID, test.generation, test.now, test.now.Add(-idle), ip)
+			ok, err := s.Rotate(ctx, session.ID, test.generation, test.now, test.now.Add(-idle), ip, 7)
 			if err != nil || ok != test.ok {
 				t.Errorf("%s: %t %v", name, ok, err)
 			}
@@ -156,7 +156,7 @@ func TestRotateGuards(t *testing.T) {
 			execute(t, s, `DELETE FROM users`)
 			execute(t, s, `DELETE FROM settings`)
 		}
-		if ok, err := s.Rotate(ctx, account.NewID(account.SessionKind, noon), 0, soon, soon.Add(-idle), ip); ok || err != nil {
+		if ok, err := s.Rotate(ctx, account.NewID(account.SessionKind, noon), 0, soon, soon.Add(-idle), ip, 7); ok || err != nil {
 			t.Errorf("nobody's session: %t %v", ok, err)
 		}
 	})
@@ -185,13 +185,13 @@ func TestRotateSixtyTimesAMinute(t *testing.T) {
 		generation := uint64(0)
 		rotate := func(now time.Time) bool {
 			t.Helper()
-			ok := must1(s.Rotate(ctx, session.ID, generation, now, now.Add(-idle), ""))(t)
+			ok := must1(s.Rotate(ctx, session.ID, generation, now, now.Add(-idle), "", 7))(t)
 			if ok {
 				generation++
 			}
 			return ok
 		}
-		must(t, s.CountReplay(ctx, session.ID, noon)) // which counts as well
+		must1(s.CountReplay(ctx, session.ID, noon))(t) // which counts as well
 		for i := range 59 {
 			if !rotate(noon.Add(time.Duration(i) * time.Second)) {
 				t.Fatalf("refused after %d", i)
@@ -199,6 +199,9 @@ func TestRotateSixtyTimesAMinute(t *testing.T) {
 		}
 		if rotate(noon.Add(time.Minute - time.Microsecond)) {
 			t.Error("a 61st within the minute")
+		}
+		if must1(s.CountReplay(ctx, session.ID, noon.Add(time.Minute-time.Microsecond)))(t) {
+			t.Error("a 61st within the minute, as a replay")
 		}
 		if !rotate(noon.Add(time.Minute)) {
 			t.Error("refused in the next minute")
@@ -215,7 +218,7 @@ func TestOneOfManyRotationsWins(t *testing.T) {
 		for generation := range uint64(5) {
 			won := make([]bool, 32)
 			must(t, errors.Join(together(len(won), func(i int) (err error) {
-				won[i], err = s.Rotate(t.Context(), session.ID, generation, noon, noon.Add(-idle), "")
+				won[i], err = s.Rotate(t.Context(), session.ID, generation, noon, noon.Add(-idle), "", 7)
 				return err
 			})...))
 			winners := slices.DeleteFunc(won, func(ok bool) bool { return !ok })
@@ -231,8 +234,9 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 		ctx := t.Context()
 		mario := join(t, s, "mario")
 		session, other := signIn(t, s, mario), signIn(t, s, mario)
-		must(t, s.Revoke(ctx, session.ID, "sign_out", noon))
-		must(t, s.Revoke(ctx, session.ID, "refresh_reuse", noon.Add(time.Hour)))
+		must(t, s.Revoke(ctx, session.ID, account.NewID(account.UserKind, noon), "not_theirs", noon))
+		must(t, s.Revoke(ctx, session.ID, mario.ID, "sign_out", noon))
+		must(t, s.Revoke(ctx, session.ID, mario.ID, "refresh_reuse", noon.Add(time.Hour)))
 		if f := must1(s.Family(ctx, session.ID))(t); f.Session.RevokedAt == nil || !f.Session.RevokedAt.Equal(noon) {
 			t.Error("revoked at", f.Session.RevokedAt)
 		}

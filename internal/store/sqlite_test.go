@@ -116,8 +116,8 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 		t.Helper()
 		must1(other.ExecContext(context.Background(), statement))(t)
 	}
-	rename := func() error {
-		return s.InTx(t.Context(), func(tx *Store) error { return tx.SetUsername(t.Context(), user.ID, "luigi") })
+	toLuigi := func() error {
+		return s.InTx(t.Context(), func(tx *Store) error { return rename(t.Context(), tx, user.ID, "luigi") })
 	}
 
 	lock(`BEGIN IMMEDIATE`)
@@ -126,7 +126,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	errs := together(3, func(i int) error {
 		switch i {
 		case 0:
-			return rename()
+			return toLuigi()
 		case 1:
 			return s.SetName(t.Context(), user.ID, "Mario")
 		}
@@ -144,7 +144,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	}
 
 	waiting := make(chan error, 1)
-	go func() { waiting <- rename() }()
+	go func() { waiting <- toLuigi() }()
 	lock(`ROLLBACK`)
 	if err := <-waiting; err != nil {
 		t.Error("after the lock is gone:", err)

@@ -67,15 +67,13 @@ func (s *Store) Close() error {
 
 // Ping returns nil when the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.retrying(ctx, func() error {
-		var one int
-		return s.one(ctx, &one, `SELECT 1`)
-	})
+	var one int
+	return s.one(ctx, &one, `SELECT 1`)
 }
 
 // InTx runs f in one transaction: all that f does through tx happens, or, if f fails, nothing. It runs f again, a few
-// times, when the database says that concurrent work got in the way; so f must not change anything else. It gives up
-// after five seconds.
+// times, when the database says that concurrent work got in the way; so f must start from nothing each time, and change
+// nothing else. It gives up after five seconds.
 func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -99,9 +97,13 @@ func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
 	})
 }
 
-const tries = 5
+// Many callers may want one row at once, and where transactions are serializable all but one of them fail each time.
+const (
+	tries = 25
+	pause = 200 * time.Millisecond // at most
+)
 
-// retrying calls f until it succeeds or fails for good, at most five times, with growing, random pauses between.
+// retrying calls f until it succeeds, fails for good, or has been tried often enough, with growing, random pauses.
 func (s *Store) retrying(ctx context.Context, f func() error) error {
 	for try := 1; ; try++ {
 		err := f()
@@ -111,7 +113,7 @@ func (s *Store) retrying(ctx context.Context, f func() error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(time.Duration(try*try) * 10 * time.Millisecond)):
+		case <-time.After(rand.N(min(time.Duration(try)*10*time.Millisecond, pause))):
 		}
 	}
 }

@@ -202,7 +202,7 @@ func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
 
 		count = 0
 		err := s.InTx(ctx, func(tx *Store) error { count++; return conflict(t, tx) })
-		if count != 5 || err == nil || errors.As(err, new(*account.Error)) {
+		if count != tries || err == nil || errors.As(err, new(*account.Error)) {
 			t.Errorf("gave up after %d tries with %v", count, err)
 		}
 

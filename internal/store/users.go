@@ -10,15 +10,12 @@ import (
 // Credentials are what a password is checked against.
 type Credentials struct {
 	UserID       account.ID     `db:"id"`
-	Username     string         `db:"username"`
-	Email        *string        `db:"email"`
-	Name         string         `db:"name"`
 	Status       account.Status `db:"status"`
 	Epoch        int64          `db:"epoch"`
 	PasswordHash string         `db:"password_hash"`
 }
 
-const credentials = `SELECT id, username, email, name, status, epoch, password_hash FROM users WHERE `
+const credentials = `SELECT id, status, epoch, password_hash FROM users WHERE `
 
 // CredentialsByName returns the credentials of the user whose username or e-mail address has the canonical form; an
 // empty key matches nobody. NOT_FOUND when there is none.
@@ -109,10 +106,10 @@ func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, no
 	return rows == 1, err
 }
 
-// DeleteUser removes a user with all that is theirs, unless their password has changed since the hash was read: ok
-// tells.
-func (s *Store) DeleteUser(ctx context.Context, id account.ID, hash string) (ok bool, err error) {
-	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND password_hash = ?`, id, hash)
+// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs; ok is false when the user
+// has changed meanwhile.
+func (s *Store) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bool, err error) {
+	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
 	return rows == 1, err
 }
 

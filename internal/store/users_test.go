@@ -28,7 +28,9 @@ func TestUsersAreFound(t *testing.T) {
 		user, email := person("Mario"), "Mario@Example.com"
 		user.Email, user.EmailVerified, user.Name, user.Role = &email, true, "Mario Rossi", account.Staff
 		must(t, s.InsertUser(ctx, user, "hash"))
-		must(t, s.SetLastLogin(ctx, user.ID, noon.Add(time.Microsecond)))
+		if ok, err := s.SetLastLogin(ctx, user.ID, 0, noon.Add(time.Microsecond)); !ok || err != nil {
+			t.Fatalf("time not noted: %t %v", ok, err)
+		}
 		found := must1(s.User(ctx, user.ID))(t)
 		if *found.Email != email || !found.LastLoginAt.Equal(noon.Add(time.Microsecond)) {
 			t.Errorf("found %+v", found)
@@ -44,23 +46,20 @@ func TestUsersAreFound(t *testing.T) {
 			t.Errorf("credentials are %+v", byName)
 		}
 		for _, c := range []Credentials{byEmail, byID} {
-			c.Email, byName.Email = nil, nil
 			if c != byName {
 				t.Errorf("credentials are %+v and %+v", c, byName)
 			}
 		}
 		nobody := account.NewID(account.UserKind, noon)
 		for what, err := range map[string]error{
-			"name":          ignore(s.CredentialsByName(ctx, "luigi", "")),
-			"typed name":    ignore(s.CredentialsByName(ctx, "Mario", "")),
-			"e-mail":        ignore(s.CredentialsByName(ctx, "", "luigi@example.com")),
-			"name as mail":  ignore(s.CredentialsByName(ctx, "", "mario")),
-			"empty":         ignore(s.CredentialsByName(ctx, "", "")),
-			"id":            ignore(s.CredentialsByID(ctx, nobody)),
-			"user":          ignore(s.User(ctx, nobody)),
-			"set name":      s.SetName(ctx, nobody, "Luigi"),
-			"set username":  s.SetUsername(ctx, nobody, "luigi"),
-			"set last time": s.SetLastLogin(ctx, nobody, noon),
+			"name":         ignore(s.CredentialsByName(ctx, "luigi", "")),
+			"typed name":   ignore(s.CredentialsByName(ctx, "Mario", "")),
+			"e-mail":       ignore(s.CredentialsByName(ctx, "", "luigi@example.com")),
+			"name as mail": ignore(s.CredentialsByName(ctx, "", "mario")),
+			"empty":        ignore(s.CredentialsByName(ctx, "", "")),
+			"id":           ignore(s.CredentialsByID(ctx, nobody)),
+			"user":         ignore(s.User(ctx, nobody)),
+			"set name":     s.SetName(ctx, nobody, "Luigi"),
 		} {
 			if !account.Failed(err, account.NotFound) {
 				t.Errorf("%s of nobody: %v", what, err)
@@ -87,8 +86,8 @@ func TestNamesAreUniqueInCanonicalForm(t *testing.T) {
 		}
 		must(t, s.InsertUser(ctx, person("jose"), "hash"))
 		must(t, s.InsertUser(ctx, person("without"), "hash")) // neither has an address, and they are not the same
-		taken(t, s.InTx(ctx, func(tx *Store) error { return tx.SetUsername(ctx, mario.ID, "JOSE") }), "username")
-		must(t, s.InTx(ctx, func(tx *Store) error { return tx.SetUsername(ctx, mario.ID, "JOSÉ") }))
+		taken(t, s.InTx(ctx, func(tx *Store) error { return rename(ctx, tx, mario.ID, "JOSE") }), "username")
+		must(t, s.InTx(ctx, func(tx *Store) error { return rename(ctx, tx, mario.ID, "JOSÉ") }))
 
 		for _, test := range []struct {
 			usernameKey, emailKey string
@@ -134,10 +133,10 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 		signIn(t, s, mario)
 		signIn(t, s, mario)
 		session := signIn(t, s, luigi)
-		if ok, err := s.DeleteUser(ctx, mario.ID, "another hash"); ok || err != nil {
-			t.Fatalf("deleted after the password changed: %t %v", ok, err)
+		if ok, err := s.DeleteUser(ctx, mario.ID, 1); ok || err != nil {
+			t.Fatalf("deleted at another epoch: %t %v", ok, err)
 		}
-		if ok, err := s.DeleteUser(ctx, mario.ID, "hash"); !ok || err != nil {
+		if ok, err := s.DeleteUser(ctx, mario.ID, 0); !ok || err != nil {
 			t.Fatalf("not deleted: %t %v", ok, err)
 		}
 		for _, table := range []string{"users", "profiles", "sessions"} {
@@ -148,10 +147,35 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 		if _, err := s.Family(ctx, session.ID); err != nil {
 			t.Error("somebody else's session:", err)
 		}
-		if ok, err := s.DeleteUser(ctx, mario.ID, "hash"); ok || err != nil {
+		if ok, err := s.DeleteUser(ctx, mario.ID, 0); ok || err != nil {
 			t.Errorf("deleted again: %t %v", ok, err)
 		}
 		join(t, s, "Mario")
+	})
+}
+
+func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		mario := join(t, s, "mario")
+		nobody := account.NewID(account.UserKind, noon)
+		for _, change := range []struct {
+			id    account.ID
+			epoch int64
+			want  bool
+		}{{nobody, 0, false}, {mario.ID, 1, false}, {mario.ID, 0, true}} {
+			if ok := must1(s.SetLastLogin(ctx, change.id, change.epoch, noon))(t); ok != change.want {
+				t.Errorf("time noted: %t", ok)
+			}
+			if ok := must1(s.SetUsername(ctx, change.id, change.epoch, "jumpman"))(t); ok != change.want {
+				t.Errorf("renamed: %t", ok)
+			}
+		}
+		execute(t, s, `UPDATE users SET status = 'DISABLED'`)
+		if must1(s.SetLastLogin(ctx, mario.ID, 0, noon))(t) || must1(s.SetUsername(ctx, mario.ID, 0, "mario"))(t) ||
+			must1(s.DeleteUser(ctx, mario.ID, 0))(t) {
+			t.Error("a disabled user was changed")
+		}
 	})
 }
 

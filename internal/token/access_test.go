@@ -119,7 +119,7 @@ func TestForgedAccess(t *testing.T) {
 	rsPEM := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 	now, c := start.Unix(), claims()
 	exp, iat := fmt.Sprintf(`"exp":%d`, c.ExpiresAt.Unix()), fmt.Sprintf(`"iat":%d`, now)
-	jwk := string(must(NewRing([]*Key{stranger}, EdDSA)).JWKS())
+	jwk := string(must(NewRing([]*Key{stranger}, stranger.ID)).JWKS())
 	jwk = jwk[len(`{"keys":[`) : len(jwk)-2]
 
 	const (
@@ -438,7 +438,8 @@ func TestRemembered(t *testing.T) {
 		t.Error("what is issued is not yet checked")
 	}
 	must(a.Check(text))
-	a.ring = must(NewRing([]*Key{must(NewKey(EdDSA, start))}, EdDSA))
+	stranger := must(NewKey(EdDSA, start))
+	a.ring = must(NewRing([]*Key{stranger}, stranger.ID))
 	if got, err := a.Check(text); err != nil || got != claims() {
 		t.Errorf("the signature was checked again: %v", err)
 	}
@@ -490,7 +491,7 @@ func TestAccessFromManyGoroutines(t *testing.T) {
 // FuzzCheck: a text is accepted only if it is what Issue writes for the claims it makes. Ed25519 signs one way only.
 func FuzzCheck(f *testing.F) {
 	k := &Key{ID: "fuzz", Alg: EdDSA, private: behind(ed25519.NewKeyFromSeed(make([]byte, 32)))}
-	ring := must(NewRing([]*Key{k}, EdDSA))
+	ring := must(NewRing([]*Key{k}, k.ID))
 	genuine := must(NewAccess(issuer, ring, clock).Issue(claims()))
 	f.Add(genuine)
 	f.Add(genuine + "=")
@@ -514,7 +515,7 @@ func FuzzCheck(f *testing.F) {
 // FuzzSigned: even under a genuine signature, header and payload are accepted only if they say what Issue would say.
 func FuzzSigned(f *testing.F) {
 	k := &Key{ID: "fuzz", Alg: HS256, private: behind(make([]byte, 32))}
-	ring := must(NewRing([]*Key{k}, HS256))
+	ring := must(NewRing([]*Key{k}, k.ID))
 	f.Add(headerOf(k), payloadOf(claims()))
 	f.Add(headerOf(k), strings.Replace(payloadOf(claims()), `{`, `{"sub":"x",`, 1))
 	f.Add(strings.Replace(headerOf(k), `"alg"`, `"\u0061lg"`, 1), payloadOf(claims()))

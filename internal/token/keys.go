@@ -163,9 +163,9 @@ type Ring struct {
 	jwks    string
 }
 
-// NewRing returns a ring of keys in which the newest of an algorithm signs; of two equally new ones, that with the
-// greater id, so that all nodes agree. It fails when there is no key of the algorithm or two have the same id.
-func NewRing(keys []*Key, alg string) (*Ring, error) {
+// NewRing returns a ring of keys in which the one with the id signing signs. It fails when there is none of that id, or
+// two have the same.
+func NewRing(keys []*Key, signing string) (*Ring, error) {
 	r := &Ring{byID: map[string]*Key{}}
 	public := []map[string]string{}
 	for _, k := range slices.SortedFunc(slices.Values(keys), newestFirst) {
@@ -173,16 +173,13 @@ func NewRing(keys []*Key, alg string) (*Ring, error) {
 			return nil, fmt.Errorf("two signing keys have the id %q", k.ID)
 		}
 		r.byID[k.ID] = k
-		if r.signing == nil && k.Alg == alg {
-			r.signing = k
-		}
 		if jwk := publicMembers(k.public()); jwk != nil {
 			jwk["kid"], jwk["alg"], jwk["use"] = k.ID, k.Alg, "sig"
 			public = append(public, jwk)
 		}
 	}
-	if r.signing == nil {
-		return nil, fmt.Errorf("there is no signing key of the algorithm %q", alg)
+	if r.signing = r.byID[signing]; r.signing == nil {
+		return nil, fmt.Errorf("there is no signing key %q", signing)
 	}
 	jwks, err := json.Marshal(map[string]any{"keys": public})
 	if err != nil {

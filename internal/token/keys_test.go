@@ -39,7 +39,9 @@ var allKeys = sync.OnceValue(func() map[string]*Key {
 
 func keyFor(alg string) *Key { return allKeys()[alg] }
 
-func ringOf(alg string) *Ring { return must(NewRing(slices.Collect(maps.Values(allKeys())), alg)) }
+func ringOf(alg string) *Ring {
+	return must(NewRing(slices.Collect(maps.Values(allKeys())), keyFor(alg).ID))
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -63,7 +65,7 @@ func TestThumbprintVectors(t *testing.T) {
 	k.ID = id
 	const golden = `{"keys":[{"alg":"EdDSA","crv":"Ed25519","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",` +
 		`"kty":"OKP","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
-	if got := string(must(NewRing([]*Key{k}, EdDSA)).JWKS()); got != golden {
+	if got := string(must(NewRing([]*Key{k}, k.ID)).JWKS()); got != golden {
 		t.Errorf("JWKS: %s", got)
 	}
 
@@ -159,7 +161,7 @@ func TestJWKS(t *testing.T) {
 			t.Errorf("%s: the published key does not check the token", alg)
 		}
 	}
-	if got := string(must(NewRing([]*Key{keyFor(HS256)}, HS256)).JWKS()); got != `{"keys":[]}` {
+	if got := string(must(NewRing([]*Key{keyFor(HS256)}, keyFor(HS256).ID)).JWKS()); got != `{"keys":[]}` {
 		t.Errorf("of HS256 alone: %s", got)
 	}
 	r := ringOf(EdDSA)
@@ -172,29 +174,22 @@ func TestJWKS(t *testing.T) {
 
 func TestRing(t *testing.T) {
 	old := &Key{ID: "old", Alg: HS256, CreatedAt: start, private: behind(random(32))}
-	mid := &Key{ID: "mid", Alg: HS256, CreatedAt: start.Add(time.Hour), private: behind(random(32))}
-	twin := &Key{ID: "twin", Alg: HS256, CreatedAt: start.Add(time.Hour), private: behind(random(32))}
 	newest := must(NewKey(ES256, start.Add(2*time.Hour)))
-	for _, test := range []struct {
-		keys []*Key
-		alg  string
-		want *Key
-	}{
-		{[]*Key{old, mid, newest}, HS256, mid},
-		{[]*Key{newest, mid, old}, HS256, mid},
-		{[]*Key{newest, mid, old}, ES256, newest},
-		{[]*Key{mid, twin}, HS256, twin},
-		{[]*Key{twin, mid}, HS256, twin},
-	} {
-		r, err := NewRing(test.keys, test.alg)
-		if err != nil || r.signing != test.want {
-			t.Errorf("%v for %s: %v, %v", test.keys, test.alg, r, err)
+	middle := must(NewKey(EdDSA, start.Add(time.Hour)))
+	keys := []*Key{middle, old, newest}
+	for _, signing := range keys {
+		r, err := NewRing(keys, signing.ID)
+		if err != nil || r.signing != signing {
+			t.Fatalf("%v is to sign: %v, %v", signing, r, err)
+		}
+		if at := strings.Index(string(r.JWKS()), newest.ID); at < 0 || at > strings.Index(string(r.JWKS()), middle.ID) {
+			t.Errorf("not newest first: %s", r.JWKS())
 		}
 	}
 	for name, keys := range map[string][]*Key{
-		"no keys": nil, "none of the algorithm": {old, newest}, "twice the same id": {keyFor(EdDSA), keyFor(EdDSA)},
+		"no keys": nil, "none of that id": {old, newest}, "twice the same id": {middle, middle},
 	} {
-		if _, err := NewRing(keys, EdDSA); err == nil {
+		if _, err := NewRing(keys, middle.ID); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -215,7 +210,7 @@ func TestSeal(t *testing.T) {
 		if opened.ID != k.ID || opened.Alg != k.Alg || !opened.CreatedAt.Equal(k.CreatedAt) {
 			t.Errorf("%s: %v became %v", alg, k, opened)
 		}
-		text := must(NewAccess(issuer, must(NewRing([]*Key{opened}, alg)), clock).Issue(claims()))
+		text := must(NewAccess(issuer, must(NewRing([]*Key{opened}, opened.ID)), clock).Issue(claims()))
 		if _, err := NewAccess(issuer, ringOf(alg), clock).Check(text); err != nil {
 			t.Errorf("%s: the opened key signs otherwise: %v", alg, err)
 		}

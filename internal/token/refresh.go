@@ -22,7 +22,7 @@ const (
 type Refresh struct {
 	Session    [16]byte
 	Generation uint64
-	keyID      byte
+	KeyID      byte // of the secret it was computed with
 	mac        [sha256.Size]byte
 }
 
@@ -38,7 +38,7 @@ func (s Secret) KeyID() byte { return s.Key("refresh-key-id/v1")[0] }
 // the key id, the session, the generation as the shortest varint, and the HMAC-SHA256 of all these (RFC 2104) under
 // HKDF-SHA256(secret, salt, "refresh/v1"). Neither the secret nor the database alone is enough to compute it.
 func (s Secret) RefreshToken(session [16]byte, salt []byte, generation uint64) string {
-	r := Refresh{Session: session, Generation: generation, keyID: s.KeyID()}
+	r := Refresh{Session: session, Generation: generation, KeyID: s.KeyID()}
 	r.mac = s.prove(r, salt)
 	return r.text()
 }
@@ -54,7 +54,7 @@ func ParseRefresh(text string) (r Refresh, ok bool) {
 	if err != nil || len(raw) < 2+len(r.Session) || raw[0] != refreshVersion {
 		return Refresh{}, false
 	}
-	r.keyID = raw[1]
+	r.KeyID = raw[1]
 	rest := raw[2+copy(r.Session[:], raw[2:]):]
 	generation, n := binary.Uvarint(rest)
 	if n <= 0 || len(rest) != n+len(r.mac) {
@@ -76,7 +76,7 @@ func (s Secret) Proves(r Refresh, salt []byte) bool {
 		salt = noSalt[:]
 	}
 	mac, id := s.prove(r, salt), s.KeyID() // both before any answer, so that none comes sooner
-	return hmac.Equal(mac[:], r.mac[:]) && known && r.keyID == id
+	return hmac.Equal(mac[:], r.mac[:]) && known && r.KeyID == id
 }
 
 var noSalt [saltSize]byte
@@ -90,7 +90,7 @@ func (s Secret) prove(r Refresh, salt []byte) (mac [sha256.Size]byte) {
 
 // head returns all of the token but its MAC.
 func (r Refresh) head() []byte {
-	return binary.AppendUvarint(append([]byte{refreshVersion, r.keyID}, r.Session[:]...), r.Generation)
+	return binary.AppendUvarint(append([]byte{refreshVersion, r.KeyID}, r.Session[:]...), r.Generation)
 }
 
 func (r Refresh) text() string {

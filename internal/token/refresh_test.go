@@ -82,7 +82,7 @@ func TestRefreshTokensDiffer(t *testing.T) {
 			t.Errorf("a salt of %d bytes will do", len(short))
 		}
 	}
-	foreign := Refresh{Session: session, Generation: 5, keyID: secret.KeyID() + 1}
+	foreign := Refresh{Session: session, Generation: 5, KeyID: secret.KeyID() + 1}
 	foreign.mac = secret.prove(foreign, salt)
 	if secret.Proves(foreign, salt) {
 		t.Error("another key id proves")

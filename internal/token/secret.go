@@ -1,12 +1,14 @@
 package token
 
 import (
+	"bytes"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 )
 
 // Limits of a secret, in bytes.
@@ -47,6 +49,57 @@ func (s Secret) derive(salt []byte, label string) []byte {
 		panic(err) // only for a key longer than HKDF can give
 	}
 	return key
+}
+
+// Secrets are the secret that an installation makes everything with and, after a change, the previous one, which is
+// only accepted. Previous is nil when there is none.
+type Secrets struct{ Current, Previous Secret }
+
+// NewSecrets returns a current and a previous secret; pass nil for no previous one. It fails when refresh tokens could
+// not tell the two apart.
+func NewSecrets(current, previous Secret) (Secrets, error) {
+	switch {
+	case previous == nil:
+	case bytes.Equal(current, previous):
+		return Secrets{}, errors.New("the previous secret is the same as the current one")
+	case current.KeyID() == previous.KeyID():
+		return Secrets{}, errors.New("the previous secret has the same key id as the current one, " +
+			"as one in 256 has; draw another current one")
+	}
+	return Secrets{current, previous}, nil
+}
+
+// Named returns the secret that a key id names, or nil.
+func (s Secrets) Named(keyID byte) Secret {
+	current, previous := s.Current.KeyID(), s.Previous.KeyID() // both before any answer, so that none comes sooner
+	switch {
+	case keyID == current:
+		return s.Current
+	case keyID == previous:
+		return s.Previous
+	}
+	return nil
+}
+
+// Proves tells whether r was computed with the one of the secrets that it names and with the session's salt. For a
+// session that does not exist pass nil: the answer is no, and takes as long.
+func (s Secrets) Proves(r Refresh, salt []byte) bool {
+	named := s.Named(r.KeyID)
+	if named == nil {
+		named, salt = s.Current, nil
+	}
+	return named.Proves(r, salt)
+}
+
+// OpenKey returns the key that Seal sealed with one of the secrets; stale tells that it was the previous one. It fails
+// with ErrSealed when it was neither.
+func (s Secrets) OpenKey(id, alg string, createdAt time.Time, sealed []byte) (key *Key, stale bool, err error) {
+	key, err = OpenKey(s.Current, id, alg, createdAt, sealed)
+	if s.Previous != nil && errors.Is(err, ErrSealed) {
+		key, err = OpenKey(s.Previous, id, alg, createdAt, sealed)
+		stale = err == nil
+	}
+	return key, stale, err
 }
 
 func (Secret) String() string               { return hidden }

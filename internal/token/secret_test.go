@@ -7,8 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,6 +58,54 @@ func TestKeyIsHKDF(t *testing.T) {
 	}
 }
 
+func TestSecretsOfAChange(t *testing.T) {
+	previous := Secret("another-secret-another-secret-0123456789")
+	stranger := Secret("a-stranger's-secret-0123456789-abcdefghi")
+	changing, alone := must(NewSecrets(secret, previous)), must(NewSecrets(secret, nil))
+	k := keyFor(EdDSA)
+	for _, test := range []struct {
+		name     string
+		secrets  Secrets
+		madeWith Secret
+		accepted bool
+	}{
+		{"current", changing, secret, true},
+		{"previous", changing, previous, true},
+		{"stranger", changing, stranger, false},
+		{"current alone", alone, secret, true},
+		{"previous, dropped", alone, previous, false},
+		{"none", alone, nil, false},
+	} {
+		r, _ := ParseRefresh(test.madeWith.RefreshToken(session, salt, 5))
+		if have := test.secrets.Proves(r, salt); have != test.accepted {
+			t.Errorf("%s: proved %v", test.name, have)
+		}
+		if test.secrets.Proves(r, nil) {
+			t.Errorf("%s: proved without a session", test.name)
+		}
+		if named := test.secrets.Named(r.KeyID); (named != nil) != test.accepted ||
+			named != nil && !bytes.Equal(named, test.madeWith) {
+			t.Errorf("%s: another secret is named", test.name)
+		}
+		opened, stale, err := test.secrets.OpenKey(k.ID, k.Alg, k.CreatedAt, must(k.Seal(test.madeWith)))
+		if (err == nil) != test.accepted || (opened != nil) != test.accepted || !test.accepted && !errors.Is(err, ErrSealed) {
+			t.Errorf("%s: %v, %v", test.name, opened, err)
+		}
+		if stale != (test.name == "previous") {
+			t.Errorf("%s: stale %v", test.name, stale)
+		}
+	}
+	twin := slices.Clone(previous)
+	for twin.KeyID() != secret.KeyID() {
+		twin = append(twin, 'x')
+	}
+	for name, previous := range map[string]Secret{"the same": secret, "of the same key id": twin} {
+		if _, err := NewSecrets(secret, previous); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
 func sum(key, message []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write(message)
@@ -72,13 +122,14 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		Key     *Key
 		Refresh Refresh
 	}
-	ring, err := NewRing([]*Key{symmetric, public}, EdDSA)
+	ring, err := NewRing([]*Key{symmetric, public}, public.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]any{
 		"secret":          secret,
 		"empty secret":    Secret(nil),
+		"secrets":         Secrets{secret, secret},
 		"key":             symmetric,
 		"key by value":    *public,
 		"refresh":         parsed,

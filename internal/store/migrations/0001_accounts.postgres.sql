@@ -12,6 +12,7 @@ CREATE TABLE signing_keys (
   number     BIGINT NOT NULL,
   sealed     BYTEA  NOT NULL,
   created_at BIGINT NOT NULL,
+  signs_from BIGINT NOT NULL,
   UNIQUE (alg, number)
 );
 

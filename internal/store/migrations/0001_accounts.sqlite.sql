@@ -11,6 +11,7 @@ CREATE TABLE signing_keys (
   number     INTEGER NOT NULL,
   sealed     BLOB    NOT NULL,
   created_at INTEGER NOT NULL,
+  signs_from INTEGER NOT NULL,
   UNIQUE (alg, number)
 ) STRICT;
 
