@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/argon2"
+
+	"latchkey/internal/account"
+	"latchkey/internal/auth"
 )
 
 const registerMutation = `mutation ($input: RegisterInput!) { register(input: $input) {
@@ -330,6 +333,76 @@ func TestServerInfoTellsThePasswordPolicy(t *testing.T) {
 			is("serverInfo.password.minLength", 15).is("serverInfo.password.maxLength", 256).is("serverInfo.emailVerification", false)
 		s.anonymous().ask(registerMutation, vars{"input": vars{"username": "mario", "password": password}}).mistakes("register", "TOO_SHORT@password")
 	}, "LATCHKEY_PASSWORD_MIN_LENGTH=15")
+}
+
+// TestAMutationSeesWhatItHasDone asks for several things in one request: each field finds what those before it left.
+func TestAMutationSeesWhatItHasDone(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		mario.ask(`mutation ($id: ID!) {
+			changeUsername(input: {currentPassword: "i-keep-jumping", newUsername: "jumpman"}) { userErrors { code } }
+			renamed: updateMe(input: {name: "M."}) { user { username profile { username } } }
+			deleteProfile(id: $id) { deletedProfileId }
+			bare: updateMe(input: {}) { user { profile { id } } }
+		}`, vars{"id": mario.profileID}).ok().
+			is("renamed.user.username", "jumpman").is("renamed.user.profile.username", "jumpman").is("bare.user.profile", nil)
+		a := mario.ask(`mutation { signOut(input: {}) { signedOut } updateMe(input: {name: "after the end"}) { user { name } } }`, nil)
+		if a.fails("UNAUTHENTICATED", "REVOKED"); s.signIn("jumpman").ask(`{ me { name } }`, nil).get("me.name") != "M." {
+			t.Fatal("a session that had ended changed something")
+		}
+	})
+}
+
+// TestTheViewerOfAnAnswer is whoever has signed in by the request, for what is theirs, and the caller otherwise.
+func TestTheViewerOfAnAnswer(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		mario.ask(`mutation ($id: ID!) {
+			register(input: {username: "luigi", password: "i-keep-jumping"}) { user { profile { viewerCanUpdate } } userErrors { code } }
+			updateProfile(id: $id, input: {}) { profile { viewerCanUpdate } }
+		}`, vars{"id": mario.profileID}).ok().
+			is("register.user.profile.viewerCanUpdate", true).is("updateProfile.profile.viewerCanUpdate", true)
+		a := s.anonymous().ask(`mutation { obtainToken(input: {identifier: "luigi", password: "i-keep-jumping"}) { userErrors { code } }
+			updateMe(input: {name: "x"}) { user { id } } }`, nil)
+		a.fails("UNAUTHENTICATED", "MISSING")
+	})
+}
+
+// TestAPasswordChangeDoesNotUndoASignOut lets the sign-out be complete while the password is still being checked.
+func TestAPasswordChangeDoesNotUndoASignOut(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		caller := s.server.verbs.Authenticate(t.Context(), mario.access)
+		mario.ask(`mutation { signOut(input: {}) { signedOut } }`, nil).ok()
+		in := account.ChangePasswordInput{CurrentPassword: password, NewPassword: "i-jump-higher-now"}
+		if tokens, err := s.server.verbs.ChangePassword(t.Context(), caller, in, auth.Client{}); tokens != nil || !account.Failed(err, account.Unauthenticated) {
+			t.Fatalf("%v %v", tokens, err)
+		}
+		s.signIn("mario")
+	})
+}
+
+// TestDeletionRacesSignIn has nobody see an error that is not theirs to mend.
+func TestDeletionRacesSignIn(t *testing.T) {
+	onEachStrict(t, func(t *testing.T, s *site) {
+		for round := range 5 {
+			name := fmt.Sprint("mario", round)
+			mario := s.register(name)
+			together(5, func(i int) {
+				if i == 0 {
+					mario.ask(`mutation { deleteMe(input: {currentPassword: "i-keep-jumping"}) { deletedUserId userErrors { code } } }`, nil).ok()
+					return
+				}
+				a := s.anonymous().ask(obtainTokenMutation, vars{"input": vars{"identifier": name, "password": password}})
+				if len(a.Errors) > 0 {
+					t.Errorf("%s", a.Body)
+				}
+			})
+			if s.count("users") != 0 || s.count("sessions") != 0 {
+				t.Fatal("something is left")
+			}
+		}
+	})
 }
 
 // TestOneNameManyRegistrations has 32 clients ask for one name at once, in several spellings.

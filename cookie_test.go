@@ -153,6 +153,24 @@ func TestBodyAndCookieAtOnce(t *testing.T) {
 	})
 }
 
+// TestWhatComesInTheBodyEndsTheCookie, so that the two never disagree at the next refresh.
+func TestWhatComesInTheBodyEndsTheCookie(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.register("mario")
+		for _, query := range []string{
+			`mutation { field: obtainToken(input: {identifier: "mario", password: "i-keep-jumping"}) { tokens { refreshToken } userErrors { code } } }`,
+			`mutation { field: changePassword(input: {currentPassword: "i-keep-jumping", newPassword: "i-keep-jumping"}) { tokens { refreshToken } userErrors { code } } }`,
+		} {
+			b := s.browser().signIn()
+			a := b.ask(query, nil).ok()
+			if b.cookie != nil {
+				t.Fatal("the cookie is still there")
+			}
+			b.ask(refreshByBody, vars{"t": a.text("field.tokens.refreshToken")}).ok()
+		}
+	})
+}
+
 func TestAPlantedCookieIsIgnoredBySignIn(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.register("mario")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -550,4 +551,34 @@ func dictionary(t *testing.T) string {
 	base.execute("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
 	t.Cleanup(func() { base.execute("DROP DATABASE " + name + " WITH (FORCE)") })
 	return u.String()
+}
+
+// TestFlagsOfAnEmptyPage asks at cursors whose profiles are there, and then gone.
+func TestFlagsOfAnEmptyPage(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		reader := s.register("luigi")
+		for i, name := range []string{"daisy", "mario", "toad"} {
+			s.admit(i, someone{username: name})
+		}
+		a := reader.ask(`{ profiles(orderBy: {field: USERNAME}) { edges { cursor } } }`, nil).ok()
+		cursor := func(i int) string { return strconv.Quote(a.text(fmt.Sprintf("profiles.edges.%d.cursor", i))) }
+		daisy, luigi, toad := cursor(0), cursor(1), cursor(3)
+		empty := func(arguments string, previous, next bool) {
+			t.Helper()
+			reader.ask(`{ profiles(`+arguments+`, orderBy: {field: USERNAME}) { nodes { id } pageInfo { hasPreviousPage hasNextPage } } }`, nil).ok().
+				is("profiles.nodes.0", nil).is("profiles.pageInfo.hasPreviousPage", previous).is("profiles.pageInfo.hasNextPage", next)
+		}
+		empty(`first: 0`, false, true)
+		empty(`first: 0, after: `+daisy, true, true)
+		empty(`last: 0, before: `+toad, true, true)
+		empty(`first: 5, after: `+toad, true, false)
+		empty(`last: 5, before: `+daisy, false, true)
+		empty(`first: 5, after: `+daisy+`, before: `+luigi, true, true)
+		s.expel("daisy")
+		s.expel("toad")
+		empty(`first: 0, after: `+daisy, false, true)
+		empty(`last: 0, before: `+toad, true, false)
+		empty(`first: 5, after: `+toad, true, false)
+		empty(`first: 5, after: `+daisy+`, before: `+luigi, false, true)
+	})
 }

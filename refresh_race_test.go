@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // TestCallersAtOnceGetOneChild, whether they ask one server or two.
 func TestCallersAtOnceGetOneChild(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onEachStrict(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		for _, servers := range [][]*site{{s}, {s, s.another()}} {
 			for range 4 {
@@ -279,6 +280,48 @@ func TestATerminatedServerExitsWithZero(t *testing.T) {
 		mario.site = start(t, database).site
 		if !mario.alive() {
 			t.Fatal("signed out by a restart")
+		}
+	})
+}
+
+// TestStoppingAnswersWhatWasAccepted ends a server under requests that take their time.
+func TestStoppingAnswersWhatWasAccepted(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, database string) {
+		p := start(t, database)
+		p.register("mario")
+		const body = `{"query": "mutation { obtainToken(input: {identifier: \"mario\", password: \"i-keep-jumping\"}) { tokens { refreshToken } userErrors { code } } }"}`
+		connections := make([]net.Conn, 40)
+		for i := range connections {
+			connection, err := net.Dial("tcp", strings.TrimPrefix(p.address, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			connections[i] = connection
+			fmt.Fprintf(connection, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		}
+		// The first answer shows that the server is at work on the others.
+		answers := make([]*bufio.Reader, len(connections))
+		answered := func(i int) {
+			answers[i] = bufio.NewReader(connections[i])
+			response, err := http.ReadResponse(answers[i], nil)
+			if err != nil {
+				t.Fatalf("request %d: %v", i, err)
+			}
+			text, _ := io.ReadAll(response.Body)
+			if !bytes.Contains(text, []byte(`"refreshToken":"rt_`)) && !bytes.Contains(text, []byte("RATE_LIMITED")) {
+				t.Fatalf("request %d: %s", i, text)
+			}
+		}
+		answered(0)
+		if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		for i := 1; i < len(connections); i++ {
+			answered(i)
+		}
+		if err := p.command.Wait(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

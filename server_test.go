@@ -45,6 +45,12 @@ func onEach(t *testing.T, story func(t *testing.T, s *site), settings ...string)
 	storetest.Each(t, func(t *testing.T, url string) { story(t, serve(t, url, settings...)) })
 }
 
+// onEachStrict also tells it on PostgreSQL with serializable transactions.
+func onEachStrict(t *testing.T, story func(t *testing.T, s *site), settings ...string) {
+	t.Helper()
+	storetest.EachStrict(t, func(t *testing.T, url string) { story(t, serve(t, url, settings...)) })
+}
+
 // serve starts a server on a database, with settings of the form LATCHKEY_X=value.
 func serve(t *testing.T, database string, settings ...string) *site {
 	t.Helper()
@@ -350,11 +356,39 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-func TestReadySession(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
-		mario := s.register("mario")
-		mario.ask(`{ me { username profile { id viewerCanUpdate } } }`, nil).ok().is("me.username", "mario")
-	})
+// TestALostDatabaseIsNotReplacedInSilence starts a server where a database was, and where a secret was.
+func TestALostDatabaseIsNotReplacedInSilence(t *testing.T) {
+	database := storetest.SQLite(t)
+	path := strings.TrimPrefix(database, "sqlite:")
+	secret := filepath.Join(filepath.Dir(path), "latchkey.secret")
+	settings := []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + database}
+	first := serve(t, database, "LATCHKEY_SECRET=")
+	first.register("mario")
+	first.stop()
+	refused := func(want string) {
+		t.Helper()
+		err := run(t.Context(), nil, settings, io.Discard, os.Stderr, time.Now)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Fatalf("want %q, have %v", want, err)
+		}
+	}
+	rename := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename(path, path+".away")
+	for range 2 { // the first try makes an empty file
+		refused("bring the database back")
+	}
+	rename(path+".away", path)
+	rename(secret, secret+".away")
+	for range 2 {
+		refused("bring back the secret")
+	}
+	rename(secret+".away", secret)
+	first.another("LATCHKEY_SECRET=").signIn("mario")
 }
 
 // TestTheSecretIsMadeOnce starts a server without a secret beside SQLite, twice.

@@ -88,6 +88,28 @@ func TestSignOutEverywhere(t *testing.T) {
 	})
 }
 
+// TestSigningOutEverywhereElseRacesARefresh keeps the session that refreshes meanwhile.
+func TestSigningOutEverywhereElseRacesARefresh(t *testing.T) {
+	onEachStrict(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		for range 20 {
+			tab := *mario
+			together(2, func(i int) {
+				if i == 0 {
+					tab.renew().ok()
+				} else {
+					mario.ask(signOutEverywhere, vars{"keep": true}).ok()
+				}
+			})
+			mario.refresh = tab.refresh
+			s.clock.advance(time.Second)
+		}
+		if mario.renew().ok(); !mario.alive() {
+			t.Fatal("the session that was to be kept is over")
+		}
+	})
+}
+
 func TestTooManySessions(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		first := s.register("mario")
