@@ -25,7 +25,7 @@ const (
 )
 
 func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		seen := map[string]bool{mario.refresh: true, mario.access: true}
 		for n := 1; n <= 3; n++ {
@@ -45,7 +45,7 @@ func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
 }
 
 func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		parent := mario.refresh
 		mario.renew().ok()
@@ -73,7 +73,7 @@ func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
 }
 
 func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		mario.renew().ok()
 		first := mario.refresh
@@ -91,7 +91,7 @@ func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
 func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
 	for _, after := range []time.Duration{grace, grace + time.Second, time.Minute} {
 		t.Run(after.String(), func(t *testing.T) {
-			onEach(t, func(t *testing.T, s *site) {
+			onTwoNodes(t, func(t *testing.T, s *site) {
 				first := s.register("mario")
 				second := first.next()
 				s.clock.advance(after)
@@ -101,7 +101,7 @@ func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
 				if row := second.row(); row.reason != "refresh_reuse" {
 					t.Fatalf("ended by %q", row.reason)
 				}
-				if !strings.Contains(s.log.String(), `"why":"reused"`) {
+				if !strings.Contains(s.said(), `"why":"reused"`) {
 					t.Fatal("the log does not tell")
 				}
 			})
@@ -110,7 +110,7 @@ func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
 }
 
 func TestAGrandparentEndsTheSessionEvenInsideTheGrace(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		first := s.register("mario")
 		second := first.next()
 		s.clock.advance(time.Second)
@@ -124,7 +124,7 @@ func TestAGrandparentEndsTheSessionEvenInsideTheGrace(t *testing.T) {
 
 // TestGenerationsAreToldApartWithinOneMoment advances three of them before the clock does.
 func TestGenerationsAreToldApartWithinOneMoment(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		first := s.register("mario")
 		last := first.next().next().next()
 		s.refuses(first.refresh)
@@ -133,7 +133,7 @@ func TestGenerationsAreToldApartWithinOneMoment(t *testing.T) {
 }
 
 func TestReuseEndsNoOtherSession(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		phone := s.register("mario")
 		laptop := s.signIn("mario")
 		phone.next().next()
@@ -155,7 +155,7 @@ func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
 		{"another server", func(s *site) *site { return s.another() }},
 	} {
 		t.Run(how.name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, s *site) {
+			onTwoNodes(t, func(t *testing.T, s *site) {
 				parent := s.register("mario")
 				child := parent.next()
 				s = how.next(s)
@@ -178,7 +178,7 @@ func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
 
 // TestAClockGoneBackRefusesTheParent and nothing more: nobody has done anything wrong.
 func TestAClockGoneBackRefusesTheParent(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		parent := s.register("mario")
 		child := parent.next()
 		before := child.row()
@@ -187,7 +187,7 @@ func TestAClockGoneBackRefusesTheParent(t *testing.T) {
 		if after := child.row(); after != before {
 			t.Fatalf("the session was %+v and is %+v", before, after)
 		}
-		if !strings.Contains(s.log.String(), `"level":"WARN","msg":"refresh refused","why":"clock went back"`) {
+		if !strings.Contains(s.said(), `"level":"WARN","msg":"refresh refused","why":"clock went back"`) {
 			t.Fatal("no alarm in the log")
 		}
 		if !child.alive() {
@@ -199,7 +199,7 @@ func TestAClockGoneBackRefusesTheParent(t *testing.T) {
 
 // TestATokenAheadOfTheDatabaseIsRefused and nothing more: the database may be an old copy.
 func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		if mario.craft(0) != mario.refresh {
 			t.Fatal("this test does not craft tokens as the server does")
@@ -211,7 +211,7 @@ func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
 		if after := mario.row(); after != before {
 			t.Fatalf("the session was %+v and is %+v", before, after)
 		}
-		if !strings.Contains(s.log.String(), `"level":"WARN","msg":"refresh refused","why":"ahead of the database"`) {
+		if !strings.Contains(s.said(), `"level":"WARN","msg":"refresh refused","why":"ahead of the database"`) {
 			t.Fatal("no alarm in the log")
 		}
 		mario.renew().ok()
@@ -224,7 +224,7 @@ func TestASessionUnusedTooLongEnds(t *testing.T) {
 		idle - time.Second: true, idle - microsecond: true, idle: false, idle + time.Second: false,
 	} {
 		t.Run(after.String(), func(t *testing.T) {
-			onEach(t, func(t *testing.T, s *site) {
+			onTwoNodes(t, func(t *testing.T, s *site) {
 				mario := s.register("mario")
 				s.clock.advance(idle / 2)
 				mario.renew().ok() // which is use
@@ -245,7 +245,7 @@ func TestASessionEndsHoweverBusy(t *testing.T) {
 		limit - time.Second: true, limit - microsecond: true, limit: false, limit + time.Second: false,
 	} {
 		t.Run(after.String(), func(t *testing.T) {
-			onEach(t, func(t *testing.T, s *site) {
+			onTwoNodes(t, func(t *testing.T, s *site) {
 				mario := s.register("mario")
 				begun := s.clock.Now()
 				for s.clock.Now().Before(begun.Add(limit - 10*time.Minute)) {
@@ -268,7 +268,7 @@ func TestASessionEndsHoweverBusy(t *testing.T) {
 
 func TestExpiryIsToldAsItIs(t *testing.T) {
 	const access, idle, limit = 5 * time.Minute, 20 * time.Minute, time.Hour
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		begun := s.clock.Now().UTC().Truncate(microsecond)
 		mario := s.register("mario")
 		for after := time.Duration(0); after < limit; after += 3*time.Minute + 59*time.Second {
@@ -323,7 +323,7 @@ func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
 		{name: "absolute limit", setting: "LATCHKEY_SESSION_TTL=10s", end: func(c *client) { c.clock.advance(10 * time.Second) }},
 	} {
 		t.Run(way.name, func(t *testing.T) {
-			onEach(t, func(t *testing.T, s *site) {
+			onTwoNodes(t, func(t *testing.T, s *site) {
 				parent := s.register("mario")
 				child := parent.next()
 				way.end(child)
@@ -340,7 +340,7 @@ func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
 }
 
 func TestADisabledAccountComesBackOnlyWithItsStatus(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		s.execute(`UPDATE users SET status = 'DISABLED'`)
 		mario.isOver()
@@ -353,7 +353,7 @@ func TestADisabledAccountComesBackOnlyWithItsStatus(t *testing.T) {
 }
 
 func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		phone := s.register("mario")
 		laptop := s.signIn("mario")
 		second := phone.next()
@@ -379,7 +379,7 @@ func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
 }
 
 func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		dead := s.signIn("mario")
 		dead.signOut(nil)
@@ -398,7 +398,7 @@ func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
 }
 
 func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		phone := s.register("mario")
 		laptop := s.signIn("mario")
 		before := *laptop
@@ -418,7 +418,7 @@ func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
 
 // TestADamagedTokenIsRefused in the same bytes as any, and the session is none the worse for it.
 func TestADamagedTokenIsRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		for range 5 {
 			mario.renew().ok()
@@ -470,7 +470,7 @@ func TestADamagedTokenIsRefused(t *testing.T) {
 }
 
 func TestTokensOfOneKindNeverPassForTheOther(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		s.refuses(mario.access)
 		confused := &client{site: s, access: mario.refresh}
@@ -481,7 +481,7 @@ func TestTokensOfOneKindNeverPassForTheOther(t *testing.T) {
 
 // TestTwoRefreshesInOneRequestAreRefusedWhole, before the first of them has happened.
 func TestTwoRefreshesInOneRequestAreRefusedWhole(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		before := mario.row()
 		a := s.anonymous().ask(`mutation ($t: String) {
@@ -497,7 +497,7 @@ func TestTwoRefreshesInOneRequestAreRefusedWhole(t *testing.T) {
 
 // TestRefreshingTooOftenHasToWait and costs nobody their session.
 func TestRefreshingTooOftenHasToWait(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
 		other := s.signIn("mario")
 		s.clock.advance(time.Hour)
@@ -532,7 +532,7 @@ func TestRefreshingTooOftenHasToWait(t *testing.T) {
 
 // TestReuseIsSeenHoweverOften: a thief cannot hide behind the limit.
 func TestReuseIsSeenHoweverOften(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		first := s.register("mario")
 		last := first.next()
 		for range 59 {
@@ -546,7 +546,7 @@ func TestReuseIsSeenHoweverOften(t *testing.T) {
 
 // TestNothingInTheDatabaseIsAToken takes every value of a busy database for one.
 func TestNothingInTheDatabaseIsAToken(t *testing.T) {
-	onEach(t, func(t *testing.T, s *site) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
 		mario, luigi := s.register("mario"), s.register("luigi")
 		for range 3 {
 			mario.renew().ok()

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,8 @@ type site struct {
 	clock    *clock
 	log      *buffer
 	server   *server
+	peer     *site        // takes every other request, if there is one
+	requests atomic.Int64 // so far
 	stop     func()
 }
 
@@ -49,6 +52,15 @@ func onEach(t *testing.T, story func(t *testing.T, s *site), settings ...string)
 func onEachStrict(t *testing.T, story func(t *testing.T, s *site), settings ...string) {
 	t.Helper()
 	storetest.EachStrict(t, func(t *testing.T, url string) { story(t, serve(t, url, settings...)) })
+}
+
+// onTwoNodes tells a story on every engine to two servers on one database: each request goes to the other one.
+func onTwoNodes(t *testing.T, story func(t *testing.T, s *site), settings ...string) {
+	t.Helper()
+	onEach(t, func(t *testing.T, s *site) {
+		s.peer = s.another(settings...)
+		story(t, s)
+	}, settings...)
 }
 
 // serve starts a server on a database, with settings of the form LATCHKEY_X=value.
@@ -100,6 +112,14 @@ type client struct {
 	access, refresh string
 	userID          string
 	profileID       string
+}
+
+// said returns what the site and its peer have logged.
+func (s *site) said() string {
+	if s.peer != nil {
+		return s.log.String() + s.peer.log.String()
+	}
+	return s.log.String()
 }
 
 func (s *site) anonymous() *client { return &client{site: s} }
@@ -172,7 +192,11 @@ func (c *client) ask(query string, variables vars) *answer {
 // post sends a body to /graphql as it is.
 func (c *client) post(body []byte) *answer {
 	c.t.Helper()
-	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.address+"/graphql", bytes.NewReader(body))
+	node := c.site
+	if c.peer != nil && c.requests.Add(1)%2 == 0 {
+		node = c.peer
+	}
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, node.address+"/graphql", bytes.NewReader(body))
 	if err != nil {
 		c.t.Fatal(err)
 	}
