@@ -74,16 +74,11 @@ func (a *action) do(
 			return fmt.Errorf("database: %w", err)
 		}
 	}
-	kept, verbs, err := connect(ctx, c, log, now)
+	kept, verbs, err := connect(ctx, c, log, now, false)
 	if err != nil {
 		return err
 	}
 	defer kept.Close()
-	if keys, err := verbs.SigningKeys(ctx); err != nil {
-		return err
-	} else if len(keys) == 0 {
-		return fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
-	}
 	return a.run(ctx, verbs, a.argument, stdout)
 }
 

@@ -453,8 +453,13 @@ func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
 		if err := s.db().QueryRow(`SELECT salt FROM sessions WHERE id = $1`, string(id)).Scan(&salt); err != nil {
 			t.Fatal(err)
 		}
-		forged := token.Secret(testSecret).RefreshToken(r.Session, salt, r.Generation)
-		mario.present(forged).mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		again := mario.present(grandchild).ok().text("refreshToken.tokens.refreshToken")
+		for _, generation := range []uint64{r.Generation, r.Generation + 1, r.Generation + 2} { // parent, current, next
+			forged := token.Secret(testSecret).RefreshToken(r.Session, salt, generation)
+			mario.ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`, vars{"t": forged}).ok().is("verifyToken.valid", false)
+			mario.present(forged).mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		}
+		mario.refresh = again
 
 		s.clock.advance(time.Minute)
 		dropped := s.another("LATCHKEY_SECRET=" + nextSecret)

@@ -24,17 +24,20 @@ func secretFile(c config.Config) string {
 	return filepath.Join(filepath.Dir(path), "latchkey.secret")
 }
 
-// checkLoss refuses an empty database beside a secret: the secret is made last, so there was a database once, and its
-// users would not thank us for an empty one.
+// checkLoss refuses an empty database beside a secret, or with a previous one: secrets are made last, so there was a
+// database once, and its users would not thank us for an empty one.
 func checkLoss(ctx context.Context, c config.Config, s *store.Store) error {
-	path := secretFile(c)
-	if _, err := os.Stat(path); path == "" || err != nil {
-		return nil
+	sign := "LATCHKEY_SECRET_PREVIOUS"
+	if c.SecretPrevious.Reveal() == "" {
+		sign = secretFile(c)
+		if _, err := os.Stat(sign); sign == "" || err != nil {
+			return nil
+		}
 	}
 	empty, err := s.Empty(ctx)
 	if err == nil && empty {
 		err = fmt.Errorf("database %s is empty or missing, but %s is there: "+
-			"bring the database back, or remove the secret to begin anew", c.DatabaseURL, path)
+			"bring the database back, or remove the secret to begin anew", c.DatabaseURL, sign)
 	}
 	return err
 }
@@ -50,14 +53,14 @@ func readSecrets(c config.Config, fresh bool) (token.Secrets, error) {
 			return token.Secrets{}, fmt.Errorf("LATCHKEY_SECRET_PREVIOUS: %w", err)
 		}
 	}
-	current, err := readSecret(c, fresh || previous != nil)
+	current, err := readSecret(c, fresh, previous)
 	if err != nil {
 		return token.Secrets{}, err
 	}
 	return token.NewSecrets(current, previous)
 }
 
-func readSecret(c config.Config, mayMake bool) (token.Secret, error) {
+func readSecret(c config.Config, fresh bool, previous token.Secret) (token.Secret, error) {
 	path := secretFile(c)
 	if path == "" {
 		secret, err := token.NewSecret(c.Secret.Reveal())
@@ -68,8 +71,8 @@ func readSecret(c config.Config, mayMake bool) (token.Secret, error) {
 	}
 	text, err := os.ReadFile(path)
 	switch missing := errors.Is(err, os.ErrNotExist); {
-	case missing && mayMake:
-		text, err = makeSecret(path)
+	case missing && (fresh || previous != nil):
+		text, err = makeSecret(path, previous)
 	case missing:
 		return nil, fmt.Errorf("%s is missing: bring back the secret that this database was made with", path)
 	}
@@ -83,15 +86,20 @@ func readSecret(c config.Config, mayMake bool) (token.Secret, error) {
 	return secret, nil
 }
 
-// makeSecret writes a secret where there is none. Of several processes that start together one does so and all read
-// the same, whole.
-func makeSecret(path string) ([]byte, error) {
+// makeSecret writes a secret where there is none, one that goes together with the previous one, if any. Of several
+// processes that start together one does so and all read the same, whole.
+func makeSecret(path string, previous token.Secret) ([]byte, error) {
+	var text string
+	for err := errors.New("none yet"); err != nil; {
+		text = rand.Text() + rand.Text() // 2 × 130 bits
+		_, err = token.NewSecrets(token.Secret(text), previous)
+	}
 	draft, err := os.CreateTemp(filepath.Dir(path), "latchkey.secret.*") // mode 0600
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(draft.Name())
-	_, err = io.WriteString(draft, rand.Text()+rand.Text()+"\n") // 2 × 130 bits
+	_, err = io.WriteString(draft, text+"\n")
 	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return nil, err
 	}

@@ -87,11 +87,19 @@ type server struct {
 	draining atomic.Bool
 	verbs    *auth.Service
 	explorer bool
+
+	sweepWithin time.Duration // the longest pause between two sweeps
+	keysEvery   time.Duration
 }
 
 // open connects everything that the settings name, and brings the database's schema up to date.
 func open(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (_ *server, err error) {
-	s := &server{log: log, explorer: c.Mode == config.Development}
+	s := &server{
+		log:         log,
+		explorer:    c.Mode == config.Development,
+		sweepWithin: 10 * time.Minute,
+		keysEvery:   auth.KeysEvery,
+	}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -100,7 +108,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
-	if s.store, s.verbs, err = connect(ctx, c, log, now); err != nil {
+	if s.store, s.verbs, err = connect(ctx, c, log, now, true); err != nil {
 		return nil, err
 	}
 	if err := s.verbs.TendKeys(ctx); err != nil {
@@ -109,7 +117,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	s.http = &http.Server{
 		Handler:           s.handler(c),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       8 * time.Second, // less than stopTimeout: stopping never waits for half a request
+		ReadTimeout:       finishWithin,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
@@ -119,9 +127,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 }
 
 // connect returns the verbs for the database that the settings name, and the store to close after them. It brings the
-// database's schema up to date.
+// database's schema up to date; with an empty database it begins only if it may.
 func connect(
-	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time,
+	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
 ) (_ *store.Store, _ *auth.Service, err error) {
 	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
 	if err != nil {
@@ -134,6 +142,11 @@ func connect(
 	}()
 	if err := checkLoss(ctx, c, kept); err != nil {
 		return nil, nil, err
+	}
+	if empty, err := kept.Empty(ctx); err != nil {
+		return nil, nil, err
+	} else if empty && !mayBegin {
+		return nil, nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
 	}
 	steps, err := kept.Migrate(ctx, now)
 	if err != nil {
@@ -217,7 +230,11 @@ func withSecurityHeaders(next http.Handler, https bool) http.Handler {
 	})
 }
 
-const stopTimeout = 10 * time.Second
+// Stopping takes ten seconds at most: requests that are half sent or at work then have eight to be finished.
+const (
+	stopTimeout  = 10 * time.Second
+	finishWithin = 8 * time.Second
+)
 
 // serve answers requests until ctx ends, then refuses new ones, finishes those it has and closes everything.
 func (s *server) serve(ctx context.Context) error {
@@ -234,9 +251,13 @@ func (s *server) serve(ctx context.Context) error {
 	work.Go(func() { s.tendKeys(working) })
 	defer work.Wait()
 	defer endWork()
+	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRequests()
+	s.http.BaseContext = func(net.Listener) context.Context { return requests }
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
+		time.AfterFunc(finishWithin, endRequests)
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		stopped <- s.http.Shutdown(timeout)
@@ -253,17 +274,15 @@ func (s *server) serve(ctx context.Context) error {
 	return nil
 }
 
-const sweepEvery = 10 * time.Minute
-
 // sweep removes dead sessions now and then, until ctx ends.
 func (s *server) sweep(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(rand.N(sweepEvery)): // nodes that started together spread out
+		case <-time.After(rand.N(s.sweepWithin)): // nodes that started together spread out
 		}
-		if n, err := s.verbs.Sweep(ctx); err != nil {
+		if n, err := s.verbs.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweep failed", "error", err)
 		} else if n > 0 {
 			s.log.InfoContext(ctx, "dead sessions removed", "count", n)
@@ -277,7 +296,7 @@ func (s *server) tendKeys(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(auth.KeysEvery):
+		case <-time.After(s.keysEvery):
 		}
 		if err := s.verbs.TendKeys(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "signing keys not brought up to date", "error", err)

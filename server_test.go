@@ -77,25 +77,12 @@ func (s *site) another(settings ...string) *site {
 
 func serveAt(t *testing.T, database string, clock *clock, settings ...string) *site {
 	t.Helper()
-	settings = append([]string{
-		"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + database, "LATCHKEY_SECRET=" + testSecret, "LATCHKEY_LOG_LEVEL=debug",
-	}, settings...)
-	c, err := config.Read(nil, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
 	site := &site{t: t, database: database, clock: clock, log: new(buffer)}
+	site.server = site.open(settings...)
+	site.address = "http://" + site.server.listener.Addr().String()
 	ctx, cancel := context.WithCancel(t.Context())
-	log := slog.New(slog.NewJSONHandler(site.log, &slog.HandlerOptions{Level: c.LogLevel}))
-	server, err := open(ctx, c, log, clock.Now)
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	site.server = server
-	site.address = "http://" + server.listener.Addr().String()
 	done := make(chan error, 1)
-	go func() { done <- server.serve(ctx) }()
+	go func() { done <- site.server.serve(ctx) }()
 	site.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -104,6 +91,23 @@ func serveAt(t *testing.T, database string, clock *clock, settings ...string) *s
 	})
 	t.Cleanup(site.stop)
 	return site
+}
+
+// open returns a server on the site's database and clock that does not serve yet.
+func (s *site) open(settings ...string) *server {
+	s.t.Helper()
+	c, err := config.Read(nil, append([]string{
+		"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + s.database, "LATCHKEY_SECRET=" + testSecret, "LATCHKEY_LOG_LEVEL=debug",
+	}, settings...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: c.LogLevel}))
+	server, err := open(s.t.Context(), c, log, s.clock.Now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return server
 }
 
 // client is an application that talks to a site, signed in or not.

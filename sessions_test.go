@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -46,8 +48,12 @@ func TestEndingAChosenSession(t *testing.T) {
 		phone := s.signIn("mario")
 		phone.site = other
 		id := phone.sessionID()
-		luigi.ask(revokeSession, vars{"id": id}).fails("NOT_FOUND")
-		luigi.ask(revokeSession, vars{"id": "session_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f"}).fails("NOT_FOUND")
+		foreign := luigi.ask(revokeSession, vars{"id": id})
+		unknown := luigi.ask(revokeSession, vars{"id": "session_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f"})
+		foreign.fails("NOT_FOUND")
+		if !bytes.Equal(foreign.Body, unknown.Body) {
+			t.Fatalf("%s is not %s", foreign.Body, unknown.Body)
+		}
 		luigi.ask(revokeSession, vars{"id": luigi.profileID}).fails("NOT_FOUND")
 		if !phone.alive() {
 			t.Fatal("a stranger ended the session")
@@ -142,13 +148,35 @@ func TestTooManySessions(t *testing.T) {
 	}, "LATCHKEY_MAX_SESSIONS=3")
 }
 
+// TestWorkInTheBackground has servers that do often what they do now and then, until they are stopped.
+func TestWorkInTheBackground(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.register("mario")
+		s.clock.advance(2161 * time.Hour) // both the session and the signing key are too old now
+		busy := s.open()
+		busy.sweepWithin, busy.keysEvery = time.Millisecond, time.Millisecond
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan error)
+		go func() { stopped <- busy.serve(ctx) }()
+		for s.count("sessions") > 0 || s.count("signing_keys") == 1 {
+			if t.Context().Err() != nil {
+				t.Fatal("nothing was done")
+			}
+		}
+		stop()
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestDeadSessionsAreSwept(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.register("mario")
 		for i := range 3 {
-			s.execute(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, generation, generation_at, created_at, last_used_at,
+			s.execute(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at,
 				expires_at, grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last)
-				SELECT id || '-' || u.n || '-%d', user_id, user_epoch, salt, key_id, generation, generation_at, created_at, last_used_at, expires_at,
+				SELECT id || '-' || u.n || '-%d', user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at, expires_at,
 				grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last
 				FROM sessions, (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 170) SELECT n FROM r) u
 				WHERE length(sessions.id) < 50`, i))

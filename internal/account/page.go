@@ -140,7 +140,12 @@ type ProfileConnection struct {
 	Selection   Selection // whose number totalCount tells
 	HasNext     bool
 	HasPrevious bool
-	Cursors     CursorKey
+	cursors     CursorKey
+}
+
+// NewProfileConnection returns a page of a selection, whose cursors the key authenticates.
+func NewProfileConnection(nodes []*Profile, selection Selection, cursors CursorKey) *ProfileConnection {
+	return &ProfileConnection{Nodes: nodes, Selection: selection, cursors: cursors}
 }
 
 // ProfileEdge is a profile in a page.
@@ -188,7 +193,7 @@ func (c *ProfileConnection) cursorAt(i int) *string {
 }
 
 func (c *ProfileConnection) cursor(profile *Profile) string {
-	return c.Cursors.seal(profile.Position(), c.Selection)
+	return c.cursors.seal(profile.Position(), c.Selection)
 }
 
 // Position returns the profile's place in every order.

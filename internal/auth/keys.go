@@ -107,7 +107,7 @@ func (s *Service) use(ctx context.Context, stored []store.SigningKey, signing st
 		return err
 	}
 	s.keys.Store(&keys{ids, signing, ring, token.NewAccess(s.Issuer, ring, s.Now)})
-	s.Log.InfoContext(ctx, "signing keys in use", "signing", signing, "all", ids)
+	s.Log.DebugContext(ctx, "signing keys in use", "signing", signing, "all", ids)
 	return nil
 }
 
@@ -167,7 +167,9 @@ func (s *Service) makeKey(ctx context.Context, stored []store.SigningKey, now ti
 	if i < 0 {
 		return nil, errors.New("the new signing key was removed at once")
 	}
-	s.Log.InfoContext(ctx, "signing key made", "key", stored[i].ID, "alg", made.Alg, "signs_from", stored[i].SignsFrom)
+	if made.SignsFrom.After(now) { // the first key of all is nobody's news
+		s.Log.InfoContext(ctx, "signing key made", "key", stored[i].ID, "alg", made.Alg, "signs_from", stored[i].SignsFrom)
+	}
 	return &stored[i], nil
 }
 

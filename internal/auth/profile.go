@@ -30,20 +30,20 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 	}
 	switch id.Kind() {
 	case account.ProfileKind:
-		if profile, err := s.store.Profile(ctx, id); err == nil {
-			return profile, nil
-		} else {
+		profile, err := s.store.Profile(ctx, id)
+		if err != nil {
 			return nil, unlessAbsent(err)
 		}
+		return profile, nil
 	case account.UserKind:
 		if !caller.MaySee(id) {
 			return nil, nil
 		}
-		if user, err := s.store.User(ctx, id); err == nil {
-			return user, nil
-		} else {
+		user, err := s.store.User(ctx, id)
+		if err != nil {
 			return nil, unlessAbsent(err)
 		}
+		return user, nil
 	case account.SessionKind:
 		session, err := s.session(ctx, id)
 		if session == nil || !caller.MaySee(session.UserID) {
@@ -67,7 +67,7 @@ func (s *Service) Profiles(ctx context.Context, caller *account.Caller, q accoun
 	if err != nil {
 		return nil, err
 	}
-	page := &account.ProfileConnection{Nodes: profiles, Selection: window.Selection, Cursors: s.cursors}
+	page := account.NewProfileConnection(profiles, window.Selection, s.cursors)
 	if page.HasPrevious, err = s.anyInFront(ctx, window, profiles, more); err != nil {
 		return nil, err
 	}

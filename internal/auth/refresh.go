@@ -96,18 +96,25 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 // exchange is the transaction of Refresh. Its time is that of the transaction, not of the request, which may have
 // waited.
 func (s *Service) exchange(
-	ctx context.Context, tx *store.Store, family *store.Family, presented uint64, client Client,
+	ctx context.Context, tx *store.Store, family *store.Family, presented token.Refresh, client Client,
 ) (*account.TokenPair, outcome, error) {
 	now := s.Now()
 	for range 2 {
-		ok, err := tx.Rotate(ctx, family.Session.ID, presented, now, now.Add(-s.IdleTTL), client.IPAddress, s.secrets.Current.KeyID())
+		ok, err := tx.Rotate(ctx, family.Session.ID, store.Rotation{
+			Generation: presented.Generation,
+			KeyID:      presented.KeyID,
+			NextKeyID:  s.secrets.Current.KeyID(),
+			Now:        now,
+			IdleCut:    now.Add(-s.IdleTTL),
+			IPAddress:  client.IPAddress,
+		})
 		if err != nil {
 			return nil, "", err
 		}
 		if ok {
 			session := family.Session
 			session.LastUsedAt = now
-			pair, err := s.tokens(session, s.secrets.Current, family.Salt, presented+1, now)
+			pair, err := s.tokens(session, s.secrets.Current, family.Salt, presented.Generation+1, now)
 			return pair, rotated, err
 		}
 		current, err := tx.Family(ctx, family.Session.ID)
@@ -153,19 +160,22 @@ func tooOften(f *store.Family, now time.Time) error {
 	}
 }
 
-// judge tells what a presented generation means when it could not be rotated. It changes nothing.
-func (s *Service) judge(f *store.Family, presented uint64, now time.Time) outcome {
+// judge tells what presenting a genuine refresh token of the session comes to. It changes nothing.
+func (s *Service) judge(f *store.Family, r token.Refresh, now time.Time) outcome {
 	since := now.Sub(f.GenerationAt)
-	parent := presented+1 == f.Generation
+	parent := r.Generation+1 == f.Generation
 	tooMany := f.RefreshesSince.After(now.Add(-time.Minute)) && f.Refreshes >= account.RefreshesPerMinute
 	switch {
 	case !f.Live(now, s.IdleTTL):
 		return dead
-	case presented > f.Generation:
+	case r.Generation == f.Generation && r.KeyID != f.KeyID, parent && r.KeyID != f.ParentKeyID:
+		// Made with the other secret of a change, which may have leaked, and not by us.
+		return unknown
+	case r.Generation > f.Generation:
 		return ahead
 	case parent && since < -clockSkew:
 		return backward
-	case presented < f.Generation && !(parent && since < s.Grace):
+	case r.Generation < f.Generation && !(parent && since < s.Grace):
 		return reused
 	case tooMany:
 		return rateLimited
@@ -175,26 +185,22 @@ func (s *Service) judge(f *store.Family, presented uint64, now time.Time) outcom
 	return rotated
 }
 
-// family returns the session that a genuine refresh token belongs to, and the token's generation; nil without an error
-// for every other text, at the same cost.
-func (s *Service) family(ctx context.Context, text string) (*store.Family, uint64, error) {
+// family returns the session that a genuine refresh token belongs to, and what the token says; nil without an error for
+// every other text, at the same cost.
+func (s *Service) family(ctx context.Context, text string) (*store.Family, token.Refresh, error) {
 	refresh, ok := token.ParseRefresh(text)
 	if !ok {
-		return nil, 0, nil
+		return nil, refresh, nil
 	}
 	family, err := s.store.Family(ctx, account.IDOf(account.SessionKind, refresh.Session))
 	if account.Failed(err, account.NotFound) {
 		s.secrets.Proves(refresh, nil)
-		return nil, 0, nil
+		return nil, refresh, nil
 	}
 	if err != nil || !s.secrets.Proves(refresh, family.Salt) {
-		return nil, 0, err
+		return nil, refresh, err
 	}
-	// The previous secret, which may have leaked, makes no token for a generation that the current one computed.
-	if refresh.Generation == family.Generation && refresh.KeyID != family.KeyID {
-		return nil, 0, nil
-	}
-	return family, refresh.Generation, nil
+	return family, refresh, nil
 }
 
 func (s *Service) refuse(ctx context.Context, why outcome, session account.ID) error {
@@ -221,8 +227,10 @@ func (s *Service) VerifyToken(ctx context.Context, text string) (*account.Verdic
 		return verdict(account.AccessToken, claims.ExpiresAt), nil
 	}
 	switch s.judge(family, presented, s.Now()) {
-	case rotated, replayed:
+	case rotated, rateLimited:
 		return verdict(account.RefreshToken, s.end(family.Session)), nil
+	case replayed:
+		return verdict(account.RefreshToken, earlier(family.GenerationAt.Add(s.Grace), s.end(family.Session))), nil
 	}
 	return new(account.Verdict), nil
 }
@@ -248,7 +256,10 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 			return err
 		}
 	}
-	if from.Body != nil || caller.User == nil {
+	if from.Body != nil {
+		return nil
+	}
+	if caller.User == nil {
 		return caller.Err
 	}
 	return s.store.Revoke(ctx, caller.SessionID, caller.User.ID, "sign_out", s.Now())

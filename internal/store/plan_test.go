@@ -24,6 +24,7 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 					{"profiles_by_kind_and_" + order, account.Selection{IsOrganizer: &yes}},
 					{"profiles_by_kind_and_" + order, account.Selection{IsOrganizer: &no}},
 					{"profiles_by_location_and_" + order, account.Selection{Location: "city7"}},
+					{"profiles_by_both_and_" + order, account.Selection{IsOrganizer: &no, Location: "city7"}},
 				} {
 					test.selection.Order = account.ProfileOrder{Field: field, Direction: direction}
 					cursor := middle(t, s, test.selection)

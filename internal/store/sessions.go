@@ -12,7 +12,8 @@ type Family struct {
 	account.Standing
 	User           *account.User
 	Salt           []byte
-	KeyID          byte
+	KeyID          byte // names the secret that the generation was computed with
+	ParentKeyID    byte // and the one before
 	Generation     uint64
 	GenerationAt   time.Time
 	Refreshes      int64 // in the minute that began at RefreshesSince
@@ -55,7 +56,7 @@ func (r *sessionRow) session(user account.ID) account.Session {
 	}
 }
 
-const familyQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.generation, s.generation_at, s.refreshes,
+const familyQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.parent_key_id, s.generation, s.generation_at, s.refreshes,
 	s.refreshes_since, u.epoch, ` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
 	FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN profiles p ON p.user_id = u.id WHERE s.id = ?`
 
@@ -63,6 +64,7 @@ type familyRow struct {
 	sessionRow
 	Salt           []byte `db:"salt"`
 	KeyID          byte   `db:"key_id"`
+	ParentKeyID    byte   `db:"parent_key_id"`
 	Generation     uint64 `db:"generation"`
 	GenerationAt   int64  `db:"generation_at"`
 	Refreshes      int64  `db:"refreshes"`
@@ -90,6 +92,7 @@ func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
 		User:           user,
 		Salt:           row.Salt,
 		KeyID:          row.KeyID,
+		ParentKeyID:    row.ParentKeyID,
 		Generation:     row.Generation,
 		GenerationAt:   moment(row.GenerationAt),
 		Refreshes:      row.Refreshes,
@@ -101,11 +104,12 @@ func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
 // when the user has changed meanwhile.
 func (s *Store) InsertSession(ctx context.Context, session account.Session, salt []byte, keyID byte) (ok bool, err error) {
 	created := micros(session.CreatedAt)
-	rows, err := s.change(ctx, `INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, generation, generation_at, created_at,
-		last_used_at, expires_at, grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last)
-		SELECT ?, u.id, u.epoch, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?
+	rows, err := s.change(ctx, `INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation,
+		generation_at, created_at, last_used_at, expires_at, grace_replays, refreshes, refreshes_since, auth_time,
+		device_name, user_agent, ip_created, ip_last)
+		SELECT ?, u.id, u.epoch, ?, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?
 		FROM users u WHERE u.id = ? AND u.epoch = ? AND u.status = 'ACTIVE'`,
-		session.ID, salt, keyID, created, created, created, micros(session.ExpiresAt), created, created,
+		session.ID, salt, keyID, keyID, created, created, created, micros(session.ExpiresAt), created, created,
 		session.DeviceName, session.UserAgent, session.IPAddress, session.IPAddress, session.UserID, session.UserEpoch)
 	return rows == 1, err
 }
@@ -114,17 +118,25 @@ func (s *Store) InsertSession(ctx context.Context, session account.Session, salt
 const counting = `refreshes = CASE WHEN refreshes_since > ? THEN refreshes + 1 ELSE 1 END,
 	refreshes_since = CASE WHEN refreshes_since > ? THEN refreshes_since ELSE ? END`
 
-// Rotate moves a live session from generation to the next, which is computed with the secret keyID; ok is false, and
-// nothing changes, when the session is dead, at another generation, or refreshed too often.
-func (s *Store) Rotate(
-	ctx context.Context, id account.ID, generation uint64, now, idleCut time.Time, ip string, keyID byte,
-) (ok bool, err error) {
-	at, minuteAgo := micros(now), micros(now.Add(-time.Minute))
-	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, key_id = ?, generation_at = ?,
-		last_used_at = ?, ip_last = ?, `+counting+`
-		WHERE id = ? AND generation = ? AND `+live+` AND (refreshes_since <= ? OR refreshes < ?)`,
-		keyID, at, at, ip, minuteAgo, minuteAgo, at, id, int64(generation), at, micros(idleCut),
-		minuteAgo, account.RefreshesPerMinute)
+// Rotation is the step from one generation of a session to the next.
+type Rotation struct {
+	Generation uint64 // the present one
+	KeyID      byte   // names the secret that it was computed with
+	NextKeyID  byte   // and the one for the next
+	Now        time.Time
+	IdleCut    time.Time // sessions last used by then are dead
+	IPAddress  string
+}
+
+// Rotate moves a live session to its next generation; ok is false, and nothing changes, when the session is dead, at
+// another generation, or refreshed too often.
+func (s *Store) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool, err error) {
+	now, minuteAgo := micros(r.Now), micros(r.Now.Add(-time.Minute))
+	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, parent_key_id = key_id, key_id = ?,
+		generation_at = ?, last_used_at = ?, ip_last = ?, `+counting+`
+		WHERE id = ? AND generation = ? AND key_id = ? AND `+live+` AND (refreshes_since <= ? OR refreshes < ?)`,
+		r.NextKeyID, now, now, r.IPAddress, minuteAgo, minuteAgo, now, id, int64(r.Generation), r.KeyID, now,
+		micros(r.IdleCut), minuteAgo, account.RefreshesPerMinute)
 	return rows == 1, err
 }
 

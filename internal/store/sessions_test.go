@@ -32,6 +32,13 @@ func sessionOf(user *account.User) account.Session {
 	}
 }
 
+// rotation is a step at a time, with the secret that signIn uses.
+func rotation(generation uint64, now time.Time) Rotation {
+	return Rotation{Generation: generation, KeyID: 7, NextKeyID: 7, Now: now, IdleCut: now.Add(-idle), IPAddress: newIP}
+}
+
+const newIP = "192.0.2.9"
+
 // signIn begins a session at noon.
 func signIn(t *testing.T, s *Store, user *account.User) account.Session {
 	t.Helper()
@@ -48,10 +55,10 @@ func TestASessionComesBackAsItWas(t *testing.T) {
 		session := signIn(t, s, mario)
 		have := must1(s.Family(t.Context(), session.ID))(t)
 		want := &Family{
-			Standing:       account.Standing{Session: session, Status: account.Active, MinAuthTime: time.UnixMicro(0).UTC()},
-			User:           mario,
-			Salt:           salt,
-			KeyID:          7,
+			Standing: account.Standing{Session: session, Status: account.Active, MinAuthTime: time.UnixMicro(0).UTC()},
+			User:     mario,
+			Salt:     salt,
+			KeyID:    7, ParentKeyID: 7,
 			GenerationAt:   noon,
 			RefreshesSince: noon,
 		}
@@ -99,7 +106,7 @@ func TestASessionBeginsOnlyAsExpected(t *testing.T) {
 // TestRotateGuards breaks one condition at a time. What Rotate takes for dead, account.Standing.Live must, too.
 func TestRotateGuards(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		ctx, ip := t.Context(), "192.0.2.1"
+		ctx := t.Context()
 		soon := noon.Add(time.Minute)
 		for name, test := range map[string]struct {
 			before     string // done to the database
@@ -113,6 +120,7 @@ func TestRotateGuards(t *testing.T) {
 			"later generation":     {now: soon, generation: 1, live: true},
 			"earlier generation":   {now: soon, before: `UPDATE sessions SET generation = 1`, live: true},
 			"same later one":       {now: soon, generation: 3, before: `UPDATE sessions SET generation = 3`, ok: true, live: true},
+			"another secret":       {now: soon, before: `UPDATE sessions SET key_id = 8`, live: true},
 			"revoked":              {now: soon, before: `UPDATE sessions SET revoked_at = created_at`},
 			"used just in time":    {now: noon.Add(idle - time.Microsecond), ok: true, live: true},
 			"unused too long":      {now: noon.Add(idle)},
@@ -137,14 +145,14 @@ func TestRotateGuards(t *testing.T) {
 			if live := before.Live(test.now, idle); live != test.live {
 				t.Errorf("%s: live is %t", name, live)
 			}
-			ok, err := s.Rotate(ctx, session.ID, test.generation, test.now, test.now.Add(-idle), ip, 7)
+			ok, err := s.Rotate(ctx, session.ID, rotation(test.generation, test.now))
 			if err != nil || ok != test.ok {
 				t.Errorf("%s: %t %v", name, ok, err)
 			}
 			want := *before
 			if test.ok {
 				want.Generation, want.GenerationAt = test.generation+1, test.now
-				want.Session.LastUsedAt, want.Session.IPAddress = test.now, ip
+				want.Session.LastUsedAt, want.Session.IPAddress = test.now, newIP
 				want.Refreshes++
 				if !before.RefreshesSince.After(test.now.Add(-time.Minute)) {
 					want.Refreshes, want.RefreshesSince = 1, test.now
@@ -156,7 +164,7 @@ func TestRotateGuards(t *testing.T) {
 			execute(t, s, `DELETE FROM users`)
 			execute(t, s, `DELETE FROM settings`)
 		}
-		if ok, err := s.Rotate(ctx, account.NewID(account.SessionKind, noon), 0, soon, soon.Add(-idle), ip, 7); ok || err != nil {
+		if ok, err := s.Rotate(ctx, account.NewID(account.SessionKind, noon), rotation(0, soon)); ok || err != nil {
 			t.Errorf("nobody's session: %t %v", ok, err)
 		}
 	})
@@ -185,7 +193,7 @@ func TestRotateSixtyTimesAMinute(t *testing.T) {
 		generation := uint64(0)
 		rotate := func(now time.Time) bool {
 			t.Helper()
-			ok := must1(s.Rotate(ctx, session.ID, generation, now, now.Add(-idle), "", 7))(t)
+			ok := must1(s.Rotate(ctx, session.ID, rotation(generation, now)))(t)
 			if ok {
 				generation++
 			}
@@ -218,7 +226,7 @@ func TestOneOfManyRotationsWins(t *testing.T) {
 		for generation := range uint64(5) {
 			won := make([]bool, 32)
 			must(t, errors.Join(together(len(won), func(i int) (err error) {
-				won[i], err = s.Rotate(t.Context(), session.ID, generation, noon, noon.Add(-idle), "", 7)
+				won[i], err = s.Rotate(t.Context(), session.ID, rotation(generation, noon))
 				return err
 			})...))
 			winners := slices.DeleteFunc(won, func(ok bool) bool { return !ok })

@@ -54,6 +54,8 @@ CREATE INDEX profiles_by_kind_and_date ON profiles (is_organizer, date_joined, i
 CREATE INDEX profiles_by_kind_and_username ON profiles (is_organizer, username_key);
 CREATE INDEX profiles_by_location_and_date ON profiles (location_key, date_joined, id);
 CREATE INDEX profiles_by_location_and_username ON profiles (location_key, username_key);
+CREATE INDEX profiles_by_both_and_date ON profiles (is_organizer, location_key, date_joined, id);
+CREATE INDEX profiles_by_both_and_username ON profiles (is_organizer, location_key, username_key);
 
 CREATE TABLE sessions (
   id              TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -61,6 +63,7 @@ CREATE TABLE sessions (
   user_epoch      BIGINT NOT NULL,
   salt            BYTEA  NOT NULL,
   key_id          BIGINT NOT NULL,
+  parent_key_id   BIGINT NOT NULL,
   generation      BIGINT NOT NULL,
   generation_at   BIGINT NOT NULL,
   created_at      BIGINT NOT NULL,

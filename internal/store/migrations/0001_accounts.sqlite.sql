@@ -53,6 +53,8 @@ CREATE INDEX profiles_by_kind_and_date ON profiles (is_organizer, date_joined, i
 CREATE INDEX profiles_by_kind_and_username ON profiles (is_organizer, username_key);
 CREATE INDEX profiles_by_location_and_date ON profiles (location_key, date_joined, id);
 CREATE INDEX profiles_by_location_and_username ON profiles (location_key, username_key);
+CREATE INDEX profiles_by_both_and_date ON profiles (is_organizer, location_key, date_joined, id);
+CREATE INDEX profiles_by_both_and_username ON profiles (is_organizer, location_key, username_key);
 
 CREATE TABLE sessions (
   id              TEXT    NOT NULL PRIMARY KEY,
@@ -60,6 +62,7 @@ CREATE TABLE sessions (
   user_epoch      INTEGER NOT NULL,
   salt            BLOB    NOT NULL,
   key_id          INTEGER NOT NULL,
+  parent_key_id   INTEGER NOT NULL,
   generation      INTEGER NOT NULL,
   generation_at   INTEGER NOT NULL,
   created_at      INTEGER NOT NULL,
