@@ -31,6 +31,9 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 					for _, window := range []account.Window{
 						{}, {Backward: true}, {After: cursor}, {Before: cursor, Backward: true}, {After: cursor, Before: cursor},
 					} {
+						if window.After != nil && window.Before != nil && strings.Contains(test.index, "both") {
+							continue // one row is expected, which every index finds as fast
+						}
 						window.Selection, window.Limit = test.selection, account.DefaultPage
 						comesFrom(t, s, test.index, window)
 					}
