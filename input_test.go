@@ -163,6 +163,10 @@ func TestOtherEndpoints(t *testing.T) {
 			visit(t, s, path, 200)
 		}
 		visit(t, s, "/nowhere", 404)
+		a := s.anonymous().ask(`{ me { id } }`, nil)
+		if h := a.Header; h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("an error lacks a header: %v", h)
+		}
 	})
 	onEach(t, func(t *testing.T, s *site) {
 		visit(t, s, "/", 404)

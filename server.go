@@ -181,11 +181,12 @@ func connect(
 func (s *server) handler(c config.Config) http.Handler {
 	development := c.Mode == config.Development
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, graph.NewHandler(graph.NewSchema(s.verbs), graph.Options{
+	endpoint := graph.NewHandler(graph.NewSchema(s.verbs), graph.Options{
 		Development:    development,
 		AllowedOrigins: c.AllowedOrigins,
 		Log:            s.log,
-	})))
+	})
+	mux.Handle("/graphql", graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, endpoint))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)

@@ -17,7 +17,8 @@ import (
 
 type callerKey struct{}
 
-// requester is who makes a request, found out when a field first wants to know: public fields cost no look at the session.
+// requester is who makes a request, found out when a field first wants to know: public fields cost no look at the
+// session.
 type requester struct {
 	verbs   *auth.Service
 	headers []string // Authorization

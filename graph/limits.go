@@ -40,9 +40,9 @@ const searchCost = 200
 const sessionsOfUser = 50
 
 // limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000 or holds more
-// than one field marked @credential: REQUEST_TOO_COSTLY; and outside of development one that asks for the schema: INTROSPECTION_DISABLED. It
-// counts what is written, through aliases and fragments, whatever @skip and @include say. Before that, it refuses
-// documents that would be costly to validate.
+// than one field marked @credential: REQUEST_TOO_COSTLY; and outside of development one that asks for the schema:
+// INTROSPECTION_DISABLED. It counts what is written, through aliases and fragments, whatever @skip and @include say.
+// Before that, it refuses documents that would be costly to validate.
 type limits struct {
 	development bool
 }
@@ -87,7 +87,8 @@ func (l limits) MutateOperationContext(_ context.Context, operation *graphql.Ope
 	case total.depth > maxDepth:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("The operation nests more than %d fields.", maxDepth))
 	case total.fixed > maxCost:
-		return refusal(account.RequestTooCostly, "The operation asks for too much at once: select fewer fields or smaller pages.")
+		return refusal(account.RequestTooCostly,
+			"The operation asks for too much at once: select fewer fields or smaller pages.")
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	}

@@ -56,8 +56,6 @@ type exchange struct {
 // ServeHTTP answers a request and writes one line about it to the log. It does not panic.
 func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	header.Add("Vary", "Accept")
 	if r.Method == http.MethodOptions {
 		header.Set("Allow", allMethods)

@@ -1157,7 +1157,7 @@ type User implements Node {
   status: AccountStatus!
   "When the account was made."
   createdAt: DateTime!
-  "When the user last gave their password to sign in; registration counts, a refresh does not."
+  "When the user last gave their password for a session: by registration, sign-in or a change of the password, not by a refresh."
   lastLoginAt: DateTime
   "The public half of the account; null after ` + "`" + `deleteProfile` + "`" + `."
   profile: Profile
@@ -1273,7 +1273,10 @@ input ProfileOrder {
 
 "What a client holds while it is signed in."
 type TokenPair {
-  "Send it as ` + "`" + `Authorization: Bearer …` + "`" + `. A JSON Web Token (RFC 9068) that other services can check by ` + "`" + `/.well-known/jwks.json` + "`" + `."
+  """
+  Send it as ` + "`" + `Authorization: Bearer …` + "`" + `. A JSON Web Token (RFC 9068) that other services can check by
+  ` + "`" + `/.well-known/jwks.json` + "`" + `, unless the server signs with HS256, which publishes nothing.
+  """
   accessToken: String!
   "When the access token stops working unless the session ends sooner; get a new pair with ` + "`" + `refreshToken` + "`" + ` before that."
   accessTokenExpiresAt: DateTime!
@@ -1398,7 +1401,7 @@ type PasswordPolicy {
 type Mutation {
   """
   Makes a user with a profile and signs them in. Mistakes: every code from ` + "`" + `REQUIRED` + "`" + ` to ` + "`" + `PASSWORD_TOO_SIMILAR` + "`" + `, and
-  ` + "`" + `REGISTRATION_CLOSED` + "`" + `.
+  ` + "`" + `REGISTRATION_CLOSED` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
   """
   register(
     "The new account."
@@ -1407,6 +1410,7 @@ type Mutation {
   """
   Signs in with a password. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, the same for an unknown user, a wrong password and a
   disabled account; ` + "`" + `EMAIL_NOT_VERIFIED` + "`" + `, only with the right password; ` + "`" + `TOO_LONG` + "`" + ` and ` + "`" + `INVALID` + "`" + ` for the device's name.
+  Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
   """
   obtainToken(
     "Who, and the proof."
@@ -1455,20 +1459,26 @@ type Mutation {
     "The changes."
     input: UpdateMeInput!
   ): UpdateMePayload! @auth
-  "Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `."
+  """
+  Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + `
+  when too many passwords are being checked.
+  """
   deleteMe(
     "The proof."
     input: DeleteMeInput!
   ): DeleteMePayload! @auth @credential
   """
   Replaces the caller's password and ends every session; the caller goes on with the pair returned here. Mistakes:
-  ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a password.
+  ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a password. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
   """
   changePassword(
     "The old and the new."
     input: ChangePasswordInput!
   ): ChangePasswordPayload! @auth @credential
-  "Replaces the caller's username. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a username."
+  """
+  Replaces the caller's username. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a username. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when
+  too many passwords are being checked.
+  """
   changeUsername(
     "The proof and the new name."
     input: ChangeUsernameInput!
@@ -1570,7 +1580,7 @@ enum TokenKind {
 
 "What the server thinks of a token."
 type VerifyTokenPayload {
-  "Whether it would be accepted now."
+  "Whether it would be accepted now, or once ` + "`" + `RATE_LIMITED` + "`" + ` is over."
   valid: Boolean!
   "What it is for; null when it is not valid."
   kind: TokenKind

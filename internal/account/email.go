@@ -28,13 +28,13 @@ func EmailKey(email string) string {
 func CheckEmail(email string) *Error {
 	switch {
 	case email == "":
-		return mistake(Required, "Give an e-mail address.")
+		return NewMistake(Required, "Give an e-mail address.")
 	case !wellFormed(email):
-		return mistake(Invalid, "This is not valid Unicode text.")
+		return NewMistake(Invalid, "This is not valid Unicode text.")
 	case len(email) > MaxEmail:
-		return mistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
+		return NewMistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
 	}
-	invalid := mistake(Invalid, "This is not an e-mail address.")
+	invalid := NewMistake(Invalid, "This is not an e-mail address.")
 	if strings.ContainsFunc(email, isNoAddressRune) {
 		return invalid
 	}
@@ -45,11 +45,12 @@ func CheckEmail(email string) *Error {
 	key := EmailKey(email)
 	local, domain, _ := strings.Cut(key, "@")
 	labels := strings.Split(domain, ".")
-	if local == "" || strings.ContainsFunc(key, isNoAddressRune) || len(email[:strings.LastIndexByte(email, '@')]) > 64 || strings.Contains(domain, "@") || len(labels) < 2 {
+	if local == "" || strings.LastIndexByte(email, '@') > 64 || strings.Contains(domain, "@") || len(labels) < 2 ||
+		strings.ContainsFunc(key, isNoAddressRune) {
 		return invalid
 	}
 	if len(local)+1+len(domain) > MaxEmail {
-		return mistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
+		return NewMistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
 	}
 	for _, label := range labels {
 		if label == "" || len(label) > 63 {

@@ -138,14 +138,15 @@ func Mistake(code Code, message string, path ...string) error {
 }
 
 // TakenUsername is the mistake of choosing somebody's username.
-func TakenUsername() *Error { return mistake(Taken, "This username is taken.") }
+func TakenUsername() *Error { return NewMistake(Taken, "This username is taken.") }
 
 // TakenEmail is the mistake of giving somebody's e-mail address.
-func TakenEmail() *Error { return mistake(Taken, "This e-mail address is taken.") }
+func TakenEmail() *Error { return NewMistake(Taken, "This e-mail address is taken.") }
 
 // SecondProfile is the mistake of making a profile beside the one there is.
-func SecondProfile() *Error { return mistake(AlreadyExists, "You have a profile already.") }
+func SecondProfile() *Error { return NewMistake(AlreadyExists, "You have a profile already.") }
 
-func mistake(code Code, format string, args ...any) *Error {
+// NewMistake returns a mistake that is at no path yet; the message is a format for args.
+func NewMistake(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -21,7 +21,7 @@ type RegisterInput struct {
 // Check returns all that is wrong with the input but its password, which needs a policy to judge.
 func (in RegisterInput) Check() (m Mistakes) {
 	if in.Username == nil && in.Email == nil {
-		m.Add(mistake(Required, "Give a username or an e-mail address, or both."), "username")
+		m.Add(NewMistake(Required, "Give a username or an e-mail address, or both."), "username")
 	}
 	if in.Username != nil {
 		m.Add(CheckUsername(*in.Username), "username")

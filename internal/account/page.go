@@ -225,7 +225,7 @@ func (k CursorKey) open(cursor *string, s Selection) (*Position, error) {
 	if cursor == nil {
 		return nil, nil
 	}
-	foreign := badInput("This cursor does not belong to this list: take one from an answer with the same filter and orderBy.")
+	foreign := badInput("This cursor is not of this list: take one from an answer with the same filter and orderBy.")
 	if len(*cursor) > maxCursor {
 		return nil, foreign
 	}

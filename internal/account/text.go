@@ -62,13 +62,13 @@ func checkLine(text string, limit int) *Error {
 
 func checkText(text string, limit int, allowed func(rune) bool) *Error {
 	if !wellFormed(text) {
-		return mistake(Invalid, "This is not valid Unicode text.")
+		return NewMistake(Invalid, "This is not valid Unicode text.")
 	}
 	if n := utf8.RuneCountInString(text); n > limit {
-		return mistake(TooLong, "At most %d characters, please; this has %d.", limit, n)
+		return NewMistake(TooLong, "At most %d characters, please; this has %d.", limit, n)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !allowed(r) }) {
-		return mistake(Invalid, "Control characters are not allowed here.")
+		return NewMistake(Invalid, "Control characters are not allowed here.")
 	}
 	return nil
 }

@@ -17,27 +17,27 @@ func UsernameKey(username string) string { return Canonical(username) }
 func CheckUsername(username string) *Error {
 	switch {
 	case username == "":
-		return mistake(Required, "Choose a username.")
+		return NewMistake(Required, "Choose a username.")
 	case !wellFormed(username):
-		return mistake(Invalid, "This is not valid Unicode text.")
+		return NewMistake(Invalid, "This is not valid Unicode text.")
 	case utf8.RuneCountInString(username) > MaxUsername:
-		return mistake(TooLong, "A username has at most %d characters.", MaxUsername)
+		return NewMistake(TooLong, "A username has at most %d characters.", MaxUsername)
 	}
 	key := UsernameKey(username)
 	if strings.ContainsFunc(key, func(r rune) bool { return !isUsernameRune(r) }) {
-		return mistake(Invalid, "A username consists of letters, digits and . + - _ only.")
+		return NewMistake(Invalid, "A username consists of letters, digits and . + - _ only.")
 	}
 	if _, err := precis.UsernameCaseMapped.String(username); err != nil {
-		return mistake(Invalid, "A username consists of letters, digits and . + - _ only.")
+		return NewMistake(Invalid, "A username consists of letters, digits and . + - _ only.")
 	}
 	if utf8.RuneCountInString(key) > MaxUsername {
-		return mistake(TooLong, "A username has at most %d characters.", MaxUsername)
+		return NewMistake(TooLong, "A username has at most %d characters.", MaxUsername)
 	}
 	if !oneScript(key) {
-		return mistake(Invalid, "The letters of a username come from one alphabet.")
+		return NewMistake(Invalid, "The letters of a username come from one alphabet.")
 	}
 	if reserved[key] {
-		return mistake(Reserved, "This username is reserved.")
+		return NewMistake(Reserved, "This username is reserved.")
 	}
 	return nil
 }

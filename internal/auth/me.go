@@ -8,7 +8,9 @@ import (
 )
 
 // UpdateMe changes the private half of the caller's account. Mistakes: TOO_LONG, INVALID.
-func (s *Service) UpdateMe(ctx context.Context, caller *account.Caller, in account.UpdateMeInput) (*account.User, error) {
+func (s *Service) UpdateMe(
+	ctx context.Context, caller *account.Caller, in account.UpdateMeInput,
+) (*account.User, error) {
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
 	}
@@ -43,7 +45,9 @@ func (s *Service) DeleteMe(ctx context.Context, caller *account.Caller, currentP
 
 // ChangePassword replaces the caller's password and ends all their sessions, the caller's included, for which a new
 // one begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). Mistakes: INVALID_CREDENTIALS and those of a password.
-func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client) (*account.TokenPair, error) {
+func (s *Service) ChangePassword(
+	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client,
+) (*account.TokenPair, error) {
 	mistakes := account.Mistakes{}
 	proof, err := s.prove(ctx, caller, in.CurrentPassword)
 	if err := mistakes.Collect(err); err != nil {
@@ -75,7 +79,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 		if !ok {
 			return sessionOver()
 		}
-		tokens, err = s.signIn(ctx, tx, user.ID, epoch, in.Delivery, client, device, s.Now())
+		tokens, err = s.signIn(ctx, tx, entry{user.ID, epoch, in.Delivery, client, device}, s.Now())
 		return err
 	})
 	if err != nil {
@@ -85,7 +89,9 @@ func (s *Service) ChangePassword(ctx context.Context, caller *account.Caller, in
 }
 
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
-func (s *Service) ChangeUsername(ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput) (*account.User, error) {
+func (s *Service) ChangeUsername(
+	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput,
+) (*account.User, error) {
 	mistakes := account.Mistakes{}
 	proof, err := s.prove(ctx, caller, in.CurrentPassword)
 	if err := mistakes.Collect(err); err != nil {

@@ -55,7 +55,9 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 }
 
 // Profiles returns a page of profiles; BAD_USER_INPUT for sizes and cursors that make no sense.
-func (s *Service) Profiles(ctx context.Context, caller *account.Caller, q account.ProfileQuery) (*account.ProfileConnection, error) {
+func (s *Service) Profiles(
+	ctx context.Context, caller *account.Caller, q account.ProfileQuery,
+) (*account.ProfileConnection, error) {
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
 	}
@@ -110,7 +112,9 @@ func (s *Service) CountProfiles(ctx context.Context, page *account.ProfileConnec
 }
 
 // CreateProfile makes a profile for a caller who has none. Mistakes: ALREADY_EXISTS, TOO_LONG, INVALID.
-func (s *Service) CreateProfile(ctx context.Context, caller *account.Caller, in account.ProfileInput) (*account.Profile, error) {
+func (s *Service) CreateProfile(
+	ctx context.Context, caller *account.Caller, in account.ProfileInput,
+) (*account.Profile, error) {
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
 	}
@@ -131,7 +135,9 @@ func (s *Service) CreateProfile(ctx context.Context, caller *account.Caller, in 
 
 // UpdateProfile changes the caller's own profile; FORBIDDEN for somebody else's, NOT_FOUND for nobody's. Mistakes:
 // TOO_LONG, INVALID.
-func (s *Service) UpdateProfile(ctx context.Context, caller *account.Caller, id account.ID, in account.ProfileInput) (*account.Profile, error) {
+func (s *Service) UpdateProfile(
+	ctx context.Context, caller *account.Caller, id account.ID, in account.ProfileInput,
+) (*account.Profile, error) {
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
 	}

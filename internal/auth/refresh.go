@@ -140,7 +140,9 @@ func (s *Service) exchange(
 }
 
 // replay gives the child of the presented token out again.
-func (s *Service) replay(ctx context.Context, tx *store.Store, f *store.Family, now time.Time) (*account.TokenPair, outcome, error) {
+func (s *Service) replay(
+	ctx context.Context, tx *store.Store, f *store.Family, now time.Time,
+) (*account.TokenPair, outcome, error) {
 	secret := s.secrets.Named(f.KeyID)
 	if secret == nil {
 		return nil, foreign, nil

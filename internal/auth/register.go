@@ -12,7 +12,9 @@ import (
 
 // Register makes a user with a profile and signs them in: all of it, or nothing. Mistakes: those of the input's
 // values, TAKEN, and REGISTRATION_CLOSED.
-func (s *Service) Register(ctx context.Context, in account.RegisterInput, client Client) (*account.User, *account.TokenPair, error) {
+func (s *Service) Register(
+	ctx context.Context, in account.RegisterInput, client Client,
+) (*account.User, *account.TokenPair, error) {
 	if s.Registration != account.Open {
 		return nil, nil, account.Mistake(account.RegistrationClosed, "This server does not take new users by itself.")
 	}
@@ -44,7 +46,7 @@ func (s *Service) Register(ctx context.Context, in account.RegisterInput, client
 		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
 			return err
 		}
-		tokens, err = s.signIn(ctx, tx, user.ID, 0, in.Delivery, client, "", now)
+		tokens, err = s.signIn(ctx, tx, entry{user: user.ID, delivery: in.Delivery, client: client}, now)
 		return err
 	})
 	if taken := new(account.Error); errors.As(err, &taken) && taken.Code == account.Taken {

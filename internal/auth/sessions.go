@@ -54,7 +54,9 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 
 // SignOutEverywhere ends the caller's sessions, but for the current one if that is to be kept, and returns how many
 // lived. A sign-in that is under way meanwhile comes to nothing.
-func (s *Service) SignOutEverywhere(ctx context.Context, caller *account.Caller, keepCurrent bool) (revoked int, err error) {
+func (s *Service) SignOutEverywhere(
+	ctx context.Context, caller *account.Caller, keepCurrent bool,
+) (revoked int, err error) {
 	if err := caller.May(account.Member); err != nil {
 		return 0, err
 	}

@@ -19,7 +19,9 @@ type Client struct {
 // ObtainToken signs in with a password: a new session each time. Mistakes: INVALID_CREDENTIALS, the same answer at the
 // same cost for an unknown user, a wrong password and an account that may not sign in; EMAIL_NOT_VERIFIED, only with
 // the right password; those of the device's name.
-func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, client Client) (*account.User, *account.TokenPair, error) {
+func (s *Service) ObtainToken(
+	ctx context.Context, in account.ObtainTokenInput, client Client,
+) (*account.User, *account.TokenPair, error) {
 	if err := in.Check().Err(); err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +54,8 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 	var tokens *account.TokenPair
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
 		user, tokens = nil, nil
-		if tokens, err = s.signIn(ctx, tx, found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, ""), s.Now()); err != nil || tokens == nil {
+		tokens, err = s.signIn(ctx, tx, entry{found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, "")}, s.Now())
+		if err != nil || tokens == nil {
 			return err
 		}
 		if rehashed != "" {
@@ -72,41 +75,50 @@ func (s *Service) ObtainToken(ctx context.Context, in account.ObtainTokenInput, 
 	return user, tokens, nil
 }
 
-// signIn begins a session for an active user whose epoch is still the given one, notes the time, and returns the first
-// tokens; nil when the user has changed meanwhile.
-func (s *Service) signIn(ctx context.Context, tx *store.Store, user account.ID, epoch int64, delivery account.TokenDelivery, client Client,
-	device string, now time.Time) (*account.TokenPair, error) {
+// entry is a sign-in that has been proven: of a user, active and at an epoch, from a client.
+type entry struct {
+	user     account.ID
+	epoch    int64
+	delivery account.TokenDelivery
+	client   Client
+	device   string
+}
+
+// signIn begins a session, notes the time, and returns the first tokens; nil when the user has changed since the proof.
+func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time.Time) (*account.TokenPair, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
-		UserID:     user,
-		UserEpoch:  epoch,
-		DeviceName: device,
-		UserAgent:  account.Printable(client.UserAgent, account.MaxUserAgent),
-		IPAddress:  client.IPAddress,
+		UserID:     e.user,
+		UserEpoch:  e.epoch,
+		DeviceName: e.device,
+		UserAgent:  account.Printable(e.client.UserAgent, account.MaxUserAgent),
+		IPAddress:  e.client.IPAddress,
 		CreatedAt:  now,
 		LastUsedAt: now,
 		ExpiresAt:  now.Add(s.SessionTTL),
 	}
 	salt := token.NewSalt()
 	// The user's row comes first: sign-ins of one user wait for each other there, so none miscounts the sessions.
-	if ok, err := tx.SetLastLogin(ctx, user, epoch, now); err != nil || !ok {
+	if ok, err := tx.SetLastLogin(ctx, e.user, e.epoch, now); err != nil || !ok {
 		return nil, err
 	}
 	if ok, err := tx.InsertSession(ctx, session, salt, s.secrets.Current.KeyID()); err != nil || !ok {
 		return nil, err
 	}
-	if err := tx.RevokeSurplus(ctx, user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
+	if err := tx.RevokeSurplus(ctx, e.user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
 	pair, err := s.tokens(session, s.secrets.Current, salt, 0, now)
 	if err == nil {
-		pair.Delivery = delivery
+		pair.Delivery = e.delivery
 	}
 	return pair, err
 }
 
 // tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.
-func (s *Service) tokens(session account.Session, secret token.Secret, salt []byte, generation uint64, now time.Time) (*account.TokenPair, error) {
+func (s *Service) tokens(
+	session account.Session, secret token.Secret, salt []byte, generation uint64, now time.Time,
+) (*account.TokenPair, error) {
 	uuid, _ := session.ID.UUID()
 	refresh := secret.RefreshToken(uuid, salt, generation)
 	end := s.end(session)

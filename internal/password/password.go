@@ -113,19 +113,15 @@ func (h *Hasher) leave() { <-h.places }
 func normal(password string) (string, *account.Error) {
 	switch {
 	case password == "":
-		return "", mistake(account.Required, "Choose a password.")
+		return "", account.NewMistake(account.Required, "Choose a password.")
 	case len(password) > 4*MaxBytes: // Form C shortens no text to a quarter
-		return "", mistake(account.TooLong, "A password has at most %d characters.", MaxLength)
+		return "", account.NewMistake(account.TooLong, "A password has at most %d characters.", MaxLength)
 	case !utf8.ValidString(password) || strings.ContainsAny(password, "\x00\uFFFD"):
-		return "", mistake(account.Invalid, "This is not valid Unicode text.")
+		return "", account.NewMistake(account.Invalid, "This is not valid Unicode text.")
 	}
 	text := account.Composed(password)
 	if utf8.RuneCountInString(text) > MaxLength {
-		return "", mistake(account.TooLong, "A password has at most %d characters.", MaxLength)
+		return "", account.NewMistake(account.TooLong, "A password has at most %d characters.", MaxLength)
 	}
 	return text, nil
-}
-
-func mistake(code account.Code, format string, args ...any) *account.Error {
-	return &account.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

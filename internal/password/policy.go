@@ -24,22 +24,22 @@ func (p Policy) Check(password string, about ...string) *account.Error {
 		return wrong
 	}
 	if utf8.RuneCountInString(text) < p.MinLength {
-		return mistake(account.TooShort, "A password has at least %d characters.", p.MinLength)
+		return account.NewMistake(account.TooShort, "A password has at least %d characters.", p.MinLength)
 	}
 	key := account.Canonical(text)
 	switch {
 	case isCommon(key):
-		return mistake(account.PasswordTooCommon, "Too many people use this password; choose another.")
+		return account.NewMistake(account.PasswordTooCommon, "Too many people use this password; choose another.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsDigit(r) }):
-		return mistake(account.PasswordTooCommon, "Digits alone are too easy to guess; add some words.")
+		return account.NewMistake(account.PasswordTooCommon, "Digits alone are too easy to guess; add some words.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !strings.HasPrefix(key, string(r)) }):
-		return mistake(account.PasswordTooCommon, "One character over and over is too easy to guess; add some words.")
+		return account.NewMistake(account.PasswordTooCommon, "One character over and over is easy to guess; add some words.")
 	case isService(key):
-		return mistake(account.PasswordTooCommon, "The name of this service is too easy to guess; choose another password.")
+		return account.NewMistake(account.PasswordTooCommon, "The name of this service is easy to guess; choose another password.")
 	}
 	for _, value := range about {
 		if resembles(key, value) {
-			return mistake(account.PasswordTooSimilar, "This is too similar to your username, name or e-mail address.")
+			return account.NewMistake(account.PasswordTooSimilar, "This is too similar to your username, name or e-mail address.")
 		}
 	}
 	return nil

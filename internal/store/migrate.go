@@ -51,7 +51,8 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 		return taken, err
 	}
 	if newest > len(steps) {
-		return taken, fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program", newest, len(steps))
+		return taken, fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program",
+			newest, len(steps))
 	}
 	return taken, nil
 }
@@ -115,7 +116,8 @@ func (s *Store) migrate(ctx context.Context, step migration, now time.Time) (ran
 		return false, err
 	}
 	var done []migration
-	if err := s.all(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version); err != nil {
+	err = s.all(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version)
+	if err != nil {
 		return false, err
 	}
 	if len(done) == 1 {

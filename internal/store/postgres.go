@@ -42,7 +42,8 @@ func openPostgres(url string) (*Store, error) {
 			},
 			tables: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
 			// A stricter transaction would see the database as it was before the wait.
-			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%d)`, migrationLock),
+			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+				SELECT pg_advisory_xact_lock(%d)`, migrationLock),
 		},
 		read:  db,
 		write: db,

@@ -34,8 +34,8 @@ func (s *Store) InsertProfile(ctx context.Context, p *account.Profile) error {
 	if !found {
 		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
 	}
-	_, err = s.change(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description, description_key, location,
-		location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err = s.change(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description,
+		description_key, location, location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		p.ID, p.UserID, p.Username, account.UsernameKey(p.Username), p.Description, account.Canonical(p.Description),
 		p.Location, account.Canonical(p.Location), p.IsOrganizer, micros(p.DateJoined), micros(p.UpdatedOn))
 	return err
@@ -43,7 +43,9 @@ func (s *Store) InsertProfile(ctx context.Context, p *account.Profile) error {
 
 // UpdateProfile changes what in says of a profile that belongs to owner, and returns it as it is then; NOT_FOUND when
 // owner has no such profile.
-func (s *Store) UpdateProfile(ctx context.Context, id, owner account.ID, in account.ProfileInput, now time.Time) (*account.Profile, error) {
+func (s *Store) UpdateProfile(
+	ctx context.Context, id, owner account.ID, in account.ProfileInput, now time.Time,
+) (*account.Profile, error) {
 	var row profileRow
 	found, err := s.changeOne(ctx, &row, `UPDATE profiles SET
 		description = COALESCE(?, description), description_key = COALESCE(?, description_key),
@@ -153,7 +155,8 @@ func conditions(selection account.Selection) (where []string, args []any) {
 	}
 	if selection.Search != "" {
 		pattern := "%" + likeEscaper.Replace(selection.Search) + "%"
-		where = append(where, `(username_key LIKE ? ESCAPE '\' OR description_key LIKE ? ESCAPE '\' OR location_key LIKE ? ESCAPE '\')`)
+		where = append(where, `(username_key LIKE ? ESCAPE '\' OR description_key LIKE ? ESCAPE '\'
+			OR location_key LIKE ? ESCAPE '\')`)
 		args = append(args, pattern, pattern, pattern)
 	}
 	return where, args

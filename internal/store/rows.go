@@ -21,8 +21,9 @@ func momentOrNil(micros *int64) *time.Time {
 	return &t
 }
 
-const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.email_verified, u.name, u.role, u.status, u.created_at AS user_created_at, u.last_login_at,
-	p.id AS profile_id, p.username AS profile_username, p.description, p.location, p.is_organizer, p.date_joined, p.updated_on`
+const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.email_verified, u.name, u.role, u.status,
+	u.created_at AS user_created_at, u.last_login_at, p.id AS profile_id, p.username AS profile_username,
+	p.description, p.location, p.is_organizer, p.date_joined, p.updated_on`
 
 const userTables = `users u LEFT JOIN profiles p ON p.user_id = u.id`
 

@@ -56,8 +56,8 @@ func (r *sessionRow) session(user account.ID) account.Session {
 	}
 }
 
-const familyQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.parent_key_id, s.generation, s.generation_at, s.refreshes,
-	s.refreshes_since, u.epoch, ` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
+const familyQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.parent_key_id, s.generation, s.generation_at,
+	s.refreshes, s.refreshes_since, u.epoch, ` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
 	FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN profiles p ON p.user_id = u.id WHERE s.id = ?`
 
 type familyRow struct {
@@ -102,7 +102,9 @@ func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
 
 // InsertSession adds a session, at generation 0, for an active user whose epoch is still the one in it; ok is false
 // when the user has changed meanwhile.
-func (s *Store) InsertSession(ctx context.Context, session account.Session, salt []byte, keyID byte) (ok bool, err error) {
+func (s *Store) InsertSession(
+	ctx context.Context, session account.Session, salt []byte, keyID byte,
+) (ok bool, err error) {
 	created := micros(session.CreatedAt)
 	rows, err := s.change(ctx, `INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation,
 		generation_at, created_at, last_used_at, expires_at, grace_replays, refreshes, refreshes_since, auth_time,

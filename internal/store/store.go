@@ -120,7 +120,9 @@ func (s *Store) retrying(ctx context.Context, f func() error) error {
 
 // one reads one row into dest: a value, or a struct by column names. It fails with NOT_FOUND when there is none.
 func (s *Store) one(ctx context.Context, dest any, query string, args ...any) error {
-	err := s.reading(ctx, query, func(ctx context.Context, st statement) error { return st.GetContext(ctx, dest, args...) })
+	err := s.reading(ctx, query, func(ctx context.Context, st statement) error {
+		return st.GetContext(ctx, dest, args...)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return &account.Error{Code: account.NotFound, Message: "There is no such thing."}
 	}
@@ -129,7 +131,9 @@ func (s *Store) one(ctx context.Context, dest any, query string, args ...any) er
 
 // all reads every row into dest, a slice.
 func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
-	return s.reading(ctx, query, func(ctx context.Context, st statement) error { return st.SelectContext(ctx, dest, args...) })
+	return s.reading(ctx, query, func(ctx context.Context, st statement) error {
+		return st.SelectContext(ctx, dest, args...)
+	})
 }
 
 // change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when

@@ -59,8 +59,8 @@ func (s *Store) InsertUser(ctx context.Context, u *account.User, passwordHash st
 		key := account.EmailKey(*u.Email)
 		emailKey = &key
 	}
-	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, email_verified, name, role, status,
-		password_hash, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, email_verified, name,
+		role, status, password_hash, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
 		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, u.EmailVerified, u.Name, u.Role, u.Status,
 		passwordHash, micros(u.CreatedAt))
 	return err
@@ -75,8 +75,8 @@ func (s *Store) SetName(ctx context.Context, id account.ID, name string) error {
 // fails with TAKEN when the name is not free; ok is false when the user has changed meanwhile.
 func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, username string) (ok bool, err error) {
 	key := account.UsernameKey(username)
-	rows, err := s.change(ctx, `UPDATE users SET username = ?, username_key = ? WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`,
-		username, key, id, epoch)
+	rows, err := s.change(ctx, `UPDATE users SET username = ?, username_key = ?
+		WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, username, key, id, epoch)
 	if err != nil || rows == 0 {
 		return false, err
 	}
@@ -86,7 +86,9 @@ func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, use
 
 // SetPassword replaces the hash of an active user whose epoch is still the given one, and raises the epoch, which ends
 // every session. It returns the new epoch; ok is false when the user has changed meanwhile.
-func (s *Store) SetPassword(ctx context.Context, id account.ID, epoch int64, hash string) (next int64, ok bool, err error) {
+func (s *Store) SetPassword(
+	ctx context.Context, id account.ID, epoch int64, hash string,
+) (next int64, ok bool, err error) {
 	ok, err = s.changeOne(ctx, &next, `UPDATE users SET password_hash = ?, epoch = epoch + 1
 		WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
 	return next, ok, err
@@ -106,8 +108,8 @@ func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, no
 	return rows == 1, err
 }
 
-// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs; ok is false when the user
-// has changed meanwhile.
+// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs; ok is false when the
+// user has changed meanwhile.
 func (s *Store) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bool, err error) {
 	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
 	return rows == 1, err
