@@ -279,6 +279,11 @@ func TestSignOut(t *testing.T) {
 		if !mario.alive() {
 			t.Fatal("signing out on one device signed out on another")
 		}
+		tablet := s.signIn("mario")
+		s.clock.advance(time.Hour)
+		tablet.ask(`mutation { signOut(input: {}) { signedOut } }`, nil).ok().is("signOut.signedOut", true)
+		tablet.renew().mistakes("refreshToken", "TOKEN_INVALID@refreshToken") // although the access token had expired
+		mario.renew().ok()
 		s.anonymous().ask(`mutation { signOut(input: {}) { signedOut } }`, nil).ok().is("signOut.signedOut", true)
 		mario.ask(`mutation { signOut(input: {refreshToken: "rt_garbage"}) { signedOut } }`, nil).ok().is("signOut.signedOut", true)
 		if !mario.alive() {

@@ -634,3 +634,26 @@ func TestHelpNamesTheCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoRetirements leaves one key, however the two meet.
+func TestTwoRetirements(t *testing.T) {
+	onEachStrict(t, func(t *testing.T, s *site) {
+		for range 5 {
+			if _, err := s.server.verbs.RotateKeys(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			keys, err := s.server.verbs.SigningKeys(t.Context())
+			if err != nil || len(keys) != 2 {
+				t.Fatalf("%v %v", keys, err)
+			}
+			retired := make([]bool, len(keys))
+			together(len(keys), func(i int) {
+				_, err := s.server.verbs.RetireKey(t.Context(), keys[i].ID)
+				retired[i] = err == nil
+			})
+			if n := s.count("signing_keys"); n != 1 || retired[0] == retired[1] {
+				t.Fatalf("%d keys are left: %v", n, retired)
+			}
+		}
+	})
+}

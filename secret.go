@@ -37,7 +37,7 @@ func checkLoss(ctx context.Context, c config.Config, s *store.Store) error {
 	empty, err := s.Empty(ctx)
 	if err == nil && empty {
 		err = fmt.Errorf("database %s is empty or missing, but %s is there: "+
-			"bring the database back, or remove the secret to begin anew", c.DatabaseURL, sign)
+			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
 	}
 	return err
 }

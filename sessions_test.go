@@ -116,6 +116,21 @@ func TestSigningOutEverywhereElseRacesARefresh(t *testing.T) {
 	})
 }
 
+// TestTwoSignOutEverywhereElse leaves the session of the one that was faster.
+func TestTwoSignOutEverywhereElse(t *testing.T) {
+	onEachStrict(t, func(t *testing.T, s *site) {
+		s.register("mario")
+		for range 10 {
+			s.clock.advance(time.Second)
+			both := []*client{s.signIn("mario"), s.signIn("mario")}
+			together(2, func(i int) { both[i].ask(signOutEverywhere, vars{"keep": true}) })
+			if both[0].alive() == both[1].alive() {
+				t.Fatalf("the first lives: %t, the second lives: %t", both[0].alive(), both[1].alive())
+			}
+		}
+	})
+}
+
 func TestTooManySessions(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		first := s.register("mario")

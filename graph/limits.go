@@ -23,6 +23,7 @@ const (
 	maxDepth       = 12  // fields inside fields
 	maxCredentials = 1   // fields marked @credential
 	maxCost        = 2_000
+	maxScans       = 4 // lists that are searched or counted, which reads all of them
 )
 
 // What a field costs, where it is not 1: what makes long answers or much work for the database.
@@ -89,6 +90,8 @@ func (l limits) MutateOperationContext(_ context.Context, operation *graphql.Ope
 	case total.fixed > maxCost:
 		return refusal(account.RequestTooCostly,
 			"The operation asks for too much at once: select fewer fields or smaller pages.")
+	case total.scans > maxScans:
+		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	}
@@ -102,6 +105,7 @@ type cost struct {
 	fixed       int // the cost of what comes once
 	perEntry    int // the cost of what comes once for each entry of the page that encloses the part
 	credentials int
+	scans       int
 	introspects bool
 }
 
@@ -111,6 +115,7 @@ func (c cost) plus(other cost) cost {
 		fixed:       min(c.fixed+other.fixed, maxCost+1),
 		perEntry:    min(c.perEntry+other.perEntry, maxCost+1),
 		credentials: min(c.credentials+other.credentials, maxCredentials+1),
+		scans:       min(c.scans+other.scans, maxScans+1),
 		introspects: c.introspects || other.introspects,
 	}
 }
@@ -155,8 +160,10 @@ func (m meter) field(field *ast.Field) cost {
 		total = total.plus(cost{fixed: total.perEntry}.times(pageSize(arguments)))
 		total.perEntry = 0
 		if filter, _ := arguments["filter"].(map[string]any); filter["search"] != nil {
-			total = total.plus(cost{fixed: searchCost})
+			total = total.plus(cost{fixed: searchCost, scans: 1})
 		}
+	case "ProfileConnection.totalCount":
+		total.scans = 1
 	case "ProfileConnection.edges", "ProfileConnection.nodes":
 		total.fixed, total.perEntry = 0, total.fixed
 	case "User.sessions":

@@ -1432,8 +1432,8 @@ type Mutation {
     input: VerifyTokenInput!
   ): VerifyTokenPayload! @public
   """
-  Ends the session of the refresh token in the input. Without one there, ends the session of the access token and that
-  of the cookie, if there is one, and the cookie with it. All tokens of a session stop working at once. Answers the same
+  Ends the session of the refresh token in the input. Without one there, ends the session of the access token, also when
+  that has expired, and that of the cookie, if there is one, and the cookie with it. All tokens of a session stop working at once. Answers the same
   for a token that is unknown or already dead (RFC 7009, section 2.2). Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in the
   input and the one in the cookie belong to different sessions.
   """

@@ -19,7 +19,7 @@ func (s *Service) authenticate(ctx context.Context, text string) (*account.Calle
 	claims, err := s.keys.Load().access.Check(text)
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return &account.Caller{Reason: account.ReasonExpired}, claims
+		return &account.Caller{Reason: account.ReasonExpired, SessionID: account.ID(claims.SessionID)}, claims
 	case err != nil:
 		s.Log.DebugContext(ctx, "access token refused", "error", err)
 		return &account.Caller{Reason: account.ReasonInvalid}, claims

@@ -28,7 +28,7 @@ const (
 
 // keys are the signing keys in use, all of them and the one that signs.
 type keys struct {
-	ids     []string
+	seals   []string // as they were read
 	signing string
 	ring    *token.Ring
 	access  *token.Access
@@ -91,11 +91,11 @@ func (s *Service) TendKeys(ctx context.Context) error {
 
 // use puts keys into use unless they are. What was checked with others is forgotten.
 func (s *Service) use(ctx context.Context, stored []store.SigningKey, signing string) error {
-	ids := make([]string, len(stored))
+	ids, seals := make([]string, len(stored)), make([]string, len(stored))
 	for i, k := range stored {
-		ids[i] = k.ID
+		ids[i], seals[i] = k.ID, string(k.Sealed)
 	}
-	if used := s.keys.Load(); used != nil && used.signing == signing && slices.Equal(used.ids, ids) {
+	if used := s.keys.Load(); used != nil && used.signing == signing && slices.Equal(used.seals, seals) {
 		return nil
 	}
 	opened, err := s.openKeys(ctx, stored)
@@ -106,7 +106,7 @@ func (s *Service) use(ctx context.Context, stored []store.SigningKey, signing st
 	if err != nil {
 		return err
 	}
-	s.keys.Store(&keys{ids, signing, ring, token.NewAccess(s.Issuer, ring, s.Now)})
+	s.keys.Store(&keys{seals, signing, ring, token.NewAccess(s.Issuer, ring, s.Now)})
 	s.Log.DebugContext(ctx, "signing keys in use", "signing", signing, "all", ids)
 	return nil
 }
@@ -243,6 +243,9 @@ func (s *Service) RotateKeys(ctx context.Context) (SigningKey, error) {
 // is no such key, and when there is no other.
 func (s *Service) RetireKey(ctx context.Context, id string) (signing string, err error) {
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		if err := tx.HoldSigningKeys(ctx, s.Now()); err != nil {
+			return err
+		}
 		stored, err := tx.SigningKeys(ctx)
 		if err != nil {
 			return err

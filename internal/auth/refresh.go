@@ -241,9 +241,9 @@ func verdict(kind account.TokenKind, expires time.Time) *account.Verdict {
 	return &account.Verdict{Valid: true, Kind: &kind, ExpiresAt: &expires}
 }
 
-// SignOut ends the session of a genuine refresh token, of whatever generation, and, unless the token is in the body, the
-// caller's own. A token that is unknown or whose session is over changes nothing, and answers the same (RFC 7009,
-// section 2.2). BAD_USER_INPUT when body and cookie are of two sessions.
+// SignOut ends the session of a genuine refresh token, of whatever generation, and, unless the token is in the body,
+// that of the caller's access token, also when that has expired. A token that is unknown or whose session is over
+// changes nothing, and answers the same (RFC 7009, section 2.2). BAD_USER_INPUT when body and cookie are of two sessions.
 func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Presented) error {
 	text, _, err := from.token()
 	if err != nil {
@@ -261,8 +261,12 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 	if from.Body != nil {
 		return nil
 	}
-	if caller.User == nil {
+	if caller.SessionID == "" {
 		return caller.Err
 	}
-	return s.store.Revoke(ctx, caller.SessionID, caller.User.ID, "sign_out", s.Now())
+	own, err := s.store.Family(ctx, caller.SessionID)
+	if err != nil {
+		return unlessAbsent(err)
+	}
+	return s.store.Revoke(ctx, own.Session.ID, own.Session.UserID, "sign_out", s.Now())
 }

@@ -61,12 +61,8 @@ func (s *Service) SignOutEverywhere(
 		return 0, err
 	}
 	now := s.Now()
-	var kept account.ID
-	if keepCurrent {
-		kept = caller.SessionID
-	}
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		revoked, err = tx.RevokeAll(ctx, caller.User.ID, kept, now, now.Add(-s.IdleTTL))
+		revoked, err = tx.RevokeAll(ctx, caller.User.ID, caller.SessionID, keepCurrent, now, now.Add(-s.IdleTTL))
 		return err
 	})
 	return revoked, gone(err)

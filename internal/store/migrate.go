@@ -31,6 +31,9 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 	if err != nil {
 		return nil, err
 	}
+	if done, err := s.upToDate(ctx, steps); err != nil || done {
+		return nil, err
+	}
 	if err := s.inTx(ctx, func(tx *Store) error { return tx.prepareMigrations(ctx) }); err != nil {
 		return nil, err
 	}
@@ -55,6 +58,17 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 			newest, len(steps))
 	}
 	return taken, nil
+}
+
+// upToDate tells whether exactly these steps have been taken; a database that is in use need not be written to.
+func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
+	var tables []string
+	if err := s.all(ctx, &tables, s.dialect.tables); err != nil || !slices.Contains(tables, "schema_migrations") {
+		return false, err
+	}
+	var taken []migration
+	err := s.all(ctx, &taken, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
+	return slices.EqualFunc(steps, taken, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
 }
 
 // Empty tells whether the database holds no tables at all.

@@ -192,22 +192,32 @@ func (s *Store) RevokeSurplus(ctx context.Context, user, newest account.ID, keep
 	return err
 }
 
-// RevokeAll ends all of a user's sessions but the kept one, which may be none, and returns how many of them lived; call
-// it in a transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there
-// is no such user.
-func (s *Store) RevokeAll(ctx context.Context, user, kept account.ID, now, idleCut time.Time) (revoked int, err error) {
-	at := micros(now)
+// RevokeAll ends all of a user's sessions, or all but their own one that asks, and returns how many lived and ended;
+// call it in a transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND, and
+// nothing changes, when the one that asks is over.
+func (s *Store) RevokeAll(
+	ctx context.Context, user, own account.ID, keepOwn bool, now, idleCut time.Time,
+) (revoked int, err error) {
+	at, cut := micros(now), micros(idleCut)
 	// Before the epoch rises, while living and dead can be told apart; the user's row is held first, by writing it.
 	if err := s.changeUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
 		return 0, err
 	}
+	kept := account.ID("")
+	if keepOwn {
+		kept = own
+	}
+	var asks account.ID
+	if err := s.one(ctx, &asks, `SELECT id FROM sessions WHERE id = ? AND user_id = ? AND `+live, own, user, at, cut); err != nil {
+		return 0, err
+	}
 	rows, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'sign_out_everywhere'
-		WHERE user_id = ? AND id <> ? AND `+live, at, user, kept, at, micros(idleCut))
+		WHERE user_id = ? AND id <> ? AND `+live, at, user, kept, at, cut)
 	if err != nil {
 		return 0, err
 	}
 	if _, err := s.change(ctx, `UPDATE sessions SET user_epoch = user_epoch + 1 WHERE id = ? AND user_id = ? AND `+live,
-		kept, user, at, micros(idleCut)); err != nil {
+		kept, user, at, cut); err != nil {
 		return 0, err
 	}
 	return int(rows), s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)

@@ -29,8 +29,9 @@ func openSQLite(path string) (*Store, error) {
 	}
 	file.Close()
 	open := func(connections int, options string) *sqlx.DB {
+		// The driver waits for a lock without looking at the context, so it waits for a second and we try again.
 		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() +
-			"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=5000" + options
+			"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=1000" + options
 		db := sqlx.NewDb(sql.OpenDB(sqliteConnector(dsn)), "sqlite3")
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)

@@ -23,7 +23,7 @@ func TestEveryConnectionIsSet(t *testing.T) {
 	t.Parallel()
 	s := fresh(t, storetest.SQLite(t))
 	want := map[string]string{
-		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000", "trusted_schema": "0",
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "1000", "trusted_schema": "0",
 	}
 	for pool, test := range map[*sqlx.DB]struct{ connections, queryOnly string }{
 		s.read:  {fmt.Sprint(s.read.Stats().MaxOpenConnections), "1"},

@@ -103,11 +103,14 @@ const (
 	pause = 200 * time.Millisecond // at most
 )
 
-// retrying calls f until it succeeds, fails for good, or has been tried often enough, with growing, random pauses.
+// retrying calls f until it succeeds, fails for good, or has been tried often or long enough, with growing, random
+// pauses.
 func (s *Store) retrying(ctx context.Context, f func() error) error {
+	patience, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
 	for try := 1; ; try++ {
 		err := f()
-		if err == nil || try == tries || s.tx != nil || !s.dialect.retryable(err) {
+		if err == nil || try == tries || patience.Err() != nil || s.tx != nil || !s.dialect.retryable(err) {
 			return err
 		}
 		select {

@@ -90,7 +90,8 @@ func (a *Access) Issue(c Claims) (string, error) {
 
 // Check returns what a token claims. It fails with ErrInvalid, which wraps a cause for the log, when the token is not
 // one that Issue wrote with a key of the ring, or was issued more than 60 seconds from now; and with ErrExpired, from
-// the second of its expiry on, when nothing else is wrong with it (RFC 9068, section 4; RFC 8725, section 3).
+// the second of its expiry on, when nothing else is wrong with it: what it claimed is returned all the same (RFC 9068,
+// section 4; RFC 8725, section 3).
 //
 // A signature is checked once while its token lives. As some algorithms have several signatures for one message
 // (ES256 takes s and n−s alike), different texts may be the same token: what ends tokens must go by session or id.
@@ -108,7 +109,7 @@ func (a *Access) Check(text string) (Claims, error) {
 	}
 	if !now.Before(c.ExpiresAt) {
 		a.genuine.Remove(text)
-		return Claims{}, ErrExpired
+		return c, ErrExpired
 	}
 	if !known {
 		a.genuine.Add(text, c)
