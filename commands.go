@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -57,6 +58,8 @@ func command(args []string) (*action, []string, error) {
 		return &action{run: rotateKeys}, args[2:], nil
 	case word(0) == "keys" && word(1) == "retire" && kidForm.MatchString(kid):
 		return &action{retireKey, kid}, args[3:], nil
+	case word(0) == "keys" && word(1) == "retire":
+		return nil, nil, errors.New("keys retire needs the whole KID of a key, as latchkey keys list shows it")
 	}
 	return nil, nil, usage{}
 }

@@ -173,7 +173,7 @@ func connect(
 		PasswordMinLength: c.PasswordMinLength,
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
 		Now:               now,
-		Log:               log,
+		Log:               slog.New(graph.LogRequestID(log.Handler())),
 	}), nil
 }
 

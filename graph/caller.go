@@ -31,6 +31,7 @@ type requester struct {
 	field  *graphql.RootFieldContext // which asked last, in a mutation
 	caller *account.Caller           // what it was told
 	signed *account.Caller           // who has signed in by this very request
+	served account.ID                // whose tokens the answer holds
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
@@ -121,7 +122,7 @@ func callerID(ctx context.Context) string {
 			return string(caller.User.ID)
 		}
 	}
-	return ""
+	return string(who.served)
 }
 
 // clientAddress returns the address of the right-most hop that is not a trusted proxy, or "" when it cannot be read.

@@ -47,9 +47,13 @@ func (c cookies) set(w http.ResponseWriter, tokens *account.TokenPair) {
 // goes in the body ends the cookie that the request carried, which would only be out of date.
 func deliver(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
 	who := ctx.Value(callerKey{}).(*requester)
-	switch {
-	case tokens == nil:
+	if tokens == nil {
 		return nil
+	}
+	who.mu.Lock()
+	who.served = tokens.UserID
+	who.mu.Unlock()
+	switch {
 	case tokens.Delivery == account.InCookie:
 		who.cookies.set(who.answer, tokens)
 		bare := *tokens

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"regexp"
 )
@@ -25,6 +26,18 @@ func WithRequestID(next http.Handler) http.Handler {
 		w.Header().Set(requestIDHeader, id)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
 	})
+}
+
+// LogRequestID returns a handler that adds the id of the request, if there is one, to what is logged in its context.
+func LogRequestID(h slog.Handler) slog.Handler { return requestLog{h} }
+
+type requestLog struct{ slog.Handler }
+
+func (l requestLog) Handle(ctx context.Context, r slog.Record) error {
+	if id := requestID(ctx); id != "" {
+		r.AddAttrs(slog.String("request", id))
+	}
+	return l.Handler.Handle(ctx, r)
 }
 
 // requestID returns the id of the request, or "" outside of WithRequestID.

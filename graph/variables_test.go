@@ -28,7 +28,7 @@ func TestVariables(t *testing.T) {
 		{signIn, `{"i":{"identifier":"a"}}`, "BAD_USER_INPUT"},
 		{signIn, `{"i":{"identifier":"a","password":"b","delivery":"body"}}`, "BAD_USER_INPUT"},
 		{signIn, `{"i":{"identifier":"a","password":"b","delivery":null}}`, "BAD_USER_INPUT"},
-		{signIn, `{"i":{"identifier":"a","password":"b","passport":"c"}}`, "BAD_USER_INPUT"},
+		{signIn, `{"i":{"identifier":"a","password":"b","passport":"c"}}`, "GRAPHQL_VALIDATION_FAILED"},
 		{signIn, `{"i":[{"identifier":"a","password":"b"}]}`, "BAD_USER_INPUT"},
 		{signIn, `{"i":null}`, "BAD_USER_INPUT"},
 		{signIn, `{}`, "BAD_USER_INPUT"},

@@ -70,6 +70,8 @@ func (w wording) reword(err *gqlerror.Error) (account.Code, string) {
 		return account.RequestTooCostly, fmt.Sprintf("The document is too long: it may have %d tokens.", maxTokens)
 	case err.Extensions["code"] == errcode.ParseFailed:
 		return parseFailed, "The document is not GraphQL: here is something that the grammar does not allow."
+	case err.Path != nil && err.Message == "unknown field":
+		return validationFailed, "A variable has a field that its type does not have" + w.place(err.Path) + "."
 	case err.Path != nil:
 		return account.BadUserInput, "A variable has no value, or one that does not fit its type" + w.place(err.Path) + "."
 	default:

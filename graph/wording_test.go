@@ -28,7 +28,7 @@ func TestWording(t *testing.T) {
 		{signIn, `{"input":{"identifier":"a","password":"b","delivery":"mail"}}`,
 			"A variable has no value, or one that does not fit its type: input.delivery.", ""},
 		{signIn, `{"input":{"identifier":"a","password":"b","whatever":"mail"}}`,
-			"A variable has no value, or one that does not fit its type: input.", ""},
+			"A variable has a field that its type does not have: input.", ""},
 	} {
 		body, err := json.Marshal(map[string]any{"query": c.query, "variables": json.RawMessage(c.variables)})
 		if err != nil {

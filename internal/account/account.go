@@ -90,15 +90,27 @@ type Standing struct {
 	MinAuthTime time.Time
 }
 
-// Live tells whether the session counts at now: neither ended, nor unused for idle, nor past its absolute limit, nor
-// from before its user's last change of credentials or the installation's global cut, and its user active.
-func (s Standing) Live(now time.Time, idle time.Duration) bool {
-	return s.Session.RevokedAt == nil &&
-		now.Before(s.Session.ExpiresAt) &&
-		now.Before(s.Session.LastUsedAt.Add(idle)) &&
-		s.Session.UserEpoch == s.Epoch &&
-		s.Status == Active &&
-		!s.Session.CreatedAt.Before(s.MinAuthTime)
+// Live tells whether the session counts at now: it does unless something has ended it.
+func (s Standing) Live(now time.Time, idle time.Duration) bool { return s.Ended(now, idle) == "" }
+
+// Ended returns, in words for the log, what has ended the session by now: itself, its absolute limit, not having been
+// used for idle, a change of its user's credentials or status, or the installation's global cut; "" when it lives.
+func (s Standing) Ended(now time.Time, idle time.Duration) string {
+	switch {
+	case s.Session.RevokedAt != nil:
+		return "revoked"
+	case !now.Before(s.Session.ExpiresAt):
+		return "past its absolute limit"
+	case !now.Before(s.Session.LastUsedAt.Add(idle)):
+		return "idle too long"
+	case s.Session.UserEpoch != s.Epoch:
+		return "from before a change of credentials"
+	case s.Status != Active:
+		return "of an account that is not active"
+	case s.Session.CreatedAt.Before(s.MinAuthTime):
+		return "from before the cut"
+	}
+	return ""
 }
 
 // TokenPair is what a client holds while it is signed in.
@@ -110,6 +122,7 @@ type TokenPair struct {
 	TokenType             string
 
 	// Not shown to clients:
+	UserID    ID            // whose pair it is
 	SessionID ID            // the session the pair belongs to
 	Delivery  TokenDelivery // how the refresh token is to reach the client
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Limits, in Unicode code points unless said otherwise.
+// Limits, in Unicode code points of the composed form unless said otherwise.
 const (
 	MaxUsername    = 150
 	MaxEmail       = 254
@@ -64,7 +64,7 @@ func checkText(text string, limit int, allowed func(rune) bool) *Error {
 	if !wellFormed(text) {
 		return NewMistake(Invalid, "This is not valid Unicode text.")
 	}
-	if n := utf8.RuneCountInString(text); n > limit {
+	if n := utf8.RuneCountInString(Composed(text)); n > limit {
 		return NewMistake(TooLong, "At most %d characters, please; this has %d.", limit, n)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !allowed(r) }) {

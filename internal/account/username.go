@@ -20,7 +20,7 @@ func CheckUsername(username string) *Error {
 		return NewMistake(Required, "Choose a username.")
 	case !wellFormed(username):
 		return NewMistake(Invalid, "This is not valid Unicode text.")
-	case utf8.RuneCountInString(username) > MaxUsername:
+	case utf8.RuneCountInString(Composed(username)) > MaxUsername:
 		return NewMistake(TooLong, "A username has at most %d characters.", MaxUsername)
 	}
 	key := UsernameKey(username)

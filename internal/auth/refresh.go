@@ -14,12 +14,13 @@ import (
 // clockSkew is how far our clock may have gone back between a rotation and a replay inside the grace.
 const clockSkew = 5 * time.Second
 
-// outcome is what became of a refresh token that was presented. All but rotated and replayed look alike to the client.
+// outcome is what became of a refresh token that was presented: one of these, or what ended its session. All but rotated
+// and replayed look alike to the client.
 type outcome string
 
 const (
 	unknown     outcome = "unknown"  // not one of ours, or of no session
-	dead        outcome = "dead"     // of a session that is over
+	deleted     outcome = "deleted"  // of a session that is no more
 	rotated     outcome = "rotated"  // the current one: its child was made
 	replayed    outcome = "replayed" // the parent of the current one, inside the grace: the same child again
 	backward    outcome = "clock went back"
@@ -83,7 +84,7 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	})
 	switch {
 	case account.Failed(err, account.NotFound):
-		return nil, s.refuse(ctx, dead, family.Session.ID)
+		return nil, s.refuse(ctx, deleted, family.Session.ID)
 	case err != nil:
 		return nil, err
 	case pair == nil:
@@ -167,9 +168,9 @@ func (s *Service) judge(f *store.Family, r token.Refresh, now time.Time) outcome
 	since := now.Sub(f.GenerationAt)
 	parent := r.Generation+1 == f.Generation
 	tooMany := f.RefreshesSince.After(now.Add(-time.Minute)) && f.Refreshes >= account.RefreshesPerMinute
-	switch {
-	case !f.Live(now, s.IdleTTL):
-		return dead
+	switch ended := f.Ended(now, s.IdleTTL); {
+	case ended != "":
+		return outcome(ended)
 	case r.Generation == f.Generation && r.KeyID != f.KeyID, parent && r.KeyID != f.ParentKeyID:
 		// Made with the other secret of a change, which may have leaked, and not by us.
 		return unknown

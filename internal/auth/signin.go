@@ -136,6 +136,7 @@ func (s *Service) tokens(
 		RefreshToken:          &refresh,
 		RefreshTokenExpiresAt: end,
 		TokenType:             "Bearer",
+		UserID:                session.UserID,
 		SessionID:             session.ID,
 	}, err
 }
