@@ -20,7 +20,8 @@ func (s *Store) Profile(ctx context.Context, id account.ID) (*account.Profile, e
 
 // ProfileOwner returns whose profile it is, or NOT_FOUND.
 func (s *Store) ProfileOwner(ctx context.Context, id account.ID) (owner account.ID, err error) {
-	return owner, s.one(ctx, &owner, `SELECT user_id FROM profiles WHERE id = ?`, id)
+	err = s.one(ctx, &owner, `SELECT user_id FROM profiles WHERE id = ?`, id)
+	return owner, err
 }
 
 // InsertProfile adds a profile under its user's name; call it in a transaction. It fails with NOT_FOUND without the
@@ -143,7 +144,8 @@ func pageQuery(w account.Window) (query string, args []any) {
 // CountProfiles returns how many profiles a selection has. It reads all of them.
 func (s *Store) CountProfiles(ctx context.Context, selection account.Selection) (n int, err error) {
 	where, args := conditions(selection)
-	return n, s.one(ctx, &n, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
+	err = s.one(ctx, &n, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
+	return n, err
 }
 
 func conditions(selection account.Selection) (where []string, args []any) {

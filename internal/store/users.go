@@ -21,14 +21,17 @@ const credentials = `SELECT id, status, epoch, password_hash FROM users WHERE `
 // empty key matches nobody. NOT_FOUND when there is none.
 func (s *Store) CredentialsByName(ctx context.Context, usernameKey, emailKey string) (c Credentials, err error) {
 	if emailKey != "" {
-		return c, s.one(ctx, &c, credentials+`email_key = ?`, emailKey)
+		err = s.one(ctx, &c, credentials+`email_key = ?`, emailKey)
+		return c, err
 	}
-	return c, s.one(ctx, &c, credentials+`username_key = ?`, usernameKey)
+	err = s.one(ctx, &c, credentials+`username_key = ?`, usernameKey)
+	return c, err
 }
 
 // CredentialsByID returns the credentials of a user, or NOT_FOUND.
 func (s *Store) CredentialsByID(ctx context.Context, id account.ID) (c Credentials, err error) {
-	return c, s.one(ctx, &c, credentials+`id = ?`, id)
+	err = s.one(ctx, &c, credentials+`id = ?`, id)
+	return c, err
 }
 
 // User returns a user with their profile, or NOT_FOUND.
