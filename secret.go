@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"latchkey/internal/config"
-	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
@@ -24,22 +22,17 @@ func secretFile(c config.Config) string {
 	return filepath.Join(filepath.Dir(path), "latchkey.secret")
 }
 
-// checkLoss refuses an empty database beside a secret, or with a previous one: secrets are made last, so there was a
-// database once, and its users would not thank us for an empty one.
-func checkLoss(ctx context.Context, c config.Config, s *store.Store) error {
-	sign := "LATCHKEY_SECRET_PREVIOUS"
-	if c.SecretPrevious.Reveal() == "" {
-		sign = secretFile(c)
-		if _, err := os.Stat(sign); sign == "" || err != nil {
-			return nil
-		}
+// signOfUse names what shows that there has been a database: a previous secret, or the secret beside it, which is made
+// after the database; "" when there is neither. Users would not thank us for an empty database in its place.
+func signOfUse(c config.Config) string {
+	if c.SecretPrevious.Reveal() != "" {
+		return "LATCHKEY_SECRET_PREVIOUS"
 	}
-	empty, err := s.Empty(ctx)
-	if err == nil && empty {
-		err = fmt.Errorf("database %s is empty or missing, but %s is there: "+
-			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
+	path := secretFile(c)
+	if _, err := os.Stat(path); err != nil {
+		return ""
 	}
-	return err
+	return path
 }
 
 // readSecrets returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret
@@ -89,17 +82,17 @@ func readSecret(c config.Config, fresh bool, previous token.Secret) (token.Secre
 // makeSecret writes a secret where there is none, one that goes together with the previous one, if any. Of several
 // processes that start together one does so and all read the same, whole.
 func makeSecret(path string, previous token.Secret) ([]byte, error) {
-	var text string
-	for err := errors.New("none yet"); err != nil; {
-		text = rand.Text() + rand.Text() // 2 × 130 bits
-		_, err = token.NewSecrets(token.Secret(text), previous)
+	draw := func() token.Secret { return token.Secret(rand.Text() + rand.Text()) } // 2 × 130 bits
+	secret := draw()
+	for previous != nil && secret.KeyID() == previous.KeyID() {
+		secret = draw()
 	}
 	draft, err := os.CreateTemp(filepath.Dir(path), "latchkey.secret.*") // mode 0600
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(draft.Name())
-	_, err = io.WriteString(draft, text+"\n")
+	_, err = io.WriteString(draft, string(secret)+"\n")
 	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return nil, err
 	}

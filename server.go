@@ -140,12 +140,14 @@ func connect(
 			kept.Close()
 		}
 	}()
-	if err := checkLoss(ctx, c, kept); err != nil {
+	sign := signOfUse(c) // first, for another process may be beginning
+	switch empty, err := kept.Empty(ctx); {
+	case err != nil:
 		return nil, nil, err
-	}
-	if empty, err := kept.Empty(ctx); err != nil {
-		return nil, nil, err
-	} else if empty && !mayBegin {
+	case empty && sign != "":
+		return nil, nil, fmt.Errorf("database %s is empty or missing, but %s is there: "+
+			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
+	case empty && !mayBegin:
 		return nil, nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
 	}
 	steps, err := kept.Migrate(ctx, now)

@@ -3,7 +3,8 @@ package account
 // Caller is whoever makes a request: a user in a live session, or somebody unknown and the reason why.
 type Caller struct {
 	User      *User  // nil when signed out
-	SessionID ID     // that of the access token, also when the token has expired
+	Subject   ID     // whose access token it is, and
+	SessionID ID     // of which session, also when the token has expired
 	Reason    Reason // why the caller counts as signed out
 	Err       error  // why it could not be found out who this is; such a caller may nothing
 }

@@ -102,8 +102,8 @@ func (m *Mistakes) Add(e *Error, path ...string) {
 	}
 }
 
-// At tells whether something is wrong at a path inside the input.
-func (m Mistakes) At(path ...string) bool {
+// Has tells whether something is wrong at a path inside the input.
+func (m Mistakes) Has(path ...string) bool {
 	return slices.ContainsFunc(m, func(e *Error) bool { return slices.Equal(e.Field, path) })
 }
 

@@ -19,7 +19,11 @@ func (s *Service) authenticate(ctx context.Context, text string) (*account.Calle
 	claims, err := s.keys.Load().access.Check(text)
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		return &account.Caller{Reason: account.ReasonExpired, SessionID: account.ID(claims.SessionID)}, claims
+		return &account.Caller{
+			Subject:   account.ID(claims.Subject),
+			SessionID: account.ID(claims.SessionID),
+			Reason:    account.ReasonExpired,
+		}, claims
 	case err != nil:
 		s.Log.DebugContext(ctx, "access token refused", "error", err)
 		return &account.Caller{Reason: account.ReasonInvalid}, claims
@@ -35,5 +39,5 @@ func (s *Service) authenticate(ctx context.Context, text string) (*account.Calle
 	case !family.Live(s.Now(), s.IdleTTL):
 		return &account.Caller{Reason: account.ReasonRevoked}, claims
 	}
-	return &account.Caller{User: family.User, SessionID: family.Session.ID}, claims
+	return &account.Caller{User: family.User, Subject: family.User.ID, SessionID: family.Session.ID}, claims
 }

@@ -10,10 +10,7 @@ import (
 
 // Profile returns a profile, or nil when there is none with the ID.
 func (s *Service) Profile(ctx context.Context, caller *account.Caller, id account.ID) (*account.Profile, error) {
-	if err := caller.May(account.Member); err != nil {
-		return nil, err
-	}
-	if _, err := account.ParseID(string(id)); err != nil {
+	if err := admit(caller, id); err != nil {
 		return nil, err
 	}
 	profile, err := s.store.Profile(ctx, id)
@@ -22,10 +19,7 @@ func (s *Service) Profile(ctx context.Context, caller *account.Caller, id accoun
 
 // Node returns whatever has the ID, if the caller may see it, and nil otherwise.
 func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.ID) (account.Node, error) {
-	if err := caller.May(account.Member); err != nil {
-		return nil, err
-	}
-	if _, err := account.ParseID(string(id)); err != nil {
+	if err := admit(caller, id); err != nil {
 		return nil, err
 	}
 	switch id.Kind() {
@@ -138,10 +132,7 @@ func (s *Service) CreateProfile(
 func (s *Service) UpdateProfile(
 	ctx context.Context, caller *account.Caller, id account.ID, in account.ProfileInput,
 ) (*account.Profile, error) {
-	if err := caller.May(account.Member); err != nil {
-		return nil, err
-	}
-	if _, err := account.ParseID(string(id)); err != nil {
+	if err := admit(caller, id); err != nil {
 		return nil, err
 	}
 	if err := in.Check().Err(); err != nil {
@@ -157,10 +148,7 @@ func (s *Service) UpdateProfile(
 // DeleteProfile removes the caller's own profile and returns the ID it had; FORBIDDEN for somebody else's, NOT_FOUND
 // for nobody's. The user stays.
 func (s *Service) DeleteProfile(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
-	if err := caller.May(account.Member); err != nil {
-		return nil, err
-	}
-	if _, err := account.ParseID(string(id)); err != nil {
+	if err := admit(caller, id); err != nil {
 		return nil, err
 	}
 	err := s.store.DeleteProfile(ctx, id, caller.User.ID)
@@ -173,18 +161,11 @@ func (s *Service) DeleteProfile(ctx context.Context, caller *account.Caller, id 
 // MayChange returns nil when the caller owns what the ID names; FORBIDDEN for somebody else's, NOT_FOUND for nobody's,
 // UNAUTHENTICATED when signed out, BAD_USER_INPUT when it is no ID.
 func (s *Service) MayChange(ctx context.Context, caller *account.Caller, id account.ID) error {
-	if err := caller.May(account.Member); err != nil {
-		return err
-	}
-	if _, err := account.ParseID(string(id)); err != nil {
+	if err := admit(caller, id); err != nil {
 		return err
 	}
 	if id.Kind() == account.SessionKind {
-		session, err := s.session(ctx, id)
-		if err != nil {
-			return err
-		}
-		return caller.MayEnd(session)
+		return s.mayEnd(ctx, caller, id)
 	}
 	owner, err := s.store.ProfileOwner(ctx, id)
 	if err != nil {
@@ -199,6 +180,15 @@ func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id accou
 		return err
 	}
 	return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+}
+
+// admit returns nil when the caller is signed in and id has the form of one; else UNAUTHENTICATED or BAD_USER_INPUT.
+func admit(caller *account.Caller, id account.ID) error {
+	if err := caller.May(account.Member); err != nil {
+		return err
+	}
+	_, err := account.ParseID(string(id))
+	return err
 }
 
 func newProfile(in account.ProfileInput, now time.Time) *account.Profile {

@@ -127,8 +127,7 @@ func (s *Service) exchange(
 			// The statement saw the session after, but the user before, a change that is complete by now.
 			continue
 		case replayed:
-			pair, became, err := s.replay(ctx, tx, current, now)
-			return pair, became, err
+			return s.replay(ctx, tx, current, now)
 		case reused:
 			return nil, became, tx.Revoke(ctx, current.Session.ID, current.Session.UserID, "refresh_reuse", now)
 		case rateLimited:
@@ -265,9 +264,5 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 	if caller.SessionID == "" {
 		return caller.Err
 	}
-	own, err := s.store.Family(ctx, caller.SessionID)
-	if err != nil {
-		return unlessAbsent(err)
-	}
-	return s.store.Revoke(ctx, own.Session.ID, own.Session.UserID, "sign_out", s.Now())
+	return s.store.Revoke(ctx, caller.SessionID, caller.Subject, "sign_out", s.Now())
 }

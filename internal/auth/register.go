@@ -49,7 +49,7 @@ func (s *Service) Register(
 		tokens, err = s.signIn(ctx, tx, entry{user: user.ID, delivery: in.Delivery, client: client}, now)
 		return err
 	})
-	if taken := new(account.Error); errors.As(err, &taken) && taken.Code == account.Taken {
+	if taken, ok := errors.AsType[*account.Error](err); ok && taken.Code == account.Taken {
 		// Somebody was faster; asking again tells of all that is taken now.
 		if err := s.checkRegistration(ctx, in); err != nil {
 			return nil, nil, err
@@ -66,10 +66,10 @@ func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInpu
 	mistakes := in.Check()
 	mistakes.Add(s.policy.Check(in.Password, value(in.Username, ""), value(in.Email, ""), value(in.Name, "")), "password")
 	var usernameKey, emailKey string
-	if in.Username != nil && !mistakes.At("username") {
+	if in.Username != nil && !mistakes.Has("username") {
 		usernameKey = account.UsernameKey(*in.Username)
 	}
-	if in.Email != nil && !mistakes.At("email") {
+	if in.Email != nil && !mistakes.Has("email") {
 		emailKey = account.EmailKey(*in.Email)
 	}
 	username, email, err := s.store.NamesTaken(ctx, usernameKey, emailKey)

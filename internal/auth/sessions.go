@@ -34,19 +34,21 @@ func (s *Service) session(ctx context.Context, id account.ID) (*account.Session,
 	return &family.Session, nil
 }
 
-// RevokeSession ends one of the caller's sessions and returns its ID; NOT_FOUND for somebody else's and for nobody's.
-func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
-	if err := caller.May(account.Member); err != nil {
-		return nil, err
-	}
-	if _, err := account.ParseID(string(id)); err != nil {
-		return nil, err
-	}
+// mayEnd returns nil when the session lives and is the caller's, else NOT_FOUND.
+func (s *Service) mayEnd(ctx context.Context, caller *account.Caller, id account.ID) error {
 	session, err := s.session(ctx, id)
 	if err != nil {
+		return err
+	}
+	return caller.MayEnd(session)
+}
+
+// RevokeSession ends one of the caller's sessions and returns its ID; NOT_FOUND for somebody else's and for nobody's.
+func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
+	if err := admit(caller, id); err != nil {
 		return nil, err
 	}
-	if err := caller.MayEnd(session); err != nil {
+	if err := s.mayEnd(ctx, caller, id); err != nil {
 		return nil, err
 	}
 	return &id, s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now())

@@ -62,20 +62,24 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 
 // upToDate tells whether exactly these steps have been taken; a database that is in use need not be written to.
 func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
-	var tables []string
-	if err := s.all(ctx, &tables, s.dialect.tables); err != nil || !slices.Contains(tables, "schema_migrations") {
+	tables, err := s.tables(ctx)
+	if err != nil || !slices.Contains(tables, "schema_migrations") {
 		return false, err
 	}
 	var taken []migration
-	err := s.all(ctx, &taken, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
+	err = s.all(ctx, &taken, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
 	return slices.EqualFunc(steps, taken, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
 }
 
 // Empty tells whether the database holds no tables at all.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
-	var tables []string
-	err := s.all(ctx, &tables, s.dialect.tables)
+	tables, err := s.tables(ctx)
 	return len(tables) == 0, err
+}
+
+func (s *Store) tables(ctx context.Context) (names []string, err error) {
+	err = s.all(ctx, &names, s.dialect.tables)
+	return names, err
 }
 
 // migrations returns the steps for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
@@ -110,14 +114,14 @@ func (s *Store) prepareMigrations(ctx context.Context) error {
 	if err := s.migrateAlone(ctx); err != nil {
 		return err
 	}
-	var tables []string
-	if err := s.all(ctx, &tables, s.dialect.tables); err != nil {
+	tables, err := s.tables(ctx)
+	if err != nil {
 		return err
 	}
 	if len(tables) > 0 && !slices.Contains(tables, "schema_migrations") {
 		return errors.New("the database holds tables of another program; give Latchkey one of its own")
 	}
-	_, err := s.change(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+	_, err = s.change(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
 		version    BIGINT NOT NULL PRIMARY KEY,
 		name       TEXT   NOT NULL,
 		checksum   TEXT   NOT NULL,

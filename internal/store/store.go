@@ -80,9 +80,11 @@ func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 	return s.inTx(ctx, f)
 }
 
-// inTx is InTx without a limit of its own, for migrations, which take as long as they take.
+// inTx is InTx without a limit for one run of f, for migrations, which take as long as they take.
 func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
-	return s.retrying(ctx, func() error {
+	patience, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return s.retrying(patience, func() error {
 		tx, err := s.write.BeginTxx(ctx, nil)
 		if err != nil {
 			return err
@@ -103,14 +105,12 @@ const (
 	pause = 200 * time.Millisecond // at most
 )
 
-// retrying calls f until it succeeds, fails for good, or has been tried often or long enough, with growing, random
-// pauses.
+// retrying calls f until it succeeds, fails for good, or has been tried often enough, with growing, random pauses. Once
+// ctx has ended it does not try again.
 func (s *Store) retrying(ctx context.Context, f func() error) error {
-	patience, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
 	for try := 1; ; try++ {
 		err := f()
-		if err == nil || try == tries || patience.Err() != nil || s.tx != nil || !s.dialect.retryable(err) {
+		if err == nil || try == tries || ctx.Err() != nil || s.tx != nil || !s.dialect.retryable(err) {
 			return err
 		}
 		select {
