@@ -16,6 +16,7 @@ const (
 	UserKind    = "user"
 	ProfileKind = "profile"
 	SessionKind = "session"
+	MailKind    = "mail" // in Message-IDs alone
 )
 
 // NewID returns a fresh ID of a kind. IDs made later sort later, to the millisecond.

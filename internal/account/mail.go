@@ -1,0 +1,66 @@
+package account
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/text/language"
+)
+
+// Letter says what a mail is about. It is also the name of the mail's template.
+type Letter string
+
+// The letters. Those of the first group carry a one-time token in their link.
+const (
+	Activation        Letter = "activation"          // confirm the address of a new account
+	PasswordReset     Letter = "password-reset"      // choose a new password
+	EmailConfirmation Letter = "email-confirmation"  // to a new address: confirm the change
+	EmailChangeNotice Letter = "email-change-notice" // to the old address: a change is under way, and how to stop it
+
+	KnownAddress     Letter = "known-address"     // somebody gave this address, but it has an account already
+	UsernameReminder Letter = "username-reminder" // the username of the account with this address
+	EmailChanged     Letter = "email-changed"     // to the new address, once it is confirmed
+	PasswordChanged  Letter = "password-changed"
+	UsernameChanged  Letter = "username-changed"
+	AccountDeleted   Letter = "account-deleted"
+	NewDevice        Letter = "new-device" // a sign-in from a device not seen before
+)
+
+// Letters are all there are.
+var Letters = []Letter{
+	Activation, PasswordReset, EmailConfirmation, EmailChangeNotice, KnownAddress, UsernameReminder, EmailChanged,
+	PasswordChanged, UsernameChanged, AccountDeleted, NewDevice,
+}
+
+// HasToken tells whether the letter carries a one-time token.
+func (l Letter) HasToken() bool { return slices.Contains(Letters[:4], l) }
+
+// Mail is one message to one person, before it is put into words.
+type Mail struct {
+	ID        ID // the same over all tries, for the Message-ID
+	Letter    Letter
+	To        string // an address that CheckEmail accepts
+	Languages string // what the reader prefers, as an Accept-Language header says it
+	Username  string // whose account it is about, as it is now
+	NewEmail  string // with EmailChangeNotice: the address that is to be
+	Device    string // with NewDevice: what signed in, as it calls itself
+	IPAddress string // from where the request came that the mail is about; may be empty
+	Token     string // with the letters that have one
+	CreatedAt time.Time
+	ExpiresAt time.Time // afterwards it is of no use, and not sent any more
+}
+
+// MatchLanguage returns which of the offered languages, BCP 47 tags, an Accept-Language header prefers (RFC 9110,
+// section 12.5.4); the first one when it likes none of them or cannot be read.
+func MatchLanguage(accept string, offered []string) string {
+	tags := make([]language.Tag, len(offered))
+	for i, tag := range offered {
+		tags[i] = language.Make(tag)
+	}
+	preferred, _, err := language.ParseAcceptLanguage(accept)
+	if err != nil {
+		return offered[0]
+	}
+	_, i, _ := language.NewMatcher(tags).Match(preferred...)
+	return offered[i]
+}
