@@ -7,6 +7,7 @@ package graph
 
 import (
 	"context"
+	"fmt"
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
@@ -92,6 +93,38 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*g
 	return &generated.DeleteProfilePayload{DeletedProfileID: deleted, UserErrors: mistakes}, err
 }
 
+func (r *mutationResolver) Activate(ctx context.Context, input generated.ActivateInput) (*generated.ActivatePayload, error) {
+	panic(fmt.Errorf("not implemented: Activate - activate"))
+}
+
+func (r *mutationResolver) ResendActivation(ctx context.Context, input generated.ResendActivationInput) (*generated.AcceptedPayload, error) {
+	panic(fmt.Errorf("not implemented: ResendActivation - resendActivation"))
+}
+
+func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input generated.RequestPasswordResetInput) (*generated.AcceptedPayload, error) {
+	panic(fmt.Errorf("not implemented: RequestPasswordReset - requestPasswordReset"))
+}
+
+func (r *mutationResolver) ResetPassword(ctx context.Context, input generated.ResetPasswordInput) (*generated.ResetPasswordPayload, error) {
+	panic(fmt.Errorf("not implemented: ResetPassword - resetPassword"))
+}
+
+func (r *mutationResolver) RequestUsernameReminder(ctx context.Context, input generated.RequestUsernameReminderInput) (*generated.AcceptedPayload, error) {
+	panic(fmt.Errorf("not implemented: RequestUsernameReminder - requestUsernameReminder"))
+}
+
+func (r *mutationResolver) RequestEmailChange(ctx context.Context, input generated.RequestEmailChangeInput) (*generated.RequestEmailChangePayload, error) {
+	panic(fmt.Errorf("not implemented: RequestEmailChange - requestEmailChange"))
+}
+
+func (r *mutationResolver) ConfirmEmailChange(ctx context.Context, input generated.ConfirmEmailChangeInput) (*generated.ConfirmEmailChangePayload, error) {
+	panic(fmt.Errorf("not implemented: ConfirmEmailChange - confirmEmailChange"))
+}
+
+func (r *mutationResolver) CancelEmailChange(ctx context.Context, input generated.CancelEmailChangeInput) (*generated.CancelEmailChangePayload, error) {
+	panic(fmt.Errorf("not implemented: CancelEmailChange - cancelEmailChange"))
+}
+
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
 	return viewerOf(ctx, obj.UserID).MayChange(obj.UserID) == nil, nil
 }
@@ -124,6 +157,10 @@ func (r *queryResolver) ServerInfo(ctx context.Context) (*account.ServerInfo, er
 
 func (r *sessionResolver) IsCurrent(ctx context.Context, obj *account.Session) (bool, error) {
 	return viewerOf(ctx, obj.UserID).SessionID == obj.ID, nil
+}
+
+func (r *userResolver) PendingEmail(ctx context.Context, obj *account.User) (*string, error) {
+	panic(fmt.Errorf("not implemented: PendingEmail - pendingEmail"))
 }
 
 func (r *userResolver) Sessions(ctx context.Context, obj *account.User) ([]*account.Session, error) {

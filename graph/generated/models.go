@@ -6,6 +6,42 @@ import (
 	"latchkey/internal/account"
 )
 
+// A request whose answer does not tell whether anybody has the address.
+type AcceptedPayload struct {
+	// True unless there are mistakes; not a promise that a mail is sent.
+	Accepted bool `json:"accepted"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
+// The token from the mail to a new account's address.
+type ActivateInput struct {
+	// What stands behind `#token=` in the link.
+	Token string `json:"token"`
+}
+
+// The account in use, or what is wrong.
+type ActivatePayload struct {
+	// Whose address is confirmed; null when there are mistakes.
+	User *account.User `json:"user,omitempty"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
+// The token from the notice to the old address.
+type CancelEmailChangeInput struct {
+	// What stands behind `#token=` in the link.
+	Token string `json:"token"`
+}
+
+// The end of a change of address, or what is wrong.
+type CancelEmailChangePayload struct {
+	// Whether the account has the old address, and no change is under way.
+	Cancelled bool `json:"cancelled"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
 // Every other session ends; the caller goes on with the pair returned here.
 type ChangePasswordPayload struct {
 	// A new session's tokens; null when there are mistakes.
@@ -17,6 +53,20 @@ type ChangePasswordPayload struct {
 // The renamed account, or what is wrong.
 type ChangeUsernamePayload struct {
 	// The user as they are now; null when there are mistakes.
+	User *account.User `json:"user,omitempty"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
+// The token from the mail to the new address.
+type ConfirmEmailChangeInput struct {
+	// What stands behind `#token=` in the link.
+	Token string `json:"token"`
+}
+
+// The account with its new address, or what is wrong.
+type ConfirmEmailChangePayload struct {
+	// The user, with the new address as `email`; null when there are mistakes.
 	User *account.User `json:"user,omitempty"`
 	// What to mend; empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
@@ -88,8 +138,58 @@ type RefreshTokenPayload struct {
 type RegisterPayload struct {
 	// The new user; null when there are mistakes.
 	User *account.User `json:"user,omitempty"`
-	// A session for the new user; null when there are mistakes.
+	// A session for the new user; null when there are mistakes, or when the address has to be confirmed first.
 	Tokens *account.TokenPair `json:"tokens,omitempty"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
+// The proof and the new address.
+type RequestEmailChangeInput struct {
+	// The caller's password.
+	CurrentPassword string `json:"currentPassword"`
+	// At most 254 bytes.
+	NewEmail string `json:"newEmail"`
+}
+
+// The account with the address that waits, or what is wrong.
+type RequestEmailChangePayload struct {
+	// The user, with the new address as `pendingEmail`; null when there are mistakes.
+	User *account.User `json:"user,omitempty"`
+	// What to mend; empty on success.
+	UserErrors []*account.Error `json:"userErrors"`
+}
+
+// Whose password is forgotten.
+type RequestPasswordResetInput struct {
+	// The account's address.
+	Email string `json:"email"`
+}
+
+// Whose username is forgotten.
+type RequestUsernameReminderInput struct {
+	// The account's address.
+	Email string `json:"email"`
+}
+
+// Which account waits for its mail.
+type ResendActivationInput struct {
+	// The address that the account was registered with.
+	Email string `json:"email"`
+}
+
+// The token from the mail, and a new password.
+type ResetPasswordInput struct {
+	// What stands behind `#token=` in the link.
+	Token string `json:"token"`
+	// The password from now on; see `serverInfo` for its length.
+	NewPassword string `json:"newPassword"`
+}
+
+// The new password, or what is wrong.
+type ResetPasswordPayload struct {
+	// Whether the password is the new one.
+	Changed bool `json:"changed"`
 	// What to mend; empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }

@@ -25,6 +25,11 @@ type Config struct {
 	RefreshGrace      time.Duration  // how long a used refresh token may come again; 0 to 60s
 	PasswordMinLength int            // in Unicode code points; 8 to 64
 	Registration      Registration   // who may register
+	EmailVerification bool           // who registers must confirm an e-mail address first
+	SMTPURL           Secret         // smtp:// or smtps://; empty: mails go to the log, in production nowhere
+	MailFrom          string         // who mails come from (RFC 5322, section 3.4)
+	MailTemplates     string         // folder whose templates replace ours; empty for none
+	NewDeviceNotice   bool           // a mail about each sign-in from a device not seen before
 	SigningAlg        string         // EdDSA, ES256, RS256 or HS256 (RFC 7518, section 3.1; RFC 8037, section 3.1)
 	SigningKeyMaxAge  time.Duration  // the next signing key is made when the newest is this old; at least 24h
 	LogFormat         string         // text, json, or empty: text on a terminal and json otherwise

@@ -190,9 +190,30 @@ func TestValues(t *testing.T) {
 		{name: "REGISTRATION", get: field("Registration"),
 			good: map[string]any{"open": Open, "closed": Closed, "invite": Invite},
 			bad:  []string{"on", "true", "OPEN"}},
-		{name: "EMAIL_VERIFICATION", get: func(Config) any { return nil },
-			good: map[string]any{"off": nil},
-			bad:  []string{"required", "on", "OFF"}},
+		{name: "EMAIL_VERIFICATION", get: field("EmailVerification"),
+			good: map[string]any{"off": false, "required": true},
+			bad:  []string{"on", "OFF", "Required"}},
+		{name: "SMTP_URL", get: func(c Config) any { return c.SMTPURL.Reveal() },
+			good: map[string]any{
+				"smtp://h":                      "smtp://h",
+				"smtp://u:p%23@mail.example:25": "smtp://u:p%23@mail.example:25",
+				"smtps://[::1]:465/":            "smtps://[::1]:465/",
+			},
+			bad: []string{"smtp://", "smtp:h", "h:587", "http://h", "smtp://h/inbox", "smtp://u:p#q@h", "smtp://h?tls=off",
+				"smtp://u:%zz@h", "smtp://a b"}},
+		{name: "MAIL_FROM", get: field("MailFrom"),
+			good: map[string]any{
+				"no-reply@example.com":         "no-reply@example.com",
+				"Our Club <club@example.com>":  "Our Club <club@example.com>",
+				"\"Club, the\" <c@example.com>": "\"Club, the\" <c@example.com>",
+			},
+			bad: []string{"nobody", "a@example.com, b@example.com", "a@example.com\r\nBcc: b@example.com", "<>"}},
+		{name: "MAIL_TEMPLATES", get: field("MailTemplates"),
+			good: map[string]any{".": "."},
+			bad:  []string{"nowhere", "config_test.go"}},
+		{name: "NEW_DEVICE_NOTICE", get: field("NewDeviceNotice"),
+			good: map[string]any{"off": false, "on": true},
+			bad:  []string{"yes", "ON"}},
 		{name: "SIGNING_ALG", get: field("SigningAlg"),
 			good: map[string]any{"EdDSA": "EdDSA", "ES256": "ES256", "RS256": "RS256", "HS256": "HS256"},
 			bad:  []string{"none", "eddsa", "HS512"}},
@@ -260,7 +281,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		[]string{"--log-level=loud", "--lisen", "127.0.0.1:1", "--session-ttl", "0", "--metrics-listen=:9", "-mode",
 			"--refresh-grace"},
 		"LATCHKEY_MODE=production", "LATCHKEY_SECRET=short", "LATCHKEY_SECERT=x", "LATCHKEY_COLOUR=red", "LATCHKEY_a\nb=c",
-		"LATCHKEY_SMTP_URL=smtp://u:p@h", "LATCHKEY_DATABASE_URL=postgres://u:p@h/db", "LATCHKEY_ACCESS_TOKEN_TTL=1s",
+		"LATCHKEY_SMTP_URL=mail.example", "LATCHKEY_DATABASE_URL=postgres://u:p@h/db", "LATCHKEY_ACCESS_TOKEN_TTL=1s",
 		"LATCHKEY_ALLOWED_ORIGINS=https://a.example,*")
 	want := Problems{
 		"--lisen: is not a setting; did you mean --listen?",
@@ -273,8 +294,8 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"LATCHKEY_ALLOWED_ORIGINS: entry 2 must be an absolute URL with an exact host, such as https://example.com",
 		"LATCHKEY_SECRET: must have at least 32 bytes",
 		"LATCHKEY_SESSION_TTL (from --session-ttl): must be more than 0 and at most 8760h",
+		"LATCHKEY_SMTP_URL: must be smtp://host:587 or smtps://host:465, with user:password@ before the host if need be",
 		"LATCHKEY_LOG_LEVEL (from --log-level): must be debug or info or warn or error",
-		"LATCHKEY_SMTP_URL: this version does not have this yet",
 		"LATCHKEY_METRICS_LISTEN: this version does not have this yet",
 		"LATCHKEY_PUBLIC_URL: must start with https:// in production",
 		"LATCHKEY_ACCESS_TOKEN_TTL: must be 1m to 15m in production",
@@ -288,7 +309,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 }
 
 func TestLaterSettings(t *testing.T) {
-	for _, name := range []string{"SMTP_URL", "MAIL_FROM", "MAIL_TEMPLATES", "METRICS_LISTEN"} {
+	for _, name := range later {
 		byVariable := refused(t, nil, variableOf(name)+"=x")
 		byFlag := refused(t, []string{flagOf(name), "x"})
 		if len(byVariable) != 1 || !strings.Contains(byVariable[0], "this version does not have this yet") ||
@@ -298,11 +319,18 @@ func TestLaterSettings(t *testing.T) {
 	}
 }
 
-func TestRequiredVerificationIsExplained(t *testing.T) {
-	problems := refused(t, nil, "LATCHKEY_EMAIL_VERIFICATION=required")
-	if !strings.Contains(problems[0], "this version sends no mail") {
-		t.Errorf("got %q", problems)
+func TestProductionNeedsMailForWhatSendsIt(t *testing.T) {
+	production := []string{"LATCHKEY_MODE=production", "LATCHKEY_PUBLIC_URL=https://id.example.com"}
+	for _, needed := range []string{"EMAIL_VERIFICATION=required", "NEW_DEVICE_NOTICE=on"} {
+		settings := append(production, variableOf(needed))
+		want := Problems{"LATCHKEY_SMTP_URL: is required in production with " + variableOf(needed)}
+		if problems := refused(t, nil, settings...); !slices.Equal(problems, want) {
+			t.Errorf("got %q, want %q", problems, want)
+		}
+		read(t, nil, append(settings, "LATCHKEY_SMTP_URL=smtps://mail.example.com")...)
+		read(t, nil, variableOf(needed))
 	}
+	read(t, nil, production...)
 }
 
 func TestFlagWins(t *testing.T) {

@@ -156,9 +156,23 @@ func (r *reader) together(c *Config, bad map[string]bool) {
 	if !strings.HasPrefix(c.PublicURL, "https://") && !bad["PUBLIC_URL"] {
 		r.problem(variableOf("PUBLIC_URL"), "must start with https:// in production")
 	}
+	if needed := needsMail(c); needed != "" && c.SMTPURL.Reveal() == "" && !bad["SMTP_URL"] {
+		r.problem(variableOf("SMTP_URL"), "is required in production with %s", needed)
+	}
 	if c.AccessTokenTTL < time.Minute && !bad["ACCESS_TOKEN_TTL"] {
 		r.problem(variableOf("ACCESS_TOKEN_TTL"), "must be 1m to 15m in production")
 	}
+}
+
+// needsMail names what does not work without mails, or is empty.
+func needsMail(c *Config) string {
+	switch {
+	case c.EmailVerification:
+		return variableOf("EMAIL_VERIFICATION") + "=required"
+	case c.NewDeviceNotice:
+		return variableOf("NEW_DEVICE_NOTICE") + "=on"
+	}
+	return ""
 }
 
 // pick returns the value of a setting, and what to call it in a problem.

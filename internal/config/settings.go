@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,8 +96,24 @@ var settings = []setting{
 		parse: oneOf(func(c *Config) *Registration { return &c.Registration }, Open, Closed, Invite),
 	}, {
 		name: "EMAIL_VERIFICATION", value: "off",
-		help:  "off: addresses are not verified, as this version sends no mail.",
-		parse: func(_ *Config, text string) error { return checkEmailVerification(text) },
+		help:  "off, or required: who registers must confirm an e-mail address, and is not told whether it is known.",
+		parse: choice(func(c *Config) *bool { return &c.EmailVerification }, "off", "required"),
+	}, {
+		name: "SMTP_URL", unset: "none: mails go to the log, in production nowhere", secret: true,
+		help:  "smtp://user:password@host:587 (STARTTLS) or smtps://… (TLS): who delivers mails.",
+		parse: func(c *Config, text string) error { c.SMTPURL = secretOf(text); return checkSMTPURL(text) },
+	}, {
+		name: "MAIL_FROM", value: "Latchkey <no-reply@localhost>",
+		help:  "Who mails come from: an address, or a name and an address in angle brackets.",
+		parse: func(c *Config, text string) error { c.MailFrom = text; return checkMailFrom(text) },
+	}, {
+		name: "MAIL_TEMPLATES", unset: "none",
+		help:  "Folder of templates that replace those of the same name, such as de/activation.txt.",
+		parse: func(c *Config, text string) error { c.MailTemplates = text; return checkFolder(text) },
+	}, {
+		name: "NEW_DEVICE_NOTICE", value: "off",
+		help:  "off or on: a mail about each sign-in from a device or network not seen before.",
+		parse: choice(func(c *Config) *bool { return &c.NewDeviceNotice }, "off", "on"),
 	}, {
 		name: "SIGNING_ALG", value: "EdDSA",
 		help:  "How access tokens are signed: EdDSA, ES256, RS256 or HS256 (which publishes no key).",
@@ -121,12 +139,19 @@ var settings = []setting{
 }
 
 // later are settings of capabilities that this version does not have.
-var later = []string{"SMTP_URL", "MAIL_FROM", "MAIL_TEMPLATES", "METRICS_LISTEN"}
+var later = []string{"METRICS_LISTEN"}
 
 func oneOf[T ~string](field func(*Config) *T, values ...T) func(*Config, string) error {
 	return func(c *Config, text string) error {
 		*field(c) = T(text)
 		return among(T(text), values...)
+	}
+}
+
+func choice(field func(*Config) *bool, no, yes string) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		*field(c) = text == yes
+		return among(text, no, yes)
 	}
 }
 
@@ -208,11 +233,29 @@ func checkSecret(text string) error {
 	return nil
 }
 
-func checkEmailVerification(text string) error {
-	if text == "required" {
-		return errors.New("cannot be required: this version sends no mail, so only off works")
+func checkSMTPURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "smtp" && u.Scheme != "smtps" || !isHost(u.Hostname()) || u.Opaque != "" {
+		return errors.New("must be smtp://host:587 or smtps://host:465, with user:password@ before the host if need be")
 	}
-	return among(text, "off")
+	if strings.Trim(u.Path, "/") != "" || strings.ContainsAny(text, "?#") {
+		return errors.New("must not have a path, query or fragment; escape special characters, as in %23 for a #")
+	}
+	return nil
+}
+
+func checkMailFrom(text string) error {
+	if _, err := mail.ParseAddress(text); err != nil || strings.ContainsFunc(text, isControl) {
+		return errors.New("must be one address, such as Latchkey <no-reply@example.com>")
+	}
+	return nil
+}
+
+func checkFolder(text string) error {
+	if info, err := os.Stat(text); err != nil || !info.IsDir() {
+		return errors.New("must be a folder that can be read")
+	}
+	return nil
 }
 
 func parseLevel(text string) (level slog.Level, err error) {
