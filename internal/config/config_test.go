@@ -56,6 +56,7 @@ func TestDefaults(t *testing.T) {
 		RefreshGrace:      30 * time.Second,
 		PasswordMinLength: 8,
 		Registration:      Open,
+		MailFrom:          "Latchkey <no-reply@localhost>",
 		SigningAlg:        "EdDSA",
 		SigningKeyMaxAge:  90 * 24 * time.Hour,
 		LogLevel:          slog.LevelInfo,
@@ -203,8 +204,8 @@ func TestValues(t *testing.T) {
 				"smtp://u:%zz@h", "smtp://a b"}},
 		{name: "MAIL_FROM", get: field("MailFrom"),
 			good: map[string]any{
-				"no-reply@example.com":         "no-reply@example.com",
-				"Our Club <club@example.com>":  "Our Club <club@example.com>",
+				"no-reply@example.com":          "no-reply@example.com",
+				"Our Club <club@example.com>":   "Our Club <club@example.com>",
 				"\"Club, the\" <c@example.com>": "\"Club, the\" <c@example.com>",
 			},
 			bad: []string{"nobody", "a@example.com, b@example.com", "a@example.com\r\nBcc: b@example.com", "<>"}},
@@ -365,6 +366,7 @@ func TestEverySettingIsAFlagAndAVariable(t *testing.T) {
 		if s.value == "" {
 			value = map[string]string{
 				"ALLOWED_ORIGINS": "http://localhost", "SECRET": secret, "SECRET_PREVIOUS": secret, "LOG_FORMAT": "json", "TRUSTED_PROXIES": "::1",
+				"SMTP_URL": "smtp://localhost", "MAIL_TEMPLATES": ".",
 			}[s.name]
 		}
 		byFlag, byVariable := read(t, []string{flagOf(s.name), value}), read(t, nil, variableOf(s.name)+"="+value)
