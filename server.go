@@ -24,6 +24,7 @@ import (
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/mail"
 	"latchkey/internal/store"
 )
 
@@ -86,6 +87,7 @@ type server struct {
 	http     *http.Server
 	draining atomic.Bool
 	verbs    *auth.Service
+	mail     *mail.Worker // nil when nothing delivers mails
 	explorer bool
 
 	sweepWithin time.Duration // the longest pause between two sweeps
@@ -105,6 +107,14 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 			s.close()
 		}
 	}()
+	templates, err := mail.NewTemplates(c.MailTemplates, c.AppURL)
+	if err != nil {
+		return nil, fmt.Errorf("mail templates: %w", err)
+	}
+	sender, err := newSender(c, log)
+	if err != nil {
+		return nil, err
+	}
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
@@ -113,6 +123,11 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	}
 	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
+	}
+	if sender != nil {
+		s.mail = &mail.Worker{Verbs: s.verbs, Templates: templates, Sender: sender, Log: log, Every: mailEvery}
+	} else {
+		log.WarnContext(ctx, "nothing delivers mails: without LATCHKEY_SMTP_URL nobody can reset a password")
 	}
 	s.http = &http.Server{
 		Handler:           s.handler(c),
@@ -124,6 +139,26 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	return s, nil
+}
+
+// mailEvery is how soon a mail is found that another node put into the outbox and did not live to send.
+const mailEvery = 5 * time.Second
+
+// newSender returns what delivers mails: an SMTP server, else, in development, the log; nil in production, where the log is
+// no place for what mails carry.
+func newSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
+	development := c.Mode == config.Development
+	if address := c.SMTPURL.Reveal(); address != "" {
+		sender, err := mail.NewSMTP(address, c.MailFrom, development)
+		if err != nil {
+			return nil, fmt.Errorf("LATCHKEY_SMTP_URL: %w", err)
+		}
+		return sender, nil
+	}
+	if !development {
+		return nil, nil
+	}
+	return mail.NewLog(log), nil
 }
 
 // connect returns the verbs for the database that the settings name, and the store to close after them. It brings the
@@ -174,6 +209,8 @@ func connect(
 		MaxSessions:       c.MaxSessions,
 		PasswordMinLength: c.PasswordMinLength,
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
+		EmailVerification: c.EmailVerification,
+		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
 		Log:               slog.New(graph.LogRequestID(log.Handler())),
 	}), nil
@@ -252,6 +289,9 @@ func (s *server) serve(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { s.sweep(working) })
 	work.Go(func() { s.tendKeys(working) })
+	if s.mail != nil {
+		work.Go(func() { s.mail.Run(working) })
+	}
 	defer work.Wait()
 	defer endWork()
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
@@ -277,7 +317,7 @@ func (s *server) serve(ctx context.Context) error {
 	return nil
 }
 
-// sweep removes dead sessions now and then, until ctx ends.
+// sweep removes what is of no use any more now and then, until ctx ends.
 func (s *server) sweep(ctx context.Context) {
 	for {
 		select {
@@ -288,8 +328,23 @@ func (s *server) sweep(ctx context.Context) {
 		if n, err := s.verbs.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweep failed", "error", err)
 		} else if n > 0 {
-			s.log.InfoContext(ctx, "dead sessions removed", "count", n)
+			s.log.InfoContext(ctx, "rows of no use removed", "count", n)
 		}
+		s.watchOutbox(ctx)
+	}
+}
+
+// mailLate is how long a mail may wait before operators should know.
+const mailLate = 5 * time.Minute
+
+// watchOutbox logs that mails are late.
+func (s *server) watchOutbox(ctx context.Context) {
+	if s.mail == nil {
+		return
+	}
+	if state, err := s.mail.State(ctx); err == nil && state.Oldest > mailLate {
+		s.log.WarnContext(ctx, "mails are late", "queued", state.Queued, "oldest", state.Oldest,
+			"sent", state.Sent, "failed", state.Failed)
 	}
 }
 

@@ -43,7 +43,11 @@ func WithCaller(verbs *auth.Service, publicURL string, trusted []netip.Prefix, n
 		ctx := context.WithValue(r.Context(), callerKey{}, &requester{
 			verbs:   verbs,
 			headers: r.Header.Values("Authorization"),
-			client:  auth.Client{IPAddress: clientAddress(r, trusted), UserAgent: r.UserAgent()},
+			client: auth.Client{
+				IPAddress: clientAddress(r, trusted),
+				UserAgent: r.UserAgent(),
+				Languages: strings.Join(r.Header.Values("Accept-Language"), ","),
+			},
 			cookies: cookies,
 			cookie:  cookies.token(r),
 			answer:  w,

@@ -7,7 +7,6 @@ package graph
 
 import (
 	"context"
-	"fmt"
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
@@ -58,7 +57,7 @@ func (r *mutationResolver) UpdateMe(ctx context.Context, input account.UpdateMeI
 }
 
 func (r *mutationResolver) DeleteMe(ctx context.Context, input generated.DeleteMeInput) (*generated.DeleteMePayload, error) {
-	id, err := r.Auth.DeleteMe(ctx, callerFrom(ctx), input.CurrentPassword)
+	id, err := r.Auth.DeleteMe(ctx, callerFrom(ctx), input.CurrentPassword, clientFrom(ctx))
 	mistakes, err := userErrors(err)
 	return &generated.DeleteMePayload{DeletedUserID: id, UserErrors: mistakes}, err
 }
@@ -70,7 +69,7 @@ func (r *mutationResolver) ChangePassword(ctx context.Context, input account.Cha
 }
 
 func (r *mutationResolver) ChangeUsername(ctx context.Context, input account.ChangeUsernameInput) (*generated.ChangeUsernamePayload, error) {
-	user, err := r.Auth.ChangeUsername(ctx, callerFrom(ctx), input)
+	user, err := r.Auth.ChangeUsername(ctx, callerFrom(ctx), input, clientFrom(ctx))
 	mistakes, err := userErrors(err)
 	return &generated.ChangeUsernamePayload{User: user, UserErrors: mistakes}, err
 }
@@ -94,35 +93,46 @@ func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*g
 }
 
 func (r *mutationResolver) Activate(ctx context.Context, input generated.ActivateInput) (*generated.ActivatePayload, error) {
-	panic(fmt.Errorf("not implemented: Activate - activate"))
+	user, err := r.Auth.Activate(ctx, input.Token)
+	mistakes, err := userErrors(err)
+	return &generated.ActivatePayload{User: user, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ResendActivation(ctx context.Context, input generated.ResendActivationInput) (*generated.AcceptedPayload, error) {
-	panic(fmt.Errorf("not implemented: ResendActivation - resendActivation"))
+	mistakes, err := userErrors(r.Auth.ResendActivation(ctx, input.Email, clientFrom(ctx)))
+	return &generated.AcceptedPayload{Accepted: len(mistakes) == 0, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input generated.RequestPasswordResetInput) (*generated.AcceptedPayload, error) {
-	panic(fmt.Errorf("not implemented: RequestPasswordReset - requestPasswordReset"))
+	mistakes, err := userErrors(r.Auth.RequestPasswordReset(ctx, input.Email, clientFrom(ctx)))
+	return &generated.AcceptedPayload{Accepted: len(mistakes) == 0, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ResetPassword(ctx context.Context, input generated.ResetPasswordInput) (*generated.ResetPasswordPayload, error) {
-	panic(fmt.Errorf("not implemented: ResetPassword - resetPassword"))
+	mistakes, err := userErrors(r.Auth.ResetPassword(ctx, input.Token, input.NewPassword, clientFrom(ctx)))
+	return &generated.ResetPasswordPayload{Changed: len(mistakes) == 0, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) RequestUsernameReminder(ctx context.Context, input generated.RequestUsernameReminderInput) (*generated.AcceptedPayload, error) {
-	panic(fmt.Errorf("not implemented: RequestUsernameReminder - requestUsernameReminder"))
+	mistakes, err := userErrors(r.Auth.RequestUsernameReminder(ctx, input.Email, clientFrom(ctx)))
+	return &generated.AcceptedPayload{Accepted: len(mistakes) == 0, UserErrors: mistakes}, err
 }
 
-func (r *mutationResolver) RequestEmailChange(ctx context.Context, input generated.RequestEmailChangeInput) (*generated.RequestEmailChangePayload, error) {
-	panic(fmt.Errorf("not implemented: RequestEmailChange - requestEmailChange"))
+func (r *mutationResolver) RequestEmailChange(ctx context.Context, input account.RequestEmailChangeInput) (*generated.RequestEmailChangePayload, error) {
+	user, err := r.Auth.RequestEmailChange(ctx, callerFrom(ctx), input, clientFrom(ctx))
+	mistakes, err := userErrors(err)
+	return &generated.RequestEmailChangePayload{User: user, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) ConfirmEmailChange(ctx context.Context, input generated.ConfirmEmailChangeInput) (*generated.ConfirmEmailChangePayload, error) {
-	panic(fmt.Errorf("not implemented: ConfirmEmailChange - confirmEmailChange"))
+	user, err := r.Auth.ConfirmEmailChange(ctx, input.Token, clientFrom(ctx))
+	mistakes, err := userErrors(err)
+	return &generated.ConfirmEmailChangePayload{User: user, UserErrors: mistakes}, err
 }
 
 func (r *mutationResolver) CancelEmailChange(ctx context.Context, input generated.CancelEmailChangeInput) (*generated.CancelEmailChangePayload, error) {
-	panic(fmt.Errorf("not implemented: CancelEmailChange - cancelEmailChange"))
+	mistakes, err := userErrors(r.Auth.CancelEmailChange(ctx, input.Token))
+	return &generated.CancelEmailChangePayload{Cancelled: len(mistakes) == 0, UserErrors: mistakes}, err
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
@@ -157,10 +167,6 @@ func (r *queryResolver) ServerInfo(ctx context.Context) (*account.ServerInfo, er
 
 func (r *sessionResolver) IsCurrent(ctx context.Context, obj *account.Session) (bool, error) {
 	return viewerOf(ctx, obj.UserID).SessionID == obj.ID, nil
-}
-
-func (r *userResolver) PendingEmail(ctx context.Context, obj *account.User) (*string, error) {
-	panic(fmt.Errorf("not implemented: PendingEmail - pendingEmail"))
 }
 
 func (r *userResolver) Sessions(ctx context.Context, obj *account.User) ([]*account.Session, error) {

@@ -100,7 +100,7 @@ type ComplexityRoot struct {
 		ObtainToken             func(childComplexity int, input account.ObtainTokenInput) int
 		RefreshToken            func(childComplexity int, input RefreshTokenInput) int
 		Register                func(childComplexity int, input account.RegisterInput) int
-		RequestEmailChange      func(childComplexity int, input RequestEmailChangeInput) int
+		RequestEmailChange      func(childComplexity int, input account.RequestEmailChangeInput) int
 		RequestPasswordReset    func(childComplexity int, input RequestPasswordResetInput) int
 		RequestUsernameReminder func(childComplexity int, input RequestUsernameReminderInput) int
 		ResendActivation        func(childComplexity int, input ResendActivationInput) int
@@ -283,7 +283,7 @@ type MutationResolver interface {
 	RequestPasswordReset(ctx context.Context, input RequestPasswordResetInput) (*AcceptedPayload, error)
 	ResetPassword(ctx context.Context, input ResetPasswordInput) (*ResetPasswordPayload, error)
 	RequestUsernameReminder(ctx context.Context, input RequestUsernameReminderInput) (*AcceptedPayload, error)
-	RequestEmailChange(ctx context.Context, input RequestEmailChangeInput) (*RequestEmailChangePayload, error)
+	RequestEmailChange(ctx context.Context, input account.RequestEmailChangeInput) (*RequestEmailChangePayload, error)
 	ConfirmEmailChange(ctx context.Context, input ConfirmEmailChangeInput) (*ConfirmEmailChangePayload, error)
 	CancelEmailChange(ctx context.Context, input CancelEmailChangeInput) (*CancelEmailChangePayload, error)
 }
@@ -304,8 +304,6 @@ type SessionResolver interface {
 	IsCurrent(ctx context.Context, obj *account.Session) (bool, error)
 }
 type UserResolver interface {
-	PendingEmail(ctx context.Context, obj *account.User) (*string, error)
-
 	Sessions(ctx context.Context, obj *account.User) ([]*account.Session, error)
 }
 
@@ -575,7 +573,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Mutation.RequestEmailChange(childComplexity, args["input"].(RequestEmailChangeInput)), true
+		return e.ComplexityRoot.Mutation.RequestEmailChange(childComplexity, args["input"].(account.RequestEmailChangeInput)), true
 	case "Mutation.requestPasswordReset":
 		if e.ComplexityRoot.Mutation.RequestPasswordReset == nil {
 			break
@@ -1784,9 +1782,9 @@ type Mutation {
   """
   Begins to change the caller's e-mail address: it is ` + "`" + `pendingEmail` + "`" + ` until a token from a mail to it is redeemed by
   ` + "`" + `confirmEmailChange` + "`" + `. The present address is told at once, with a token for ` + "`" + `cancelEmailChange` + "`" + `. A newer request takes
-  the place of an older one. Whether somebody has the new address is not told here. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, those
-  of an e-mail address, and ` + "`" + `ALREADY_EXISTS` + "`" + ` for the caller's own. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being
-  checked.
+  the place of an older one. Whether somebody has the new address is not told here; the caller's own is confirmed in the
+  same way. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords
+  are being checked.
   """
   requestEmailChange(
     "The proof and the new address."
@@ -2800,8 +2798,8 @@ func (ec *executionContext) field_Mutation_requestEmailChange_args(ctx context.C
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
-		func(ctx context.Context, v any) (RequestEmailChangeInput, error) {
-			return ec.unmarshalNRequestEmailChangeInput2latchkeyᚋgraphᚋgeneratedᚐRequestEmailChangeInput(ctx, v)
+		func(ctx context.Context, v any) (account.RequestEmailChangeInput, error) {
+			return ec.unmarshalNRequestEmailChangeInput2latchkeyᚋinternalᚋaccountᚐRequestEmailChangeInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4662,7 +4660,7 @@ func (ec *executionContext) _Mutation_requestEmailChange(ctx context.Context, fi
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().RequestEmailChange(ctx, fc.Args["input"].(RequestEmailChangeInput))
+			return ec.Resolvers.Mutation().RequestEmailChange(ctx, fc.Args["input"].(account.RequestEmailChangeInput))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -6701,7 +6699,7 @@ func (ec *executionContext) _User_pendingEmail(ctx context.Context, field graphq
 			return ec.fieldContext_User_pendingEmail(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return ec.Resolvers.User().PendingEmail(ctx, obj)
+			return obj.PendingEmail, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -6712,7 +6710,7 @@ func (ec *executionContext) _User_pendingEmail(ctx context.Context, field graphq
 	)
 }
 func (ec *executionContext) fieldContext_User_pendingEmail(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("User", field, true, true, errors.New("field of type String does not have child fields"))
+	return graphql.NewScalarFieldContext("User", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
 func (ec *executionContext) _User_emailVerified(ctx context.Context, field graphql.CollectedField, obj *account.User) (ret graphql.Marshaler) {
@@ -8605,8 +8603,8 @@ func (ec *executionContext) unmarshalInputRegisterInput(ctx context.Context, obj
 	return it, nil
 }
 
-func (ec *executionContext) unmarshalInputRequestEmailChangeInput(ctx context.Context, obj any) (RequestEmailChangeInput, error) {
-	var it RequestEmailChangeInput
+func (ec *executionContext) unmarshalInputRequestEmailChangeInput(ctx context.Context, obj any) (account.RequestEmailChangeInput, error) {
+	var it account.RequestEmailChangeInput
 	if obj == nil {
 		return it, nil
 	}
@@ -10677,43 +10675,10 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "pendingEmail":
-			field := field
-
-			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
-				defer func() {
-					if r := recover(); r != nil {
-						ec.Error(ctx, ec.Recover(ctx, r))
-					}
-				}()
-				res = ec._User_pendingEmail(ctx, field, obj)
-				if res == graphql.RequiredNull {
-					atomic.AddUint32(&fs.Invalids, 1)
-				}
-				return res
+			out.Values[i] = ec._User_pendingEmail(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
-
-			if field.IsDeferred() {
-				deferredFieldSet.AddField(field)
-				fieldIndex := len(deferredFieldSet.Values) - 1
-				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
-					return innerFunc(ctx, deferredFieldSet)
-				})
-
-				for _, deferrable := range field.Deferrables {
-					view, ok := deferLabelToView[deferrable.Label]
-					if !ok {
-						view = deferredFieldSet.NewView()
-						deferLabelToView[deferrable.Label] = view
-					}
-					view.AddIndices(fieldIndex)
-				}
-
-				// don't run the out.Concurrently() call below
-				out.Values[i] = graphql.Null
-				continue
-			}
-
-			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "emailVerified":
 			out.Values[i] = ec._User_emailVerified(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -11675,7 +11640,7 @@ func (ec *executionContext) marshalNRegistrationMode2latchkeyᚋinternalᚋaccou
 	return res
 }
 
-func (ec *executionContext) unmarshalNRequestEmailChangeInput2latchkeyᚋgraphᚋgeneratedᚐRequestEmailChangeInput(ctx context.Context, v any) (RequestEmailChangeInput, error) {
+func (ec *executionContext) unmarshalNRequestEmailChangeInput2latchkeyᚋinternalᚋaccountᚐRequestEmailChangeInput(ctx context.Context, v any) (account.RequestEmailChangeInput, error) {
 	res, err := ec.unmarshalInputRequestEmailChangeInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }

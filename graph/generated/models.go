@@ -144,14 +144,6 @@ type RegisterPayload struct {
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The proof and the new address.
-type RequestEmailChangeInput struct {
-	// The caller's password.
-	CurrentPassword string `json:"currentPassword"`
-	// At most 254 bytes.
-	NewEmail string `json:"newEmail"`
-}
-
 // The account with the address that waits, or what is wrong.
 type RequestEmailChangePayload struct {
 	// The user, with the new address as `pendingEmail`; null when there are mistakes.

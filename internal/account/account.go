@@ -35,6 +35,7 @@ type User struct {
 	ID            ID
 	Username      string
 	Email         *string
+	PendingEmail  *string // waits for confirmation
 	EmailVerified bool
 	Name          string
 	Role          Role

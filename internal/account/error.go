@@ -146,6 +146,16 @@ func TakenEmail() *Error { return NewMistake(Taken, "This e-mail address is take
 // SecondProfile is the mistake of making a profile beside the one there is.
 func SecondProfile() *Error { return NewMistake(AlreadyExists, "You have a profile already.") }
 
+// BadOneTime is the mistake of a one-time token that is not good: unknown, used, replaced, or for something else.
+func BadOneTime() *Error {
+	return NewMistake(TokenInvalid, "This link is not, or no longer, good: ask for a new one.")
+}
+
+// OldOneTime is the mistake of a one-time token that was good and has run out.
+func OldOneTime() *Error {
+	return NewMistake(TokenExpired, "This link has run out: ask for a new one.")
+}
+
 // NewMistake returns a mistake that is at no path yet; the message is a format for args.
 func NewMistake(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

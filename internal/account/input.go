@@ -80,6 +80,12 @@ type ChangeUsernameInput struct {
 	NewUsername     string
 }
 
+// RequestEmailChangeInput asks for another e-mail address.
+type RequestEmailChangeInput struct {
+	CurrentPassword string
+	NewEmail        string
+}
+
 // ProfileInput is what an owner may set of a profile. What is nil stays as it is.
 type ProfileInput struct {
 	Description *string

@@ -19,6 +19,7 @@ const (
 	MaxDeviceName  = 100
 	MaxSearch      = 100
 	MaxUserAgent   = 256
+	MaxLanguages   = 100 // of an Accept-Language header
 )
 
 // Canonical returns the form in which two texts are compared: NFKC, case-folded, NFKC again (Unicode Standard,

@@ -27,6 +27,8 @@ type Options struct {
 	Grace             time.Duration // how long the parent of a refresh token still answers its child
 	PasswordMinLength int           // in code points
 	Registration      account.RegistrationMode
+	EmailVerification bool             // a new account waits for the confirmation of its address
+	NewDeviceNotice   bool             // tell users of sign-ins from devices not seen before
 	MaxSessions       int              // live ones a user may have
 	Now               func() time.Time // the one clock
 	Log               *slog.Logger
@@ -35,12 +37,13 @@ type Options struct {
 // Service is where the verbs are. It is safe for use by many.
 type Service struct {
 	Options
-	store     *store.Store
-	passwords *password.Hasher
-	policy    password.Policy
-	secrets   token.Secrets
-	keys      atomic.Pointer[keys]
-	cursors   account.CursorKey
+	store       *store.Store
+	passwords   *password.Hasher
+	policy      password.Policy
+	secrets     token.Secrets
+	keys        atomic.Pointer[keys]
+	cursors     account.CursorKey
+	mailWaiting chan struct{}
 }
 
 // New returns the verbs for what a store keeps. Call TendKeys before those that make or check tokens.
@@ -48,12 +51,13 @@ func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 	clock := o.Now
 	o.Now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return &Service{
-		Options:   o,
-		store:     s,
-		passwords: password.NewHasher(runtime.GOMAXPROCS(0)),
-		policy:    password.Policy{MinLength: o.PasswordMinLength},
-		secrets:   secrets,
-		cursors:   secrets.Current.Key("cursors/v1"),
+		Options:     o,
+		store:       s,
+		passwords:   password.NewHasher(runtime.GOMAXPROCS(0)),
+		policy:      password.Policy{MinLength: o.PasswordMinLength},
+		secrets:     secrets,
+		cursors:     secrets.Current.Key("cursors/v1"),
+		mailWaiting: make(chan struct{}, 1),
 	}
 }
 
@@ -63,7 +67,8 @@ func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
 // ServerInfo returns what a client must know before it draws a sign-up form.
 func (s *Service) ServerInfo() *account.ServerInfo {
 	return &account.ServerInfo{
-		Registration: s.Registration,
-		Password:     account.PasswordPolicy{MinLength: s.PasswordMinLength, MaxLength: password.MaxLength},
+		Registration:      s.Registration,
+		EmailVerification: s.EmailVerification,
+		Password:          account.PasswordPolicy{MinLength: s.PasswordMinLength, MaxLength: password.MaxLength},
 	}
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 
 	"latchkey/internal/account"
@@ -29,22 +30,28 @@ func (s *Service) UpdateMe(
 
 // DeleteMe removes the caller's account with all that is theirs, and returns the ID it had. Mistake:
 // INVALID_CREDENTIALS.
-func (s *Service) DeleteMe(ctx context.Context, caller *account.Caller, currentPassword string) (*account.ID, error) {
+func (s *Service) DeleteMe(
+	ctx context.Context, caller *account.Caller, currentPassword string, client Client,
+) (*account.ID, error) {
 	proof, err := s.prove(ctx, caller, currentPassword)
 	if err != nil {
 		return nil, err
 	}
-	switch deleted, err := s.store.DeleteUser(ctx, proof.UserID, proof.Epoch); {
-	case err != nil:
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+		if ok, err := tx.DeleteUser(ctx, proof.UserID, proof.Epoch); err != nil || !ok {
+			return cmp.Or(err, sessionOver())
+		}
+		return s.tell(ctx, tx, caller.User, account.AccountDeleted, client)
+	})
+	if err != nil {
 		return nil, err
-	case !deleted:
-		return nil, sessionOver()
 	}
 	return &proof.UserID, nil
 }
 
 // ChangePassword replaces the caller's password and ends all their sessions, the caller's included, for which a new
-// one begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). Mistakes: INVALID_CREDENTIALS and those of a password.
+// one begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). What mails could still do is void, but for taking back a change of
+// address. Mistakes: INVALID_CREDENTIALS and those of a password.
 func (s *Service) ChangePassword(
 	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client,
 ) (*account.TokenPair, error) {
@@ -63,7 +70,7 @@ func (s *Service) ChangePassword(
 		return nil, err
 	}
 	var tokens *account.TokenPair
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		epoch, ok, err := tx.SetPassword(ctx, user.ID, proof.Epoch, hash)
 		if err != nil {
 			return err
@@ -79,8 +86,13 @@ func (s *Service) ChangePassword(
 		if !ok {
 			return sessionOver()
 		}
-		tokens, err = s.signIn(ctx, tx, entry{user.ID, epoch, in.Delivery, client, device}, s.Now())
-		return err
+		if tokens, err = s.signIn(ctx, tx, entry{user.ID, epoch, in.Delivery, client, device}, s.Now()); err != nil {
+			return err
+		}
+		if err := tx.VoidOneTime(ctx, user.ID); err != nil {
+			return err
+		}
+		return s.tell(ctx, tx, user, account.PasswordChanged, client)
 	})
 	if err != nil {
 		return nil, err
@@ -90,7 +102,7 @@ func (s *Service) ChangePassword(
 
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
 func (s *Service) ChangeUsername(
-	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput,
+	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput, client Client,
 ) (*account.User, error) {
 	mistakes := account.Mistakes{}
 	proof, err := s.prove(ctx, caller, in.CurrentPassword)
@@ -102,7 +114,7 @@ func (s *Service) ChangeUsername(
 		return nil, err
 	}
 	var user *account.User
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		ok, err := tx.SetUsername(ctx, caller.User.ID, proof.Epoch, in.NewUsername)
 		if err != nil {
 			return err
@@ -110,8 +122,10 @@ func (s *Service) ChangeUsername(
 		if !ok {
 			return sessionOver()
 		}
-		user, err = tx.User(ctx, caller.User.ID)
-		return err
+		if user, err = tx.User(ctx, caller.User.ID); err != nil {
+			return err
+		}
+		return s.tell(ctx, tx, user, account.UsernameChanged, client)
 	})
 	if account.Failed(err, account.Taken) {
 		return nil, account.TakenUsername().At("newUsername")

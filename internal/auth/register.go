@@ -10,8 +10,9 @@ import (
 	"latchkey/internal/store"
 )
 
-// Register makes a user with a profile and signs them in: all of it, or nothing. Mistakes: those of the input's
-// values, TAKEN, and REGISTRATION_CLOSED.
+// Register makes a user with a profile and signs them in: all of it, or nothing. Where addresses have to be confirmed, the
+// user waits for that instead, and a mail is under way: to them, or, when somebody has confirmed the address before, to
+// that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED.
 func (s *Service) Register(
 	ctx context.Context, in account.RegisterInput, client Client,
 ) (*account.User, *account.TokenPair, error) {
@@ -36,15 +37,22 @@ func (s *Service) Register(
 		CreatedAt: now,
 		Profile:   newProfile(value(in.Profile, account.ProfileInput{}), now),
 	}
-	user.LastLoginAt = &now
 	user.Profile.UserID = user.ID
+	if s.EmailVerification {
+		user.Status = account.Pending
+	} else {
+		user.LastLoginAt = &now
+	}
 	var tokens *account.TokenPair
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		if err := tx.InsertUser(ctx, user, hash); err != nil {
 			return err
 		}
 		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
 			return err
+		}
+		if s.EmailVerification {
+			return s.askForMail(ctx, tx, account.Activation, *user.Email, user.ID, client)
 		}
 		tokens, err = s.signIn(ctx, tx, entry{user: user.ID, delivery: in.Delivery, client: client}, now)
 		return err
@@ -64,12 +72,15 @@ func (s *Service) Register(
 
 func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInput) error {
 	mistakes := in.Check()
+	if in.Email == nil && in.Username != nil && s.EmailVerification {
+		mistakes.Add(account.NewMistake(account.Required, "Give an e-mail address."), "email")
+	}
 	mistakes.Add(s.policy.Check(in.Password, value(in.Username, ""), value(in.Email, ""), value(in.Name, "")), "password")
 	var usernameKey, emailKey string
 	if in.Username != nil && !mistakes.Has("username") {
 		usernameKey = account.UsernameKey(*in.Username)
 	}
-	if in.Email != nil && !mistakes.Has("email") {
+	if in.Email != nil && !mistakes.Has("email") && !s.EmailVerification {
 		emailKey = account.EmailKey(*in.Email)
 	}
 	username, email, err := s.store.NamesTaken(ctx, usernameKey, emailKey)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"time"
 
 	"latchkey/internal/account"
 	"latchkey/internal/store"
@@ -70,15 +71,36 @@ func (s *Service) SignOutEverywhere(
 	return revoked, gone(err)
 }
 
-// Sweep removes sessions that have not been used for so long that they are dead, whatever else ended them, a few at a
-// time, and returns how many. Any number of nodes may sweep at once.
+// How long what is of no use any more is kept.
+const (
+	mailKept    = 48 * time.Hour       // the mails of a day are counted
+	oneTimeKept = 30 * 24 * time.Hour  // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
+	pendingKept = 7 * 24 * time.Hour   // accounts whose address nobody confirms
+	devicesKept = 180 * 24 * time.Hour // devices that nobody signs in from
+)
+
+// Sweep removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been used for
+// so long that they are dead, whatever else ended them; accounts that waited for a confirmation too long; old mails,
+// one-time tokens and devices. Any number of nodes may sweep at once.
 func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
-	for {
-		n, err := s.store.DeleteUnused(ctx, s.Now().Add(-s.IdleTTL), sweepBatch)
-		if swept += n; err != nil || n < sweepBatch {
-			return swept, err
+	now := s.Now()
+	for _, broom := range []struct {
+		sweep  func(ctx context.Context, before time.Time, limit int) (int64, error)
+		before time.Time
+	}{
+		{s.store.DeleteUnused, now.Add(-s.IdleTTL)},
+		{s.store.DeletePending, now.Add(-pendingKept)},
+		{s.store.DeleteOldMails, now.Add(-mailKept)},
+		{s.store.DeleteOldOneTime, now.Add(-oneTimeKept)},
+		{s.store.DeleteOldDevices, now.Add(-devicesKept)},
+	} {
+		for n := int64(sweepBatch); n == sweepBatch; swept += n {
+			if n, err = broom.sweep(ctx, broom.before, sweepBatch); err != nil {
+				return swept, err
+			}
 		}
 	}
+	return swept, nil
 }
 
 const sweepBatch = 200

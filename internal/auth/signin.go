@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type Client struct {
 	IPAddress string
 	UserAgent string
+	Languages string // Accept-Language
 }
 
 // ObtainToken signs in with a password: a new session each time. Mistakes: INVALID_CREDENTIALS, the same answer at the
@@ -31,6 +33,9 @@ func (s *Service) ObtainToken(
 		return nil, nil, err
 	}
 	right, err := s.passwords.Verify(ctx, found.PasswordHash, in.Password)
+	if err == nil && !right && s.EmailVerification && emailKey != "" {
+		found, right, err = s.verifyPending(ctx, found, emailKey, in.Password)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +57,7 @@ func (s *Service) ObtainToken(
 	}
 	var user *account.User
 	var tokens *account.TokenPair
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		user, tokens = nil, nil
 		tokens, err = s.signIn(ctx, tx, entry{found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, "")}, s.Now())
 		if err != nil || tokens == nil {
@@ -73,6 +78,23 @@ func (s *Service) ObtainToken(
 		return nil, nil, refusal
 	}
 	return user, tokens, nil
+}
+
+// verifyPending looks whether the password is that of an account that waits for the confirmation of an address, and returns
+// its credentials then, else those of the one who has the address. It hashes whether or not anybody waits, so that neither
+// the answer nor its time tells whether somebody has the address.
+func (s *Service) verifyPending(
+	ctx context.Context, holder store.Credentials, emailKey, password string,
+) (store.Credentials, bool, error) {
+	waiting, err := s.store.PendingCredentials(ctx, emailKey)
+	if err != nil && !account.Failed(err, account.NotFound) {
+		return holder, false, err
+	}
+	right, err := s.passwords.Verify(ctx, waiting.PasswordHash, password)
+	if right {
+		return waiting, true, err
+	}
+	return holder, false, err
 }
 
 // entry is a sign-in that has been proven: of a user, active and at an epoch, from a client.
@@ -108,11 +130,30 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time
 	if err := tx.RevokeSurplus(ctx, e.user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
+	if err := s.noteDevice(ctx, tx, e, now); err != nil {
+		return nil, err
+	}
 	pair, err := s.tokens(session, s.secrets.Current, salt, 0, now)
 	if err == nil {
 		pair.Delivery = e.delivery
 	}
 	return pair, err
+}
+
+// noteDevice remembers what signed in and from where, and tells the user of what is new, but for their first.
+func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now time.Time) error {
+	agent := account.Agent(e.device, e.client.UserAgent)
+	unseen, first, err := tx.SeeDevice(ctx, e.user, agent, account.Network(e.client.IPAddress), now)
+	if err != nil || !unseen || first || !s.NewDeviceNotice {
+		return err
+	}
+	user, err := tx.User(ctx, e.user)
+	if err != nil || user.Email == nil {
+		return err
+	}
+	m := s.newMail(account.NewDevice, *user.Email, e.client)
+	m.Username, m.Device = user.Username, cmp.Or(e.device, account.Printable(e.client.UserAgent, account.MaxUserAgent))
+	return tx.InsertMail(ctx, m, user.ID, nil)
 }
 
 // tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.

@@ -21,8 +21,8 @@ func momentOrNil(micros *int64) *time.Time {
 	return &t
 }
 
-const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.email_verified, u.name, u.role, u.status,
-	u.created_at AS user_created_at, u.last_login_at, p.id AS profile_id, p.username AS profile_username,
+const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.pending_email, u.email_verified, u.name,
+	u.role, u.status, u.created_at AS user_created_at, u.last_login_at, p.id AS profile_id, p.username AS profile_username,
 	p.description, p.location, p.is_organizer, p.date_joined, p.updated_on`
 
 const userTables = `users u LEFT JOIN profiles p ON p.user_id = u.id`
@@ -31,6 +31,7 @@ type userRow struct {
 	UserID          account.ID     `db:"user_id"`
 	Username        string         `db:"user_username"`
 	Email           *string        `db:"email"`
+	PendingEmail    *string        `db:"pending_email"`
 	EmailVerified   bool           `db:"email_verified"`
 	Name            string         `db:"name"`
 	Role            account.Role   `db:"role"`
@@ -51,6 +52,7 @@ func (r *userRow) user() *account.User {
 		ID:            r.UserID,
 		Username:      r.Username,
 		Email:         r.Email,
+		PendingEmail:  r.PendingEmail,
 		EmailVerified: r.EmailVerified,
 		Name:          r.Name,
 		Role:          r.Role,

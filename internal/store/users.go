@@ -28,6 +28,14 @@ func (s *Store) CredentialsByName(ctx context.Context, usernameKey, emailKey str
 	return c, err
 }
 
+// PendingCredentials returns the credentials of the newest account that waits for the confirmation of an address in
+// canonical form, or NOT_FOUND.
+func (s *Store) PendingCredentials(ctx context.Context, emailKey string) (c Credentials, err error) {
+	err = s.one(ctx, &c, credentials+`pending_email_key = ? AND status = 'PENDING' ORDER BY created_at DESC, id DESC LIMIT 1`,
+		emailKey)
+	return c, err
+}
+
 // CredentialsByID returns the credentials of a user, or NOT_FOUND.
 func (s *Store) CredentialsByID(ctx context.Context, id account.ID) (c Credentials, err error) {
 	err = s.one(ctx, &c, credentials+`id = ?`, id)
@@ -55,17 +63,23 @@ func (s *Store) NamesTaken(ctx context.Context, usernameKey, emailKey string) (u
 	return row.Username, row.Email, err
 }
 
-// InsertUser adds a user, without profile. It fails with TAKEN when the username or the address is not free.
+// InsertUser adds a user, without profile. It fails with TAKEN when the username or the address is not free. A PENDING
+// user does not have the address yet, only waits for it, like perhaps others.
 func (s *Store) InsertUser(ctx context.Context, u *account.User, passwordHash string) error {
-	var emailKey *string
+	var emailKey, pendingKey *string
 	if u.Email != nil {
 		key := account.EmailKey(*u.Email)
-		emailKey = &key
+		if u.Status == account.Pending {
+			pendingKey = &key
+		} else {
+			emailKey = &key
+		}
 	}
-	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, email_verified, name,
-		role, status, password_hash, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
-		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, u.EmailVerified, u.Name, u.Role, u.Status,
-		passwordHash, micros(u.CreatedAt))
+	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, pending_email_key,
+		email_verified, name, role, status, password_hash, epoch, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, pendingKey, u.EmailVerified, u.Name, u.Role,
+		u.Status, passwordHash, micros(u.CreatedAt))
 	return err
 }
 
@@ -87,13 +101,14 @@ func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, use
 	return err == nil, err
 }
 
-// SetPassword replaces the hash of an active user whose epoch is still the given one, and raises the epoch, which ends
-// every session. It returns the new epoch; ok is false when the user has changed meanwhile.
+// SetPassword replaces the hash of an active user whose epoch is still the given one, drops a change of address that is
+// under way, and raises the epoch, which ends every session. It returns the new epoch; ok is false when the user has
+// changed meanwhile.
 func (s *Store) SetPassword(
 	ctx context.Context, id account.ID, epoch int64, hash string,
 ) (next int64, ok bool, err error) {
-	ok, err = s.changeOne(ctx, &next, `UPDATE users SET password_hash = ?, epoch = epoch + 1
-		WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
+	ok, err = s.changeOne(ctx, &next, `UPDATE users SET password_hash = ?, pending_email = NULL, pending_email_key = NULL,
+		epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
 	return next, ok, err
 }
 
@@ -111,11 +126,15 @@ func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, no
 	return rows == 1, err
 }
 
-// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs; ok is false when the
-// user has changed meanwhile.
+// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs, mails that are not sent
+// yet included; call it in a transaction. ok is false when the user has changed meanwhile.
 func (s *Store) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bool, err error) {
 	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
-	return rows == 1, err
+	if err != nil || rows == 0 {
+		return false, err
+	}
+	_, err = s.change(ctx, `DELETE FROM mails WHERE user_id = ? AND state IN ('ASKED', 'READY')`, id)
+	return err == nil, err
 }
 
 func (s *Store) changeUser(ctx context.Context, query string, args ...any) error {

@@ -3,8 +3,6 @@ package token
 import (
 	"cmp"
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -97,7 +95,7 @@ func (k *Key) Seal(s Secret) ([]byte, error) {
 			return nil, err
 		}
 	}
-	aead, err := sealer(s)
+	aead, err := s.sealer("signing-keys/v1")
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +107,7 @@ func OpenKey(s Secret, id, alg string, createdAt time.Time, sealed []byte) (*Key
 	if methods[alg] == nil {
 		return nil, unknownAlg(alg)
 	}
-	aead, err := sealer(s)
+	aead, err := s.sealer("signing-keys/v1")
 	if err != nil {
 		return nil, err
 	}
@@ -124,14 +122,6 @@ func OpenKey(s Secret, id, alg string, createdAt time.Time, sealed []byte) (*Key
 		}
 	}
 	return &Key{ID: id, Alg: alg, CreatedAt: createdAt, private: behind(private)}, nil
-}
-
-func sealer(s Secret) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(s.Key("signing-keys/v1"))
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // boundTo joins with a byte that neither an id nor the name of an algorithm has.

@@ -2,6 +2,8 @@ package token
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
@@ -49,6 +51,15 @@ func (s Secret) derive(salt []byte, label string) []byte {
 		panic(err) // only for a key longer than HKDF can give
 	}
 	return key
+}
+
+// sealer returns AES-256-GCM under the key for a purpose, with a random nonce before what it seals.
+func (s Secret) sealer(label string) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(s.Key(label))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // Secrets are the secret that an installation makes everything with and, after a change, the previous one, which is

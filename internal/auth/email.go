@@ -1,0 +1,230 @@
+package auth
+
+import (
+	"context"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+// RequestPasswordReset has a mail sent with a token for ResetPassword, if somebody has the address. Nobody is told whether
+// somebody does. Mistakes: those of an e-mail address.
+func (s *Service) RequestPasswordReset(ctx context.Context, email string, client Client) error {
+	return s.request(ctx, account.PasswordReset, email, client)
+}
+
+// RequestUsernameReminder has a mail sent with the username, like RequestPasswordReset.
+func (s *Service) RequestUsernameReminder(ctx context.Context, email string, client Client) error {
+	return s.request(ctx, account.UsernameReminder, email, client)
+}
+
+// ResendActivation has the mail sent again with a token for Activate, like RequestPasswordReset, if an account waits.
+func (s *Service) ResendActivation(ctx context.Context, email string, client Client) error {
+	return s.request(ctx, account.Activation, email, client)
+}
+
+func (s *Service) request(ctx context.Context, letter account.Letter, email string, client Client) error {
+	if wrong := account.CheckEmail(email); wrong != nil {
+		return wrong.At("email")
+	}
+	err := s.askForMail(ctx, s.store, letter, email, "", client)
+	s.wakeSender()
+	return err
+}
+
+// Activate confirms the address of a new account and puts it into use. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
+func (s *Service) Activate(ctx context.Context, text string) (*account.User, error) {
+	var user *account.User
+	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
+		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
+			return false, err
+		}
+		if ok, err = tx.Activate(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
+			return false, err
+		}
+		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+			return false, err
+		}
+		user, err = tx.User(ctx, proof.UserID)
+		return err == nil, err
+	})
+	return user, err
+}
+
+// ResetPassword replaces a forgotten password and ends every session; it signs nobody in (OWASP Forgot Password Cheat
+// Sheet, "User Resets Password"). A refused password leaves the token good. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN,
+// and those of a password.
+func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, client Client) error {
+	proof, err := s.oneTimeOf(ctx, account.PasswordReset, text)
+	if err != nil {
+		return err
+	}
+	user, err := s.store.User(ctx, proof.UserID)
+	if err != nil {
+		return tokenInvalid(err)
+	}
+	wrong := s.policy.Check(newPassword, user.Username, value(user.Email, ""), user.Name)
+	if wrong != nil {
+		return wrong.At("newPassword")
+	}
+	hash, err := s.passwords.Hash(ctx, newPassword)
+	if err != nil {
+		return err
+	}
+	return s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
+			return false, err
+		}
+		if ok, err := tx.ResetPassword(ctx, proof.UserID, proof.AddressKey, hash); err != nil || !ok {
+			return false, err
+		}
+		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+			return false, err
+		}
+		user, err := tx.User(ctx, proof.UserID)
+		if err != nil {
+			return false, err
+		}
+		return true, s.tell(ctx, tx, user, account.PasswordChanged, client)
+	})
+}
+
+// RequestEmailChange lets an address wait to replace the caller's until ConfirmEmailChange, and tells the present one, with
+// a token for CancelEmailChange. Whether somebody has the new address is told to nobody but its owner. Mistakes:
+// INVALID_CREDENTIALS and those of an e-mail address.
+func (s *Service) RequestEmailChange(
+	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client Client,
+) (*account.User, error) {
+	mistakes := account.Mistakes{}
+	proof, err := s.prove(ctx, caller, in.CurrentPassword)
+	if err := mistakes.Collect(err); err != nil {
+		return nil, err
+	}
+	mistakes.Add(account.CheckEmail(in.NewEmail), "newEmail")
+	if err := mistakes.Err(); err != nil {
+		return nil, err
+	}
+	var user *account.User
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+		ok, err := tx.SetPendingEmail(ctx, caller.User.ID, proof.Epoch, in.NewEmail)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return sessionOver()
+		}
+		if user, err = tx.User(ctx, caller.User.ID); err != nil {
+			return err
+		}
+		if err := s.askForMail(ctx, tx, account.EmailConfirmation, in.NewEmail, user.ID, client); err != nil {
+			return err
+		}
+		if user.Email == nil || account.EmailKey(*user.Email) == account.EmailKey(in.NewEmail) {
+			return nil
+		}
+		notice := s.newMail(account.EmailChangeNotice, *user.Email, client)
+		notice.Username, notice.NewEmail = user.Username, in.NewEmail
+		sealed, err := s.oneTime(ctx, tx, notice, user.ID)
+		if err != nil {
+			return err
+		}
+		return tx.InsertMail(ctx, notice, user.ID, sealed)
+	})
+	return user, gone(err)
+}
+
+// ConfirmEmailChange gives the account the address that waits, and ends every session. Mistakes: TOKEN_INVALID,
+// TOKEN_EXPIRED, TAKEN.
+func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Client) (*account.User, error) {
+	var user *account.User
+	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
+		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
+			return false, err
+		}
+		if ok, err = tx.ConfirmEmail(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
+			return false, err
+		}
+		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+			return false, err
+		}
+		// Whoever has the old address has a day from now on to take this back.
+		err = tx.ProlongOneTime(ctx, proof.UserID, account.EmailChangeNotice, s.Now().Add(changeLife))
+		if err != nil {
+			return false, err
+		}
+		if user, err = tx.User(ctx, proof.UserID); err != nil {
+			return false, err
+		}
+		return true, s.tell(ctx, tx, user, account.EmailChanged, client)
+	})
+	return user, err
+}
+
+// CancelEmailChange stops a change of address, or takes it back, and ends every session. Mistakes: TOKEN_INVALID,
+// TOKEN_EXPIRED, TAKEN.
+func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
+	return s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
+			return false, err
+		}
+		if ok, err := tx.RestoreEmail(ctx, proof.UserID, proof.Address); err != nil || !ok {
+			return false, err
+		}
+		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+			return false, err
+		}
+		// Changes that followed this one were told to whoever made it.
+		return true, tx.VoidOneTimeSince(ctx, proof)
+	})
+}
+
+// oneTimeOf returns what a one-time token stands for. Mistakes: TOKEN_INVALID, and TOKEN_EXPIRED for a genuine one.
+func (s *Service) oneTimeOf(ctx context.Context, purpose account.Letter, text string) (store.OneTime, error) {
+	hash, ok := token.HashOneTime(text)
+	if !ok {
+		return store.OneTime{}, account.BadOneTime().At("token")
+	}
+	proof, err := s.store.OneTime(ctx, hash, purpose)
+	switch {
+	case err != nil:
+		return proof, tokenInvalid(err)
+	case proof.Expired(s.Now()):
+		return proof, account.OldOneTime().At("token")
+	}
+	return proof, nil
+}
+
+// redeem uses a one-time token up and does what it is for, both or neither. act returns false when the account is not any
+// more what the token was made for.
+func (s *Service) redeem(
+	ctx context.Context, purpose account.Letter, text string,
+	act func(tx *store.Store, proof store.OneTime) (ok bool, err error),
+) error {
+	if _, err := s.oneTimeOf(ctx, purpose, text); err != nil {
+		return err
+	}
+	hash, _ := token.HashOneTime(text)
+	err := s.inTxWithMail(ctx, func(tx *store.Store) error {
+		proof, ok, err := tx.Redeem(ctx, hash, purpose, s.Now())
+		if err == nil && ok {
+			ok, err = act(tx, proof)
+		}
+		if err == nil && !ok {
+			err = account.BadOneTime().At("token")
+		}
+		return err
+	})
+	if account.Failed(err, account.Taken) {
+		return account.TakenEmail().At("token")
+	}
+	return err
+}
+
+// tokenInvalid turns the absence of what a token stands for into a mistake.
+func tokenInvalid(err error) error {
+	if account.Failed(err, account.NotFound) {
+		return account.BadOneTime().At("token")
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"latchkey/internal/auth"
+)
+
+// Worker sends what is in the outbox. Any number of nodes may have one: each mail is claimed before it is sent. A mail is
+// sent again only when its node died, or lost the database, between sending it and noting so; it has the same Message-ID
+// then.
+type Worker struct {
+	Verbs     *auth.Service
+	Templates *Templates
+	Sender    Sender
+	Log       *slog.Logger
+	Every     time.Duration // the longest pause between two looks at the outbox
+
+	sent, failed atomic.Int64
+}
+
+// finishWithin is how long mails that are being sent may take when the worker is to end.
+const finishWithin = 2 * time.Second
+
+// Run sends mails until ctx ends.
+func (w *Worker) Run(ctx context.Context) {
+	for {
+		n, err := w.sendDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.Log.WarnContext(ctx, "outbox not read", "error", err)
+		}
+		if n > 0 && ctx.Err() == nil {
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.Verbs.MailWaiting():
+		case <-time.After(w.Every):
+		}
+	}
+}
+
+// sendDue sends a batch of mails at once, and returns how many.
+func (w *Worker) sendDue(ctx context.Context) (int, error) {
+	due, err := w.Verbs.DueMails(ctx)
+	if err != nil || len(due) == 0 {
+		return 0, err
+	}
+	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, stop) })()
+	var all sync.WaitGroup
+	for _, d := range due {
+		all.Go(func() { w.send(sending, d) })
+	}
+	all.Wait()
+	return len(due), nil
+}
+
+func (w *Worker) send(ctx context.Context, d auth.Delivery) {
+	message, err := w.Templates.Render(d.Mail)
+	if err == nil {
+		err = w.Sender.Send(ctx, message)
+	}
+	noting := context.WithoutCancel(ctx) // what was sent must be noted
+	if err == nil {
+		w.sent.Add(1)
+		err = w.Verbs.MailSent(noting, d)
+	} else {
+		var gaveUp bool
+		if gaveUp, err = w.Verbs.MailFailed(noting, d, errors.Is(err, ErrRefused), err); gaveUp {
+			w.failed.Add(1)
+		}
+	}
+	if err != nil {
+		w.Log.ErrorContext(ctx, "what became of a mail was not noted", "mail", d.ID, "error", err)
+	}
+}
+
+// State is how the outbox does.
+type State struct {
+	Queued       int           // mails that wait, on all nodes together
+	Oldest       time.Duration // for how long the oldest of them has
+	Sent, Failed int64         // by this worker so far; failed are those it gave up
+}
+
+// State returns how the outbox does.
+func (w *Worker) State(ctx context.Context) (State, error) {
+	queued, oldest, err := w.Verbs.MailsWaiting(ctx)
+	return State{Queued: queued, Oldest: oldest, Sent: w.sent.Load(), Failed: w.failed.Load()}, err
+}

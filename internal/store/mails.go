@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// Outgoing is a mail in the outbox.
+type Outgoing struct {
+	account.Mail
+	AddressKey  string
+	Asked       bool       // to whom it goes, if to anybody, is still to be found out; To is what the asker wrote
+	UserID      account.ID // whom it is about; empty as long as nobody knows
+	SealedToken []byte
+	Attempts    int // tries so far, this one included
+}
+
+const outgoingColumns = `id, letter, state = 'ASKED' AS asked, COALESCE(user_id, '') AS user_id, recipient, address_key,
+	languages, username, new_email, device, ip_address, sealed_token, attempts, created_at, expires_at`
+
+type outgoingRow struct {
+	ID          account.ID     `db:"id"`
+	Letter      account.Letter `db:"letter"`
+	Asked       bool           `db:"asked"`
+	UserID      account.ID     `db:"user_id"`
+	Recipient   string         `db:"recipient"`
+	AddressKey  string         `db:"address_key"`
+	Languages   string         `db:"languages"`
+	Username    string         `db:"username"`
+	NewEmail    string         `db:"new_email"`
+	Device      string         `db:"device"`
+	IPAddress   string         `db:"ip_address"`
+	SealedToken []byte         `db:"sealed_token"`
+	Attempts    int            `db:"attempts"`
+	CreatedAt   int64          `db:"created_at"`
+	ExpiresAt   int64          `db:"expires_at"`
+}
+
+func (r *outgoingRow) outgoing() *Outgoing {
+	return &Outgoing{
+		Mail: account.Mail{
+			ID:        r.ID,
+			Letter:    r.Letter,
+			To:        r.Recipient,
+			Languages: r.Languages,
+			Username:  r.Username,
+			NewEmail:  r.NewEmail,
+			Device:    r.Device,
+			IPAddress: r.IPAddress,
+			CreatedAt: moment(r.CreatedAt),
+			ExpiresAt: moment(r.ExpiresAt),
+		},
+		AddressKey:  r.AddressKey,
+		Asked:       r.Asked,
+		UserID:      r.UserID,
+		SealedToken: r.SealedToken,
+		Attempts:    r.Attempts,
+	}
+}
+
+// Allowance is how often an address may be asked for.
+type Allowance struct {
+	Pause time.Duration // between two requests for the same letter; at least a minute
+	Day   int           // requests for any letter in 24 hours
+}
+
+// AskForMail puts a request for a mail into the outbox, to whoever turns out to have the address, unless the address has
+// been asked for too often. Nobody is told which. user is whom it is about, or empty.
+func (s *Store) AskForMail(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
+	now, paused := m.CreatedAt, m.CreatedAt.Add(-a.Pause)
+	key := account.EmailKey(m.To)
+	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
+		languages, username, new_email, device, ip_address, attempts, created_at, due_at, expires_at)
+		SELECT ?, ?, 'ASKED', NULLIF(?, ''), ?, ?, ?, ?, ?, '', '', '', ?, 0, ?, ?, ?
+		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for = ? AND minute >= ? AND created_at > ?)
+		AND (SELECT COUNT(*) FROM mails WHERE address_key = ? AND asked_for IS NOT NULL AND created_at > ?) < ?
+		ON CONFLICT (address_key, asked_for, minute) DO NOTHING`,
+		m.ID, m.Letter, user, m.To, key, m.Letter, now.Unix()/60, m.Languages, m.IPAddress, micros(now), micros(now),
+		micros(m.ExpiresAt),
+		key, m.Letter, paused.Unix()/60, micros(paused),
+		key, micros(now.Add(-24*time.Hour)), a.Day)
+	return err
+}
+
+// InsertMail puts a mail into the outbox; call it in the transaction of what it speaks of.
+func (s *Store) InsertMail(ctx context.Context, m account.Mail, user account.ID, sealedToken []byte) error {
+	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
+		new_email, device, ip_address, sealed_token, attempts, created_at, due_at, expires_at)
+		VALUES (?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
+		m.ID, m.Letter, user, m.To, account.EmailKey(m.To), m.Languages, m.Username, m.NewEmail, m.Device, m.IPAddress,
+		sealedToken, micros(m.CreatedAt), micros(m.CreatedAt), micros(m.ExpiresAt))
+	return err
+}
+
+// ClaimMails returns at most limit mails that are due. Nobody else gets them until a time; by then each has to be sent or
+// put off. The claim counts as an attempt.
+func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int) ([]*Outgoing, error) {
+	var due []struct {
+		ID    account.ID `db:"id"`
+		DueAt int64      `db:"due_at"`
+	}
+	if err := s.all(ctx, &due, `SELECT id, due_at FROM mails WHERE state IN ('ASKED', 'READY') AND due_at <= ?
+		ORDER BY due_at LIMIT ?`, micros(now), limit); err != nil {
+		return nil, err
+	}
+	var claimed []*Outgoing
+	for _, d := range due {
+		var row outgoingRow
+		ok, err := s.changeOne(ctx, &row, `UPDATE mails SET attempts = attempts + 1, due_at = ?
+			WHERE id = ? AND due_at = ? AND state IN ('ASKED', 'READY') RETURNING `+outgoingColumns,
+			micros(until), d.ID, d.DueAt)
+		if err != nil {
+			return claimed, err
+		}
+		if ok {
+			claimed = append(claimed, row.outgoing())
+		}
+	}
+	return claimed, nil
+}
+
+// AnswerMail turns a request into a mail for a user; ok is false when somebody else has dealt with it.
+func (s *Store) AnswerMail(
+	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte,
+) (ok bool, err error) {
+	rows, err := s.change(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
+		sealed_token = ? WHERE id = ? AND state = 'ASKED'`,
+		m.Letter, user, m.To, m.Username, sealedToken, m.ID)
+	return rows == 1, err
+}
+
+// MailState is what has become of a mail that is not due any more.
+type MailState string
+
+const (
+	MailSent    MailState = "SENT"
+	MailFailed  MailState = "FAILED"
+	MailDropped MailState = "DROPPED" // nobody was to get it
+)
+
+// FinishMail notes what has become of a mail, and forgets the token in it.
+func (s *Store) FinishMail(ctx context.Context, id account.ID, state MailState) error {
+	_, err := s.change(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
+		WHERE id = ? AND state IN ('ASKED', 'READY')`, state, id)
+	return err
+}
+
+// PutOffMail makes a mail due again at a time.
+func (s *Store) PutOffMail(ctx context.Context, id account.ID, due time.Time) error {
+	_, err := s.change(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND state IN ('ASKED', 'READY')`, micros(due), id)
+	return err
+}
+
+// Waiting returns how many mails wait to be sent, and since when the oldest does; the zero time when none does.
+func (s *Store) Waiting(ctx context.Context) (count int, oldest time.Time, err error) {
+	var row struct {
+		Count  int    `db:"count"`
+		Oldest *int64 `db:"oldest"`
+	}
+	err = s.one(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
+		WHERE state IN ('ASKED', 'READY')`)
+	if row.Oldest != nil {
+		oldest = moment(*row.Oldest)
+	}
+	return row.Count, oldest, err
+}
+
+// DeleteOldMails removes at most limit of the mails made before a time, whatever became of them, and returns how many.
+func (s *Store) DeleteOldMails(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	return s.change(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
+		micros(before), limit)
+}

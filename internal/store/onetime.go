@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// OneTime is what a one-time token stands for: a user, what the token is for, and the address it was sent to.
+type OneTime struct {
+	UserID     account.ID     `db:"user_id"`
+	Purpose    account.Letter `db:"purpose"` // the letter that carried it
+	Address    string         `db:"address"`
+	AddressKey string         `db:"address_key"`
+	CreatedAt  int64          `db:"created_at"`
+	ExpiresAt  int64          `db:"expires_at"`
+}
+
+// Expired tells whether the token has run out at now.
+func (t OneTime) Expired(now time.Time) bool { return t.ExpiresAt <= micros(now) }
+
+const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expires_at`
+
+// PutOneTime keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
+func (s *Store) PutOneTime(
+	ctx context.Context, user account.ID, purpose account.Letter, address string, hash []byte, now, expires time.Time,
+) error {
+	_, err := s.change(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
+		expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, purpose, address_key) DO UPDATE SET
+		hash = excluded.hash, address = excluded.address, created_at = excluded.created_at, expires_at = excluded.expires_at`,
+		user, purpose, address, account.EmailKey(address), hash, micros(now), micros(expires))
+	return err
+}
+
+// OneTime returns what a token stands for, expired or not; NOT_FOUND when there is none with the hash for the purpose.
+func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.Letter) (t OneTime, err error) {
+	err = s.one(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
+	return t, err
+}
+
+// Redeem uses a token up and returns what it stood for; ok is false when there is none with the hash for the purpose, or
+// it has expired. Of several at once one succeeds.
+func (s *Store) Redeem(
+	ctx context.Context, hash []byte, purpose account.Letter, now time.Time,
+) (t OneTime, ok bool, err error) {
+	ok, err = s.changeOne(ctx, &t, `DELETE FROM one_time_tokens WHERE hash = ? AND purpose = ? AND expires_at > ?
+		RETURNING `+oneTimeColumns, hash, purpose, micros(now))
+	return t, ok, err
+}
+
+// VoidOneTime removes a user's one-time tokens, but for those that take back a change of address: they have to outlive
+// whatever a thief does next.
+func (s *Store) VoidOneTime(ctx context.Context, user account.ID) error {
+	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
+		user, account.EmailChangeNotice)
+	return err
+}
+
+// VoidOneTimeSince removes those of a user's one-time tokens that were made when t was or later.
+func (s *Store) VoidOneTimeSince(ctx context.Context, t OneTime) error {
+	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
+	return err
+}
+
+// ProlongOneTime lets a user's tokens for a purpose work until a time, if that is later than they would.
+func (s *Store) ProlongOneTime(
+	ctx context.Context, user account.ID, purpose account.Letter, expires time.Time,
+) error {
+	_, err := s.change(ctx, `UPDATE one_time_tokens SET expires_at = ? WHERE user_id = ? AND purpose = ? AND expires_at < ?`,
+		micros(expires), user, purpose, micros(expires))
+	return err
+}
+
+// DeleteOldOneTime removes at most limit of the tokens that expired before a time, and returns how many it removed.
+func (s *Store) DeleteOldOneTime(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	return s.change(ctx, `DELETE FROM one_time_tokens WHERE hash IN
+		(SELECT hash FROM one_time_tokens WHERE expires_at < ? LIMIT ?)`, micros(before), limit)
+}
