@@ -11,15 +11,34 @@ import (
 // EmailKey returns the canonical form of an e-mail address, by which it is unique and found: the local part in
 // canonical form, the domain in lower-case ASCII (RFC 5891). It is empty for what is no address.
 func EmailKey(email string) string {
+	local, domain := splitEmail(email)
+	if domain == "" {
+		return ""
+	}
+	return Canonical(local) + "@" + domain
+}
+
+// MailAddress returns an e-mail address as SMTP takes it: the local part as it is, the domain in lower-case ASCII
+// (RFC 5891). It is empty for what is no address.
+func MailAddress(email string) string {
+	local, domain := splitEmail(email)
+	if domain == "" {
+		return ""
+	}
+	return local + "@" + domain
+}
+
+// splitEmail returns both sides of an e-mail address, the domain in lower-case ASCII, or nothing.
+func splitEmail(email string) (local, domain string) {
 	at := strings.LastIndexByte(email, '@')
 	if at < 1 {
-		return ""
+		return "", ""
 	}
 	domain, err := idna.Lookup.ToASCII(email[at+1:])
-	if err != nil || domain == "" {
-		return ""
+	if err != nil {
+		return "", ""
 	}
-	return Canonical(email[:at]) + "@" + strings.ToLower(domain)
+	return email[:at], strings.ToLower(domain)
 }
 
 // CheckEmail returns what is wrong with an e-mail address: REQUIRED, TOO_LONG or INVALID. One address is accepted, as

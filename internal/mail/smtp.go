@@ -1,0 +1,295 @@
+package mail
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	compose "github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+
+	"latchkey/internal/account"
+)
+
+// Sender takes a message to its reader, or to where developers read it.
+type Sender interface {
+	// Send returns nil once somebody else is responsible for the message. It fails with ErrRefused when trying again
+	// is pointless; after any other error it is not.
+	Send(ctx context.Context, m Message) error
+}
+
+// ErrRefused is why a message cannot be sent, now or later: its recipient or its content is refused.
+var ErrRefused = errors.New("refused for good")
+
+// SMTP takes messages to one mail server (RFC 5321, RFC 6409), over a connection for each.
+type SMTP struct {
+	address  string // host:port
+	host     string // whose certificate it has to be
+	username string // empty for no authentication
+	password string
+	from     mail.Address
+	implicit bool           // TLS from the first byte (RFC 8314, section 3.3), not by STARTTLS (RFC 3207)
+	plain    bool           // goes on without TLS where it is not offered
+	roots    *x509.CertPool // who may sign the certificate; nil for those the system trusts
+
+	connecting time.Duration // at most
+	sending    time.Duration // at most, with connecting
+}
+
+// NewSMTP returns a sender to a mail server. The address is smtp://user:password@host:port, with port 587 and no
+// authentication unless given, or smtps:// with port 465. Special characters in it are percent-encoded. TLS is
+// required and its certificate verified; only a server on this machine, or with insecure any that needs no password,
+// may do without. What is in from, one address with or without a name, is on every message. No error repeats the
+// address.
+func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
+	s := &SMTP{connecting: 10 * time.Second, sending: 30 * time.Second}
+	if err := s.parse(address, insecure); err != nil {
+		return nil, err
+	}
+	sender, err := mail.ParseAddress(from)
+	if err != nil {
+		return nil, errors.New("the sender must be one e-mail address, such as Example <accounts@example.com>")
+	}
+	s.from = mail.Address{Name: sender.Name, Address: account.MailAddress(sender.Address)}
+	local, domain, _ := strings.Cut(s.from.Address, "@")
+	if !isASCII(local) || account.CheckEmail(local+"@example.com") != nil || domain == "" {
+		return nil, errors.New("the sender's address must be plain ASCII before its @ and have a domain behind it")
+	}
+	return s, nil
+}
+
+func (s *SMTP) parse(address string, insecure bool) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return errors.New("the mail server must be smtp://user:password@host:port, with special characters percent-encoded")
+	}
+	port := u.Port()
+	switch u.Scheme {
+	case "smtp":
+		port = cmp.Or(port, "587")
+	case "smtps":
+		port = cmp.Or(port, "465")
+		s.implicit = true
+	default:
+		return errors.New("the mail server must begin with smtp:// or smtps://")
+	}
+	s.host = u.Hostname()
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || s.host == "" {
+		return errors.New("the mail server must have a host, and a port of 1 to 65535 if any")
+	}
+	if strings.Trim(u.Path, "/") != "" || strings.ContainsAny(address, "?#") {
+		return errors.New("the mail server must have nothing behind its host and port")
+	}
+	s.address = net.JoinHostPort(s.host, port)
+	s.username = u.User.Username()
+	s.password, _ = u.User.Password()
+	if (s.username == "") != (s.password == "") {
+		return errors.New("the mail server must have both a user and a password, or neither")
+	}
+	s.plain = isLoopback(s.host) || insecure && s.username == ""
+	return nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// Send takes the message to the server. It fails with ErrRefused when the server answers its recipient or its content
+// with 5xx, when m.To is not one address, and when that is not ASCII before its @ and the server does not know SMTPUTF8
+// (RFC 6531). It takes 30 s at most. What the server says goes into the error, without what looks like an address or
+// a link.
+func (s *SMTP) Send(ctx context.Context, m Message) error {
+	if account.CheckEmail(m.To) != nil {
+		return fmt.Errorf("%w: the recipient is not one e-mail address", ErrRefused)
+	}
+	to := account.MailAddress(m.To)
+	content, err := s.compose(m, to)
+	if err != nil {
+		return fmt.Errorf("compose: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.sending)
+	defer cancel()
+	dialer := net.Dialer{Timeout: s.connecting}
+	conn, err := dialer.DialContext(ctx, "tcp", s.address)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Close()
+	// The library renews its deadlines and waits for some answers without one; closing ends all that.
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	err = s.deliver(&bounded{Conn: conn, left: maxAnswers}, to, content)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrRefused) {
+		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
+}
+
+// compose returns the message as it goes over the wire (RFC 5322, RFC 2045).
+func (s *SMTP) compose(m Message, to string) ([]byte, error) {
+	msg := compose.NewMsg(compose.WithNoDefaultUserAgent())
+	msg.FromMailAddress(&s.from)
+	msg.ToMailAddress(&mail.Address{Address: to})
+	msg.SetMessageIDWithValue(m.ID)
+	msg.SetDateWithValue(m.Date.UTC())
+	msg.Subject(m.Subject)
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834, section 5
+	msg.SetGenHeader(compose.HeaderContentLang, m.Language)
+	msg.SetBodyString(compose.TypeTextPlain, m.Text)
+	msg.AddAlternativeString(compose.TypeTextHTML, m.HTML)
+	var content bytes.Buffer
+	_, err := msg.WriteTo(&content)
+	return content.Bytes(), err
+}
+
+// deliver speaks SMTP on the connection. It returns nil as soon as the server has taken the message.
+func (s *SMTP) deliver(conn net.Conn, to string, content []byte) error {
+	config := &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12, RootCAs: s.roots}
+	if s.implicit {
+		encrypted := tls.Client(conn, config)
+		if err := encrypted.Handshake(); err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
+		conn = encrypted
+	}
+	client, err := smtp.NewClient(conn, s.host)
+	if err != nil {
+		return failed("greeting", err)
+	}
+	_, domain, _ := strings.Cut(s.from.Address, "@")
+	if err := client.Hello(domain); err != nil {
+		return failed("EHLO", err)
+	}
+	if !s.implicit {
+		offered, _ := client.Extension("STARTTLS")
+		if !offered && !s.plain {
+			return errors.New("STARTTLS: the server does not offer it, and without it others could read the mail")
+		}
+		if offered {
+			if err := client.StartTLS(config); err != nil {
+				return failed("STARTTLS", err)
+			}
+		}
+	}
+	if s.username != "" {
+		if err := s.authenticate(client); err != nil {
+			return err
+		}
+	}
+	utf8Offered, _ := client.Extension("SMTPUTF8")
+	if !isASCII(to) && !utf8Offered {
+		return fmt.Errorf("%w: the server does not offer SMTPUTF8, which the recipient's address needs", ErrRefused)
+	}
+	// Asking for SMTPUTF8 without need would keep the mail from servers further on that lack it.
+	client.SkipSMTPUTF8(isASCII(to))
+	if err := client.Mail("<" + s.from.Address + ">"); err != nil {
+		return failed("MAIL FROM", err)
+	}
+	if err := client.Rcpt("<" + to + ">"); err != nil {
+		return judged("RCPT TO", err)
+	}
+	w, err := client.Data()
+	if err != nil {
+		return failed("DATA", err)
+	}
+	if _, err := w.Write(content); err != nil {
+		return failed("content", err)
+	}
+	if err := w.Close(); err != nil {
+		return judged("content", err)
+	}
+	client.Quit()
+	return nil
+}
+
+// authenticate signs in (RFC 4954). Of the server's answer only the code is told: some repeat what they were sent.
+func (s *SMTP) authenticate(client *smtp.Client) error {
+	_, offered := client.Extension("AUTH")
+	mechanisms := strings.Fields(offered)
+	var mechanism smtp.Auth
+	switch {
+	case slices.Contains(mechanisms, "PLAIN"):
+		mechanism = smtp.PlainAuth("", s.username, s.password, s.host, s.plain)
+	case slices.Contains(mechanisms, "LOGIN"):
+		mechanism = smtp.LoginAuth(s.username, s.password, s.host, s.plain)
+	default:
+		return errors.New("AUTH: the server offers neither PLAIN nor LOGIN")
+	}
+	err := client.Auth(mechanism)
+	if reply, ok := errors.AsType[*textproto.Error](err); ok {
+		return fmt.Errorf("AUTH: the server answers %d", reply.Code)
+	}
+	if broken, ok := errors.AsType[net.Error](err); ok {
+		return fmt.Errorf("AUTH: %w", broken)
+	}
+	if err != nil {
+		return errors.New("AUTH: the server does not answer as it should")
+	}
+	return nil
+}
+
+// judged returns an error of a step at which 5xx is about the message.
+func judged(step string, err error) error {
+	if reply, ok := errors.AsType[*textproto.Error](err); ok && reply.Code >= 500 {
+		return fmt.Errorf("%w: %w", ErrRefused, failed(step, err))
+	}
+	return failed(step, err)
+}
+
+// failed returns an error of a step. Words of the server's that could be an address, a link or a token are left out.
+func failed(step string, err error) error {
+	_, reply := errors.AsType[*textproto.Error](err)
+	_, nonsense := errors.AsType[textproto.ProtocolError](err)
+	if !reply && !nonsense {
+		return fmt.Errorf("%s: %w", step, err)
+	}
+	words := strings.Fields(oneLine(err.Error()))
+	words = words[:min(len(words), maxWords)]
+	for i, word := range words {
+		if len(word) > maxWord || strings.ContainsAny(word, "@#") {
+			words[i] = "…"
+		}
+	}
+	return fmt.Errorf("%s: %s", step, strings.Join(words, " "))
+}
+
+// Of what the server says, an error repeats at most so many words of so many bytes.
+const (
+	maxWord  = 30
+	maxWords = 40
+)
+
+// maxAnswers is in bytes, and far more than a server needs to say for one message.
+const maxAnswers = 1 << 20
+
+// bounded is a connection that gives no more than left bytes to read, as answers are kept in memory.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, errors.New("the server does not stop talking")
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
