@@ -332,18 +332,16 @@ type process struct {
 	command *exec.Cmd
 }
 
-// start runs the server as a program, on a free port.
-func start(t *testing.T, database string) *process {
+// start runs the server as a program, on a free port, with settings of the form LATCHKEY_X=value.
+func start(t *testing.T, database string, settings ...string) *process {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	command := exec.Command(program)
-	command.Env = []string{
-		"LATCHKEY_TEST_SERVER=1", "LATCHKEY_LISTEN=127.0.0.1:0",
-		"LATCHKEY_DATABASE_URL=" + database, "LATCHKEY_SECRET=" + testSecret,
-	}
+	command.Env = append(settings, "LATCHKEY_TEST_SERVER=1", "LATCHKEY_LISTEN=127.0.0.1:0",
+		"LATCHKEY_DATABASE_URL="+database, "LATCHKEY_SECRET="+testSecret)
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

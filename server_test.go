@@ -31,7 +31,7 @@ const (
 
 // site is a running server and the database behind it.
 type site struct {
-	t        *testing.T
+	t        testing.TB
 	address  string
 	database string
 	clock    *clock
@@ -64,7 +64,7 @@ func onTwoNodes(t *testing.T, story func(t *testing.T, s *site), settings ...str
 }
 
 // serve starts a server on a database, with settings of the form LATCHKEY_X=value.
-func serve(t *testing.T, database string, settings ...string) *site {
+func serve(t testing.TB, database string, settings ...string) *site {
 	t.Helper()
 	return serveAt(t, database, &clock{now: time.Now()}, settings...)
 }
@@ -75,7 +75,7 @@ func (s *site) another(settings ...string) *site {
 	return serveAt(s.t, s.database, s.clock, settings...)
 }
 
-func serveAt(t *testing.T, database string, clock *clock, settings ...string) *site {
+func serveAt(t testing.TB, database string, clock *clock, settings ...string) *site {
 	t.Helper()
 	site := &site{t: t, database: database, clock: clock, log: new(buffer)}
 	site.server = site.open(settings...)
@@ -106,6 +106,9 @@ func (s *site) open(settings ...string) *server {
 	server, err := open(s.t.Context(), c, log, s.clock.Now)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if c.SMTPURL.Reveal() != "" {
+		server.mail.Every = 10 * time.Millisecond // the clock of the outbox moves by leaps here
 	}
 	return server
 }
@@ -230,7 +233,7 @@ func (c *client) send(r *http.Request) *answer {
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	Status int         `json:"-"`
 	Header http.Header `json:"-"`
 	Body   []byte      `json:"-"`

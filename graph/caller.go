@@ -91,7 +91,7 @@ func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{})
 // noteSignIn notes who has signed in by this request, for what the answer and the log say of the viewer. It opens
 // no field: the rest of the request is still the caller's.
 func noteSignIn(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
-	if user != nil {
+	if tokens != nil {
 		who := ctx.Value(callerKey{}).(*requester)
 		who.mu.Lock()
 		defer who.mu.Unlock()

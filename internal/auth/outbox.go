@@ -149,6 +149,9 @@ func (s *Service) DueMails(ctx context.Context) ([]Delivery, error) {
 // due again.
 func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 	return s.inTxWithMail(ctx, func(tx *store.Store) error {
+		if ok, err := tx.HoldRequest(ctx, asked.ID); err != nil || !ok {
+			return err
+		}
 		users, err := tx.UsersByAddress(ctx, asked.AddressKey, 1+waitersTold)
 		if err != nil {
 			return err
@@ -177,7 +180,7 @@ func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 			if i > 0 {
 				err = tx.InsertMail(ctx, m, reply.user.ID, sealed)
 			} else {
-				err = s.reply(ctx, tx, m, reply.user.ID, sealed)
+				err = tx.AnswerMail(ctx, m, reply.user.ID, sealed, s.Now())
 			}
 			if err != nil {
 				return err
@@ -185,14 +188,6 @@ func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 		}
 		return nil
 	})
-}
-
-// reply makes a mail of a request, due at once.
-func (s *Service) reply(ctx context.Context, tx *store.Store, m account.Mail, user account.ID, sealed []byte) error {
-	if ok, err := tx.AnswerMail(ctx, m, user, sealed); err != nil || !ok {
-		return err
-	}
-	return tx.PutOffMail(ctx, m.ID, s.Now())
 }
 
 // reply is a letter to one of those who have an address or wait for it.

@@ -121,14 +121,20 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 	return claimed, nil
 }
 
-// AnswerMail turns a request into a mail for a user; ok is false when somebody else has dealt with it.
-func (s *Store) AnswerMail(
-	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte,
-) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
-		sealed_token = ? WHERE id = ? AND state = 'ASKED'`,
-		m.Letter, user, m.To, m.Username, sealedToken, m.ID)
+// HoldRequest makes others that hold the request wait until the transaction ends; ok is false when it has been answered.
+func (s *Store) HoldRequest(ctx context.Context, id account.ID) (ok bool, err error) {
+	rows, err := s.change(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
 	return rows == 1, err
+}
+
+// AnswerMail turns a request that is held into a mail for a user, due at once.
+func (s *Store) AnswerMail(
+	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, now time.Time,
+) error {
+	_, err := s.change(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
+		sealed_token = ?, attempts = 0, due_at = ? WHERE id = ? AND state = 'ASKED'`,
+		m.Letter, user, m.To, m.Username, sealedToken, micros(now), m.ID)
+	return err
 }
 
 // MailState is what has become of a mail that is not due any more.
