@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -749,4 +751,74 @@ func TestNobodySlipsARecipientIn(t *testing.T) {
 			t.Fatalf("%v %v %s", l.Recipients, l.Headers, l.HTML)
 		}
 	}, "LATCHKEY_NEW_DEVICE_NOTICE=on")
+}
+
+func TestMailCommands(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		smtp := "--smtp-url=" + strings.TrimPrefix(box.setting, "LATCHKEY_SMTP_URL=")
+		printed := s.does("mail", "preview", "activation", "--app-url", "https://app.example.com")
+		for _, want := range []string{"Subject: Confirm your e-mail address", "https://app.example.com/activate#token=", "</html>"} {
+			if !strings.Contains(printed, want) {
+				t.Errorf("no %s in %s", want, printed)
+			}
+		}
+		if german := s.does("mail", "preview", "de/activation"); !strings.Contains(german, `lang="de"`) {
+			t.Errorf("not German: %s", german)
+		}
+		s.declines(`no letter "invoice"`, "mail", "preview", "invoice")
+		s.declines(`no language "xx"`, "mail", "preview", "xx/activation")
+		s.declines("needs the e-mail address", "mail", "test", smtp)
+		s.declines("LATCHKEY_SMTP_URL is not set", "mail", "test", "mario@example.com")
+		s.does("mail", "test", "mario@example.com", smtp)
+		if l := s.letter(box, "mario@example.com"); l.From != `"Latchkey" <no-reply@localhost>` {
+			t.Errorf("it comes from %s", l.From)
+		}
+		box.answer(550)
+		s.declines("not sent: ", "mail", "test", "mario@example.com", smtp)
+	})
+}
+
+// TestTemplatesOfOnesOwn replaces a mail, and stops the start when one is broken.
+func TestTemplatesOfOnesOwn(t *testing.T) {
+	folder := t.TempDir()
+	own := func(text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Join(folder, "en"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "en", "username-reminder.txt"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const good = "Subject: Hello from the club\n\nYou are {{.Username}}.\n"
+	own(good)
+	setting := "LATCHKEY_MAIL_TEMPLATES=" + folder
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		s.joined("mario", "mario@example.com")
+		s.anonymous().ask(reminderMutation, vars{"e": "mario@example.com"}).ok()
+		if l := s.letter(box, "mario@example.com"); l.Subject != "Hello from the club" || !strings.Contains(l.HTML, "You are mario.") {
+			t.Fatalf("%s: %s", l.Subject, l.HTML)
+		}
+		own("Subject: Hello\n\nYou are {{.Nickname}}.\n")
+		if why := s.refusesToStart(setting, "LATCHKEY_SECRET="+testSecret); !strings.Contains(why, "en/username-reminder.txt:3") {
+			t.Fatalf("it says %s", why)
+		}
+		own(good)
+	}, setting)
+}
+
+// TestWithoutAMailServer: the log has the mails in development, and nobody has them in production.
+func TestWithoutAMailServer(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.joined("mario", "mario@example.com")
+		s.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok()
+		s.hears(`/reset-password#token=`, 1)
+		production := s.another("LATCHKEY_MODE=production", "LATCHKEY_PUBLIC_URL=https://id.example.com")
+		s.stop()
+		s.clock.advance(time.Hour)
+		production.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok()
+		if said := production.log.String(); strings.Contains(said, "#token=") || !strings.Contains(said, "nothing delivers mails") {
+			t.Fatalf("it says %s", said)
+		}
+	})
 }

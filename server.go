@@ -109,7 +109,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	}()
 	templates, err := mail.NewTemplates(c.MailTemplates, c.AppURL)
 	if err != nil {
-		return nil, fmt.Errorf("mail templates: %w", err)
+		return nil, err
 	}
 	sender, err := newSender(c, log)
 	if err != nil {
