@@ -64,8 +64,8 @@ func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
 		return nil, errors.New("the sender must be one e-mail address, such as Example <accounts@example.com>")
 	}
 	s.from = mail.Address{Name: sender.Name, Address: account.MailAddress(sender.Address)}
-	local, domain, _ := strings.Cut(s.from.Address, "@")
-	if !isASCII(local) || account.CheckEmail(local+"@example.com") != nil || domain == "" {
+	at := strings.LastIndexByte(s.from.Address, '@')
+	if at < 0 || !isASCII(s.from.Address) || account.CheckEmail(s.from.Address[:at]+"@example.com") != nil {
 		return nil, errors.New("the sender's address must be plain ASCII before its @ and have a domain behind it")
 	}
 	return s, nil
@@ -255,12 +255,15 @@ func judged(step string, err error) error {
 
 // failed returns an error of a step. Words of the server's that could be an address, a link or a token are left out.
 func failed(step string, err error) error {
-	_, reply := errors.AsType[*textproto.Error](err)
-	_, nonsense := errors.AsType[textproto.ProtocolError](err)
-	if !reply && !nonsense {
+	said := ""
+	if reply, ok := errors.AsType[*textproto.Error](err); ok {
+		said = fmt.Sprintf("%d %s", reply.Code, reply.Msg)
+	} else if nonsense, ok := errors.AsType[textproto.ProtocolError](err); ok {
+		said = string(nonsense)
+	} else {
 		return fmt.Errorf("%s: %w", step, err)
 	}
-	words := strings.Fields(oneLine(err.Error()))
+	words := strings.Fields(oneLine(said))
 	words = words[:min(len(words), maxWords)]
 	for i, word := range words {
 		if len(word) > maxWord || strings.ContainsAny(word, "@#") {
