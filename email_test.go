@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -444,17 +442,7 @@ type agent struct {
 
 func (c *agent) ask(query string, variables vars) *answer {
 	c.t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.address+"/graphql", bytes.NewReader(body))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", c.name)
-	return c.client.send(r)
+	return c.askWith(http.Header{"User-Agent": {c.name}}, query, variables)
 }
 
 // tokensOf returns a good token of each purpose, with the field that redeems it.
@@ -578,14 +566,7 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 		s.joined("mario", "mario@example.com")
 		for accept, want := range map[string]string{"de-AT,en;q=0.5": "de", "es": "es", "fr, en;q=0.1": "en", "\xff": "en", "": "en"} {
 			s.clock.advance(time.Minute)
-			body := fmt.Sprintf(`{"query": %q, "variables": {"e": "mario@example.com"}}`, requestResetMutation)
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.address+"/graphql", strings.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("Content-Type", "application/json")
-			r.Header.Set("Accept-Language", accept)
-			s.anonymous().send(r).ok()
+			s.anonymous().askWith(http.Header{"Accept-Language": {accept}}, requestResetMutation, vars{"e": "mario@example.com"}).ok()
 			if l := s.letter(box, "mario@example.com"); l.Language != want {
 				t.Errorf("%q: the mail is in %s: %s", accept, l.Language, l.Subject)
 			}

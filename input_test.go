@@ -137,7 +137,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 		var refresh, refused bool
 		for line := range strings.Lines(s.log.String()) {
 			refresh = refresh || strings.Contains(line, `"msg":"operation"`) && strings.Contains(line, `"name":"Renew"`) && strings.Contains(line, mario.userID)
-			refused = refused || strings.Contains(line, `"msg":"sign-in refused"`) && strings.Contains(line, mario.userID) && strings.Contains(line, `"request":"`)
+			refused = refused || strings.Contains(line, `"event":"authn_login_fail"`) && strings.Contains(line, mario.userID) && strings.Contains(line, `"request":"`)
 		}
 		if !refresh || !refused {
 			t.Errorf("the log does not say who refreshed (%t) or whose sign-in which request was (%t)", refresh, refused)

@@ -26,6 +26,7 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/mail"
 	"latchkey/internal/store"
+	"latchkey/internal/throttle"
 )
 
 //go:embed schema.graphqls
@@ -124,6 +125,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
 	}
+	if len(c.Loosened) > 0 {
+		log.WarnContext(ctx, "limits allow more than their defaults", "settings", c.Loosened)
+	}
 	if sender != nil {
 		s.mail = &mail.Worker{Verbs: s.verbs, Templates: templates, Sender: sender, Log: log, Every: mailEvery}
 	} else {
@@ -140,6 +144,9 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	}
 	return s, nil
 }
+
+// freeGuesses are the wrong passwords in a row before delays begin.
+const freeGuesses = 4
 
 // mailEvery is how soon a mail is found that another node put into the outbox and did not live to send.
 const mailEvery = 5 * time.Second
@@ -208,11 +215,18 @@ func connect(
 		Grace:             c.RefreshGrace,
 		MaxSessions:       c.MaxSessions,
 		PasswordMinLength: c.PasswordMinLength,
+		Limits: auth.Limits{
+			Guesses:  throttle.Guesses{Free: freeGuesses, Most: c.LimitGuesses},
+			SignIn:   throttle.Limit(c.LimitSignIn),
+			Register: throttle.Limit(c.LimitRegister),
+			Refresh:  throttle.Limit(c.LimitRefresh),
+			Mail:     throttle.Limit(c.LimitMail),
+		},
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
 		EmailVerification: c.EmailVerification,
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
-		Log:               slog.New(graph.LogRequestID(log.Handler())),
+		Log:               slog.New(graph.LogRequest(log.Handler())),
 	}), nil
 }
 

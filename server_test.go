@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +42,41 @@ type site struct {
 	server   *server
 	peer     *site        // takes every other request, if there is one
 	requests atomic.Int64 // so far
+	secrets  sync.Map     // sent or received so far, which the log must not tell
 	stop     func()
+}
+
+// What clients and the server send each other that is for nobody else.
+var (
+	sentSecret     = regexp.MustCompile(`(?i)(?:password|token|"p"|"t")\\?"?: *\\?"([^"\\]{8,})`)
+	receivedSecret = regexp.MustCompile(`"(?:access|refresh)Token":"([^"]+)"`)
+)
+
+// keepQuiet notes the secrets in a text.
+func (s *site) keepQuiet(form *regexp.Regexp, text []byte) {
+	for _, found := range form.FindAllSubmatch(text, -1) {
+		// Ids and the word itself are no secrets, and the log is full of them.
+		if secret := string(found[1]); secret != "password" && !idForm.MatchString(secret) {
+			s.secrets.Store(secret, true)
+		}
+	}
+}
+
+var idForm = regexp.MustCompile(`^(user|profile|session)_`)
+
+// kept demands that the log tells no secret. Where no mail server is, it holds mails, which are for developers.
+func (s *site) kept() {
+	for line := range strings.Lines(s.log.String()) {
+		if strings.Contains(line, `"msg":"mail","to":`) {
+			continue
+		}
+		s.secrets.Range(func(secret, _ any) bool {
+			if strings.Contains(line, secret.(string)) {
+				s.t.Errorf("the log tells %q: %s", secret, line)
+			}
+			return true
+		})
+	}
 }
 
 // onEach tells a story on every engine.
@@ -88,6 +125,7 @@ func serveAt(t testing.TB, database string, clock *clock, settings ...string) *s
 		if err := <-done; err != nil {
 			t.Errorf("server: %v", err)
 		}
+		site.kept()
 	})
 	t.Cleanup(site.stop)
 	return site
@@ -127,6 +165,16 @@ func (s *site) said() string {
 		return s.log.String() + s.peer.log.String()
 	}
 	return s.log.String()
+}
+
+// says tells whether one line of what the site and its peer have logged has all these parts.
+func (s *site) says(parts ...string) bool {
+	for line := range strings.Lines(s.said()) {
+		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *site) anonymous() *client { return &client{site: s} }
@@ -189,15 +237,26 @@ type vars map[string]any
 // ask sends an operation as JSON and returns what came back, whatever it is.
 func (c *client) ask(query string, variables vars) *answer {
 	c.t.Helper()
+	return c.askWith(nil, query, variables)
+}
+
+// askWith does so with more headers.
+func (c *client) askWith(headers http.Header, query string, variables vars) *answer {
+	c.t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.post(body)
+	return c.postWith(headers, body)
 }
 
 // post sends a body to /graphql as it is.
 func (c *client) post(body []byte) *answer {
+	c.t.Helper()
+	return c.postWith(nil, body)
+}
+
+func (c *client) postWith(headers http.Header, body []byte) *answer {
 	c.t.Helper()
 	node := c.site
 	if c.peer != nil && c.requests.Add(1)%2 == 0 {
@@ -207,7 +266,9 @@ func (c *client) post(body []byte) *answer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	maps.Copy(r.Header, headers)
 	r.Header.Set("Content-Type", "application/json")
+	node.keepQuiet(sentSecret, body)
 	return c.send(r)
 }
 
@@ -225,6 +286,7 @@ func (c *client) send(r *http.Request) *answer {
 	if a.Body, err = io.ReadAll(response.Body); err != nil {
 		c.t.Fatal(err)
 	}
+	c.keepQuiet(receivedSecret, a.Body)
 	if err := json.Unmarshal(a.Body, a); err != nil {
 		c.t.Fatalf("answer %d is not JSON: %s", a.Status, a.Body)
 	}

@@ -28,14 +28,18 @@ func WithRequestID(next http.Handler) http.Handler {
 	})
 }
 
-// LogRequestID returns a handler that adds the id of the request, if there is one, to what is logged in its context.
-func LogRequestID(h slog.Handler) slog.Handler { return requestLog{h} }
+// LogRequest returns a handler that adds the id of the request, if there is one, and the address that it came from, to what
+// is logged in its context.
+func LogRequest(h slog.Handler) slog.Handler { return requestLog{h} }
 
 type requestLog struct{ slog.Handler }
 
 func (l requestLog) Handle(ctx context.Context, r slog.Record) error {
 	if id := requestID(ctx); id != "" {
 		r.AddAttrs(slog.String("request", id))
+	}
+	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+		r.AddAttrs(slog.String("from", who.client.IPAddress))
 	}
 	return l.Handler.Handle(ctx, r)
 }

@@ -27,9 +27,10 @@ type Options struct {
 	Grace             time.Duration // how long the parent of a refresh token still answers its child
 	PasswordMinLength int           // in code points
 	Registration      account.RegistrationMode
-	EmailVerification bool             // a new account waits for the confirmation of its address
-	NewDeviceNotice   bool             // tell users of sign-ins from devices not seen before
-	MaxSessions       int              // live ones a user may have
+	EmailVerification bool // a new account waits for the confirmation of its address
+	NewDeviceNotice   bool // tell users of sign-ins from devices not seen before
+	MaxSessions       int  // live ones a user may have
+	Limits            Limits
 	Now               func() time.Time // the one clock
 	Log               *slog.Logger
 }
@@ -43,6 +44,7 @@ type Service struct {
 	secrets     token.Secrets
 	keys        atomic.Pointer[keys]
 	cursors     account.CursorKey
+	nobody      []byte // the key of the buckets for names that nobody has
 	mailWaiting chan struct{}
 }
 
@@ -57,6 +59,7 @@ func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 		policy:      password.Policy{MinLength: o.PasswordMinLength},
 		secrets:     secrets,
 		cursors:     secrets.Current.Key("cursors/v1"),
+		nobody:      secrets.Current.Key("throttle/v1"),
 		mailWaiting: make(chan struct{}, 1),
 	}
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"log/slog"
 
 	"latchkey/internal/account"
 	"latchkey/internal/store"
@@ -9,7 +10,7 @@ import (
 )
 
 // RequestPasswordReset has a mail sent with a token for ResetPassword, if somebody has the address. Nobody is told whether
-// somebody does. Mistakes: those of an e-mail address.
+// somebody does. Mistakes: those of an e-mail address. RATE_LIMITED after too many requests from the network.
 func (s *Service) RequestPasswordReset(ctx context.Context, email string, client Client) error {
 	return s.request(ctx, account.PasswordReset, email, client)
 }
@@ -28,9 +29,12 @@ func (s *Service) request(ctx context.Context, letter account.Letter, email stri
 	if wrong := account.CheckEmail(email); wrong != nil {
 		return wrong.At("email")
 	}
-	err := s.askForMail(ctx, s.store, letter, email, "", client)
-	s.wakeSender()
-	return err
+	return s.inTxWithMail(ctx, func(tx *store.Store) error {
+		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
+			return err
+		}
+		return s.askForMail(ctx, tx, letter, email, "", client)
+	})
 }
 
 // Activate confirms the address of a new account and puts it into use. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
@@ -49,7 +53,11 @@ func (s *Service) Activate(ctx context.Context, text string) (*account.User, err
 		user, err = tx.User(ctx, proof.UserID)
 		return err == nil, err
 	})
-	return user, err
+	if err != nil {
+		return nil, err
+	}
+	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "activated")
+	return user, nil
 }
 
 // ResetPassword replaces a forgotten password and ends every session; it signs nobody in (OWASP Forgot Password Cheat
@@ -72,7 +80,7 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 	if err != nil {
 		return err
 	}
-	return s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
 		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
 			return false, err
 		}
@@ -86,8 +94,15 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 		if err != nil {
 			return false, err
 		}
+		if err := tx.ForgetAllFailures(ctx, string(user.ID)); err != nil {
+			return false, err
+		}
 		return true, s.tell(ctx, tx, user, account.PasswordChanged, client)
 	})
+	if err == nil {
+		s.event(ctx, slog.LevelInfo, "authn_password_change", user.ID, "by", "reset")
+	}
+	return err
 }
 
 // RequestEmailChange lets an address wait to replace the caller's until ConfirmEmailChange, and tells the present one, with
@@ -97,7 +112,7 @@ func (s *Service) RequestEmailChange(
 	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client Client,
 ) (*account.User, error) {
 	mistakes := account.Mistakes{}
-	proof, err := s.prove(ctx, caller, in.CurrentPassword)
+	proof, err := s.prove(ctx, caller, in.CurrentPassword, client)
 	if err := mistakes.Collect(err); err != nil {
 		return nil, err
 	}
@@ -158,13 +173,19 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 		}
 		return true, s.tell(ctx, tx, user, account.EmailChanged, client)
 	})
-	return user, err
+	if err != nil {
+		return nil, err
+	}
+	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "address")
+	return user, nil
 }
 
 // CancelEmailChange stops a change of address, or takes it back, and ends every session. Mistakes: TOKEN_INVALID,
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
-	return s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+	var user account.ID
+	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+		user = proof.UserID
 		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
 			return false, err
 		}
@@ -177,6 +198,10 @@ func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 		// Changes that followed this one were told to whoever made it.
 		return true, tx.VoidOneTimeSince(ctx, proof)
 	})
+	if err == nil {
+		s.event(ctx, slog.LevelWarn, "user_updated", user, "what", "change of address stopped")
+	}
+	return err
 }
 
 // oneTimeOf returns what a one-time token stands for. Mistakes: TOKEN_INVALID, and TOKEN_EXPIRED for a genuine one.

@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"log/slog"
 
 	"latchkey/internal/account"
 	"latchkey/internal/store"
@@ -33,7 +34,7 @@ func (s *Service) UpdateMe(
 func (s *Service) DeleteMe(
 	ctx context.Context, caller *account.Caller, currentPassword string, client Client,
 ) (*account.ID, error) {
-	proof, err := s.prove(ctx, caller, currentPassword)
+	proof, err := s.prove(ctx, caller, currentPassword, client)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +42,15 @@ func (s *Service) DeleteMe(
 		if ok, err := tx.DeleteUser(ctx, proof.UserID, proof.Epoch); err != nil || !ok {
 			return cmp.Or(err, sessionOver())
 		}
+		if err := tx.ForgetAllFailures(ctx, string(proof.UserID)); err != nil {
+			return err
+		}
 		return s.tell(ctx, tx, caller.User, account.AccountDeleted, client)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.event(ctx, slog.LevelInfo, "user_deleted", proof.UserID)
 	return &proof.UserID, nil
 }
 
@@ -56,7 +61,7 @@ func (s *Service) ChangePassword(
 	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client,
 ) (*account.TokenPair, error) {
 	mistakes := account.Mistakes{}
-	proof, err := s.prove(ctx, caller, in.CurrentPassword)
+	proof, err := s.prove(ctx, caller, in.CurrentPassword, client)
 	if err := mistakes.Collect(err); err != nil {
 		return nil, err
 	}
@@ -92,11 +97,15 @@ func (s *Service) ChangePassword(
 		if err := tx.VoidOneTime(ctx, user.ID); err != nil {
 			return err
 		}
+		if err := tx.ForgetAllFailures(ctx, string(user.ID)); err != nil {
+			return err
+		}
 		return s.tell(ctx, tx, user, account.PasswordChanged, client)
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.event(ctx, slog.LevelInfo, "authn_password_change", user.ID)
 	return tokens, nil
 }
 
@@ -105,7 +114,7 @@ func (s *Service) ChangeUsername(
 	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput, client Client,
 ) (*account.User, error) {
 	mistakes := account.Mistakes{}
-	proof, err := s.prove(ctx, caller, in.CurrentPassword)
+	proof, err := s.prove(ctx, caller, in.CurrentPassword, client)
 	if err := mistakes.Collect(err); err != nil {
 		return nil, err
 	}
@@ -130,11 +139,18 @@ func (s *Service) ChangeUsername(
 	if account.Failed(err, account.Taken) {
 		return nil, account.TakenUsername().At("newUsername")
 	}
-	return user, gone(err)
+	if err != nil {
+		return nil, gone(err)
+	}
+	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "username")
+	return user, nil
 }
 
-// prove returns the caller's credentials when the password is theirs. Mistake: INVALID_CREDENTIALS.
-func (s *Service) prove(ctx context.Context, caller *account.Caller, current string) (store.Credentials, error) {
+// prove returns the caller's credentials when the password is theirs. Mistake: INVALID_CREDENTIALS. RATE_LIMITED like a
+// sign-in: a wrong password counts as one (OWASP ASVS 5.0, section 6.3.1).
+func (s *Service) prove(
+	ctx context.Context, caller *account.Caller, current string, client Client,
+) (store.Credentials, error) {
 	if err := caller.May(account.Member); err != nil {
 		return store.Credentials{}, err
 	}
@@ -142,11 +158,21 @@ func (s *Service) prove(ctx context.Context, caller *account.Caller, current str
 	if err != nil {
 		return found, gone(err)
 	}
-	right, err := s.passwords.Verify(ctx, found.PasswordHash, current)
-	if err == nil && !right {
-		err = wrongPassword()
+	attempt, err := s.attemptAt(ctx, found.UserID, "", client)
+	if err != nil {
+		return found, err
 	}
-	return found, err
+	right, err := s.guess(ctx, attempt, func() (bool, error) {
+		return s.passwords.Verify(ctx, found.PasswordHash, current)
+	})
+	switch {
+	case err != nil:
+		return found, err
+	case !right:
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "current password wrong")
+		return found, wrongPassword()
+	}
+	return found, s.succeeded(ctx, attempt)
 }
 
 func wrongPassword() error {

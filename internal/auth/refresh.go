@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"latchkey/internal/account"
@@ -56,8 +57,8 @@ func (p Presented) token() (text string, delivery account.TokenDelivery, err err
 }
 
 // Refresh exchanges a refresh token for the next pair. It needs no access token and is not an authentication. Mistake:
-// TOKEN_INVALID, whatever is wrong; RATE_LIMITED after 60 refreshes of a session in a minute; BAD_USER_INPUT when body
-// and cookie are of two sessions.
+// TOKEN_INVALID, whatever is wrong; RATE_LIMITED after 60 refreshes of a session in a minute, or too many refused ones from
+// the network; BAD_USER_INPUT when body and cookie are of two sessions.
 //
 // A token works once. Its direct child is given out again for a short while, the same bytes to everyone, because
 // answers get lost and tabs refresh at once; any older token ends the session with all its tokens (RFC 9700, section
@@ -72,7 +73,7 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 		return nil, err
 	}
 	if family == nil {
-		return nil, s.refuse(ctx, unknown, "")
+		return nil, s.refuse(ctx, unknown, nil, client)
 	}
 	var (
 		pair   *account.TokenPair
@@ -84,11 +85,11 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	})
 	switch {
 	case account.Failed(err, account.NotFound):
-		return nil, s.refuse(ctx, deleted, family.Session.ID)
+		return nil, s.refuse(ctx, deleted, family, client)
 	case err != nil:
 		return nil, err
 	case pair == nil:
-		return nil, s.refuse(ctx, became, family.Session.ID)
+		return nil, s.refuse(ctx, became, family, client)
 	}
 	pair.Delivery = delivery
 	return pair, nil
@@ -205,12 +206,24 @@ func (s *Service) family(ctx context.Context, text string) (*store.Family, token
 	return family, refresh, nil
 }
 
-func (s *Service) refuse(ctx context.Context, why outcome, session account.ID) error {
-	log := s.Log.InfoContext
-	if why == reused || why == backward || why == ahead || why == foreign {
-		log = s.Log.WarnContext
+// refuse counts and logs a refused token. It returns TOKEN_INVALID, or RATE_LIMITED when too many have come from the
+// network.
+func (s *Service) refuse(ctx context.Context, why outcome, f *store.Family, client Client) error {
+	var user, session account.ID
+	if f != nil {
+		user, session = f.User.ID, f.Session.ID
 	}
-	log(ctx, "refresh refused", "why", why, "session", session)
+	level, event := slog.LevelInfo, "session_use_after_expire"
+	switch why {
+	case reused:
+		level, event = slog.LevelWarn, "authn_token_reuse"
+	case backward, ahead, foreign:
+		level = slog.LevelWarn
+	}
+	s.event(ctx, level, event, user, "session", session, "why", why)
+	if err := s.count(ctx, s.store, refreshes, client, s.Limits.Refresh); err != nil {
+		return err
+	}
 	return account.Mistake(account.TokenInvalid, "The refresh token is not valid; sign in again.", "refreshToken")
 }
 
@@ -254,7 +267,7 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 		return err
 	}
 	if family != nil {
-		if err := s.store.Revoke(ctx, family.Session.ID, family.Session.UserID, "sign_out", s.Now()); err != nil {
+		if err := s.signOut(ctx, family.Session.ID, family.Session.UserID); err != nil {
 			return err
 		}
 	}
@@ -264,5 +277,10 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 	if caller.SessionID == "" {
 		return caller.Err
 	}
-	return s.store.Revoke(ctx, caller.SessionID, caller.Subject, "sign_out", s.Now())
+	return s.signOut(ctx, caller.SessionID, caller.Subject)
+}
+
+func (s *Service) signOut(ctx context.Context, session, user account.ID) error {
+	s.event(ctx, slog.LevelInfo, "authn_token_revoked", user, "session", session, "why", "sign-out")
+	return s.store.Revoke(ctx, session, user, "sign_out", s.Now())
 }

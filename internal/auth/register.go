@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strings"
 
 	"latchkey/internal/account"
@@ -12,7 +13,7 @@ import (
 
 // Register makes a user with a profile and signs them in: all of it, or nothing. Where addresses have to be confirmed, the
 // user waits for that instead, and a mail is under way: to them, or, when somebody has confirmed the address before, to
-// that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED.
+// that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED. RATE_LIMITED after too many registrations from the network.
 func (s *Service) Register(
 	ctx context.Context, in account.RegisterInput, client Client,
 ) (*account.User, *account.TokenPair, error) {
@@ -20,6 +21,9 @@ func (s *Service) Register(
 		return nil, nil, account.Mistake(account.RegistrationClosed, "This server does not take new users by itself.")
 	}
 	if err := s.checkRegistration(ctx, in); err != nil {
+		return nil, nil, err
+	}
+	if err := s.withinLimit(ctx, registrations, account.Network(client.IPAddress), s.Limits.Register); err != nil {
 		return nil, nil, err
 	}
 	hash, err := s.passwords.Hash(ctx, in.Password)
@@ -45,6 +49,9 @@ func (s *Service) Register(
 	}
 	var tokens *account.TokenPair
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+		if err := s.count(ctx, tx, registrations, client, s.Limits.Register); err != nil {
+			return err
+		}
 		if err := tx.InsertUser(ctx, user, hash); err != nil {
 			return err
 		}
@@ -67,6 +74,7 @@ func (s *Service) Register(
 	if err != nil {
 		return nil, nil, err
 	}
+	s.event(ctx, slog.LevelInfo, "user_created", user.ID, "status", user.Status)
 	return user, tokens, nil
 }
 

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"latchkey/internal/account"
@@ -52,6 +53,7 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 	if err := s.mayEnd(ctx, caller, id); err != nil {
 		return nil, err
 	}
+	s.event(ctx, slog.LevelInfo, "authn_token_revoked", caller.User.ID, "session", id, "why", "revoked")
 	return &id, s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now())
 }
 
@@ -68,7 +70,11 @@ func (s *Service) SignOutEverywhere(
 		revoked, err = tx.RevokeAll(ctx, caller.User.ID, caller.SessionID, keepCurrent, now, now.Add(-s.IdleTTL))
 		return err
 	})
-	return revoked, gone(err)
+	if err != nil {
+		return 0, gone(err)
+	}
+	s.event(ctx, slog.LevelInfo, "authn_token_revoked", caller.User.ID, "why", "everywhere", "sessions", revoked)
+	return revoked, nil
 }
 
 // How long what is of no use any more is kept.
@@ -77,6 +83,7 @@ const (
 	oneTimeKept = 30 * 24 * time.Hour  // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
 	pendingKept = 7 * 24 * time.Hour   // accounts whose address nobody confirms
 	devicesKept = 180 * 24 * time.Hour // devices that nobody signs in from
+	countsKept  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
 )
 
 // Sweep removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been used for
@@ -93,6 +100,7 @@ func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
 		{s.store.DeleteOldMails, now.Add(-mailKept)},
 		{s.store.DeleteOldOneTime, now.Add(-oneTimeKept)},
 		{s.store.DeleteOldDevices, now.Add(-devicesKept)},
+		{s.store.DeleteOldThrottles, now.Add(-countsKept)},
 	} {
 		for n := int64(sweepBatch); n == sweepBatch; swept += n {
 			if n, err = broom.sweep(ctx, broom.before, sweepBatch); err != nil {

@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"time"
 
 	"latchkey/internal/account"
@@ -20,7 +21,8 @@ type Client struct {
 
 // ObtainToken signs in with a password: a new session each time. Mistakes: INVALID_CREDENTIALS, the same answer at the
 // same cost for an unknown user, a wrong password and an account that may not sign in; EMAIL_NOT_VERIFIED, only with
-// the right password; those of the device's name.
+// the right password; those of the device's name. RATE_LIMITED after too many wrong passwords for the account or from the
+// network, and when too many passwords are being checked.
 func (s *Service) ObtainToken(
 	ctx context.Context, in account.ObtainTokenInput, client Client,
 ) (*account.User, *account.TokenPair, error) {
@@ -28,23 +30,35 @@ func (s *Service) ObtainToken(
 		return nil, nil, err
 	}
 	usernameKey, emailKey := account.SignInKeys(in.Identifier)
-	found, err := s.store.CredentialsByName(ctx, usernameKey, emailKey)
-	if err != nil && !account.Failed(err, account.NotFound) {
+	found, waiting, err := s.credentials(ctx, usernameKey, emailKey)
+	if err != nil {
 		return nil, nil, err
 	}
-	right, err := s.passwords.Verify(ctx, found.PasswordHash, in.Password)
-	if err == nil && !right && s.EmailVerification && emailKey != "" {
-		found, right, err = s.verifyPending(ctx, found, emailKey, in.Password)
+	attempt, err := s.attemptAt(ctx, cmp.Or(found.UserID, waiting.UserID), cmp.Or(usernameKey, emailKey), client)
+	if err != nil {
+		return nil, nil, err
 	}
+	right, err := s.guess(ctx, attempt, func() (right bool, err error) {
+		right, err = s.passwords.Verify(ctx, found.PasswordHash, in.Password)
+		if right || err != nil || !s.EmailVerification || emailKey == "" {
+			return right, err
+		}
+		// Whether or not anybody waits, so that the time does not tell.
+		if right, err = s.passwords.Verify(ctx, waiting.PasswordHash, in.Password); right {
+			found = waiting
+		}
+		return right, err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	refusal := account.Mistake(account.InvalidCredentials, "The username or the password is wrong.")
 	switch {
 	case !right || found.Status == account.Disabled:
-		s.Log.InfoContext(ctx, "sign-in refused", "user", found.UserID, "right_password", right)
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user, "right_password", right)
 		return nil, nil, refusal
 	case found.Status == account.Pending:
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "address not confirmed")
 		return nil, nil, account.Mistake(account.EmailNotVerified, "Confirm your e-mail address first.")
 	}
 	rehashed := ""
@@ -77,24 +91,20 @@ func (s *Service) ObtainToken(
 	case tokens == nil:
 		return nil, nil, refusal
 	}
-	return user, tokens, nil
+	s.event(ctx, slog.LevelInfo, "authn_login_success", user.ID, "session", tokens.SessionID)
+	return user, tokens, s.succeeded(ctx, attempt)
 }
 
-// verifyPending looks whether the password is that of an account that waits for the confirmation of an address, and returns
-// its credentials then, else those of the one who has the address. It hashes whether or not anybody waits, so that neither
-// the answer nor its time tells whether somebody has the address.
-func (s *Service) verifyPending(
-	ctx context.Context, holder store.Credentials, emailKey, password string,
-) (store.Credentials, bool, error) {
-	waiting, err := s.store.PendingCredentials(ctx, emailKey)
-	if err != nil && !account.Failed(err, account.NotFound) {
-		return holder, false, err
+// credentials returns those of the user with a name or an address and, where addresses have to be confirmed, those of an
+// account that waits for the address; both zero for a name that nobody has.
+func (s *Service) credentials(
+	ctx context.Context, usernameKey, emailKey string,
+) (found, waiting store.Credentials, err error) {
+	found, err = s.store.CredentialsByName(ctx, usernameKey, emailKey)
+	if unlessAbsent(err) == nil && s.EmailVerification && emailKey != "" {
+		waiting, err = s.store.PendingCredentials(ctx, emailKey)
 	}
-	right, err := s.passwords.Verify(ctx, waiting.PasswordHash, password)
-	if right {
-		return waiting, true, err
-	}
-	return holder, false, err
+	return found, waiting, unlessAbsent(err)
 }
 
 // entry is a sign-in that has been proven: of a user, active and at an epoch, from a client.

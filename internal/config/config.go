@@ -30,11 +30,23 @@ type Config struct {
 	MailFrom          string         // who mails come from (RFC 5322, section 3.4)
 	MailTemplates     string         // folder whose templates replace ours; empty for none
 	NewDeviceNotice   bool           // a mail about each sign-in from a device not seen before
+	LimitGuesses      int            // wrong passwords in a row, then the password must be reset; 5 to 1000
+	LimitSignIn       Limit          // wrong passwords from one network
+	LimitRegister     Limit          // new accounts from one network
+	LimitRefresh      Limit          // refused refresh tokens from one network
+	LimitMail         Limit          // requests for mails from one network
+	Loosened          []string       // the limits that allow more than their defaults, by variable
 	SigningAlg        string         // EdDSA, ES256, RS256 or HS256 (RFC 7518, section 3.1; RFC 8037, section 3.1)
 	SigningKeyMaxAge  time.Duration  // the next signing key is made when the newest is this old; at least 24h
 	LogFormat         string         // text, json, or empty: text on a terminal and json otherwise
 	LogLevel          slog.Level     // the least level that is logged
 	TrustedProxies    []netip.Prefix // peers whose X-Forwarded-For is believed; none by default
+}
+
+// Limit is how many events are allowed in a window of time.
+type Limit struct {
+	Count int
+	Per   time.Duration
 }
 
 // Mode is what the server shows of itself, and what it insists on.

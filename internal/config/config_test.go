@@ -57,6 +57,11 @@ func TestDefaults(t *testing.T) {
 		PasswordMinLength: 8,
 		Registration:      Open,
 		MailFrom:          "Latchkey <no-reply@localhost>",
+		LimitGuesses:      100,
+		LimitSignIn:       Limit{1000, time.Hour},
+		LimitRegister:     Limit{1000, time.Hour},
+		LimitRefresh:      Limit{1000, time.Minute},
+		LimitMail:         Limit{1000, time.Hour},
 		SigningAlg:        "EdDSA",
 		SigningKeyMaxAge:  90 * 24 * time.Hour,
 		LogLevel:          slog.LevelInfo,
@@ -215,6 +220,21 @@ func TestValues(t *testing.T) {
 		{name: "NEW_DEVICE_NOTICE", get: field("NewDeviceNotice"),
 			good: map[string]any{"off": false, "on": true},
 			bad:  []string{"yes", "ON"}},
+		{name: "LIMIT_GUESSES", get: field("LimitGuesses"),
+			good: map[string]any{"5": 5, "1000": 1000},
+			bad:  []string{"4", "1001", "many"}},
+		{name: "LIMIT_SIGN_IN", get: field("LimitSignIn"),
+			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
+		{name: "LIMIT_REGISTER", get: field("LimitRegister"),
+			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
+		{name: "LIMIT_REFRESH", get: field("LimitRefresh"),
+			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
+		{name: "LIMIT_MAIL", get: field("LimitMail"),
+			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
 		{name: "SIGNING_ALG", get: field("SigningAlg"),
 			good: map[string]any{"EdDSA": "EdDSA", "ES256": "ES256", "RS256": "RS256", "HS256": "HS256"},
 			bad:  []string{"none", "eddsa", "HS512"}},
@@ -317,6 +337,14 @@ func TestLaterSettings(t *testing.T) {
 			!slices.Equal(byFlag, byVariable) {
 			t.Errorf("%s: got %q and %q", name, byVariable, byFlag)
 		}
+	}
+}
+
+func TestLooserLimitsAreNamed(t *testing.T) {
+	strict := read(t, nil, "LATCHKEY_LIMIT_GUESSES=10", "LATCHKEY_LIMIT_SIGN_IN=500/1h", "LATCHKEY_LIMIT_MAIL=16/1m").Loosened
+	loose := read(t, nil, "LATCHKEY_LIMIT_GUESSES=101", "LATCHKEY_LIMIT_REGISTER=1001/1h", "LATCHKEY_LIMIT_REFRESH=17/1s").Loosened
+	if strict != nil || !slices.Equal(loose, []string{"LATCHKEY_LIMIT_GUESSES", "LATCHKEY_LIMIT_REGISTER", "LATCHKEY_LIMIT_REFRESH"}) {
+		t.Errorf("got %q and %q", strict, loose)
 	}
 }
 

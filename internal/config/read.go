@@ -146,6 +146,7 @@ func (r *reader) together(c *Config, bad map[string]bool) {
 		app, _ := url.Parse(c.AppURL)
 		c.AllowedOrigins = []string{originOf(app)}
 	}
+	c.Loosened = loosened(c)
 	_, sqlite := c.DatabaseURL.SQLitePath()
 	if !sqlite && c.Secret.Reveal() == "" && !bad["DATABASE_URL"] && !bad["SECRET"] {
 		r.problem(variableOf("SECRET"), "is required with PostgreSQL")
@@ -162,6 +163,31 @@ func (r *reader) together(c *Config, bad map[string]bool) {
 	if c.AccessTokenTTL < time.Minute && !bad["ACCESS_TOKEN_TTL"] {
 		r.problem(variableOf("ACCESS_TOKEN_TTL"), "must be 1m to 15m in production")
 	}
+}
+
+// loosened returns the variables of the limits that allow more than their defaults.
+func loosened(c *Config) (variables []string) {
+	var defaults Config
+	for _, s := range settings {
+		if strings.HasPrefix(s.name, "LIMIT_") {
+			s.parse(&defaults, s.value)
+		}
+	}
+	for _, l := range []struct {
+		name         string
+		given, usual float64
+	}{
+		{"LIMIT_GUESSES", float64(c.LimitGuesses), float64(defaults.LimitGuesses)},
+		{"LIMIT_SIGN_IN", c.LimitSignIn.allows(), defaults.LimitSignIn.allows()},
+		{"LIMIT_REGISTER", c.LimitRegister.allows(), defaults.LimitRegister.allows()},
+		{"LIMIT_REFRESH", c.LimitRefresh.allows(), defaults.LimitRefresh.allows()},
+		{"LIMIT_MAIL", c.LimitMail.allows(), defaults.LimitMail.allows()},
+	} {
+		if l.given > l.usual {
+			variables = append(variables, variableOf(l.name))
+		}
+	}
+	return variables
 }
 
 // needsMail names what does not work without mails, or is empty.

@@ -115,6 +115,26 @@ var settings = []setting{
 		help:  "off or on: a mail about each sign-in from a device or network not seen before.",
 		parse: choice(func(c *Config) *bool { return &c.NewDeviceNotice }, "off", "on"),
 	}, {
+		name: "LIMIT_GUESSES", value: "100",
+		help:  "Wrong passwords in a row, growing delays from the fifth on, before it must be reset: 5 to 1000.",
+		parse: number(func(c *Config) *int { return &c.LimitGuesses }, 5, 1000),
+	}, {
+		name: "LIMIT_SIGN_IN", value: "1000/1h",
+		help:  "Wrong passwords from one network, an IPv4 address or an IPv6 /64, in a time.",
+		parse: limit(func(c *Config) *Limit { return &c.LimitSignIn }),
+	}, {
+		name: "LIMIT_REGISTER", value: "1000/1h",
+		help:  "New accounts from one network in a time.",
+		parse: limit(func(c *Config) *Limit { return &c.LimitRegister }),
+	}, {
+		name: "LIMIT_REFRESH", value: "1000/1m",
+		help:  "Refused refresh tokens from one network in a time.",
+		parse: limit(func(c *Config) *Limit { return &c.LimitRefresh }),
+	}, {
+		name: "LIMIT_MAIL", value: "1000/1h",
+		help:  "Requests for mails from one network in a time.",
+		parse: limit(func(c *Config) *Limit { return &c.LimitMail }),
+	}, {
 		name: "SIGNING_ALG", value: "EdDSA",
 		help:  "How access tokens are signed: EdDSA, ES256, RS256 or HS256 (which publishes no key).",
 		parse: oneOf(func(c *Config) *string { return &c.SigningAlg }, "EdDSA", "ES256", "RS256", "HS256"),
@@ -189,6 +209,25 @@ func number(field func(*Config) *int, least, most int) func(*Config, string) err
 		return nil
 	}
 }
+
+// limit parses a number and a time, such as 1000/1h.
+func limit(field func(*Config) *Limit) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		count, per, _ := strings.Cut(text, "/")
+		n, countErr := strconv.Atoi(count)
+		d, perErr := time.ParseDuration(per)
+		if countErr != nil || perErr != nil || n < 1 || n > maxLimit || d < time.Second || d > 24*time.Hour {
+			return fmt.Errorf("must be a number from 1 to %d and a time from 1s to 24h, such as 1000/1h", maxLimit)
+		}
+		*field(c) = Limit{n, d}
+		return nil
+	}
+}
+
+const maxLimit = 1_000_000_000
+
+// allows returns how many events a limit allows in an hour.
+func (l Limit) allows() float64 { return float64(l.Count) / l.Per.Hours() }
 
 // list parses what stands between commas. Its errors tell which of the entries is wrong, counted from 1.
 func list[T any](text string, parse func(string) (T, error)) (entries []T, err error) {

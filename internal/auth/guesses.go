@@ -1,0 +1,177 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"time"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store"
+	"latchkey/internal/throttle"
+)
+
+// Limits are how often things may be tried. The counters are in the database: the same on every node and after a restart.
+type Limits struct {
+	Guesses  throttle.Guesses // at the password of one account
+	SignIn   throttle.Limit   // wrong passwords from one network
+	Register throttle.Limit   // new accounts from one network
+	Refresh  throttle.Limit   // refused refresh tokens from one network
+	Mail     throttle.Limit   // requests for mails from one network
+}
+
+// The kinds of event that are counted for a network.
+const (
+	signIns       = "sign-in"
+	registrations = "register"
+	refreshes     = "refresh"
+	mailRequests  = "mail"
+)
+
+// attempt is a try at the password of an account. It is counted for the account; from a network in which its user has
+// signed in before, it is counted apart, so that strangers cannot shut out who is known there.
+type attempt struct {
+	user    account.ID // empty for a name that nobody has
+	subject string
+	source  string // the network, when the user is known there
+	network string
+}
+
+// attemptAt returns a try from a client at the password of a user or, without one, of a name that nobody has.
+func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, client Client) (attempt, error) {
+	a := attempt{user: user, subject: string(user), network: account.Network(client.IPAddress)}
+	if user == "" {
+		a.subject = throttle.Bucket(s.nobody, name)
+	}
+	known, err := s.store.KnowsNetwork(ctx, user, a.network)
+	if known {
+		a.source = a.network
+	}
+	return a, err
+}
+
+// guess asks whether a password is right, as often as that is allowed. It fails with RATE_LIMITED before asking, and also
+// afterwards, whatever the answer was, when others have failed too often meanwhile. Call succeeded when it is right and
+// something comes of it.
+func (s *Service) guess(ctx context.Context, a attempt, ask func() (right bool, err error)) (right bool, err error) {
+	if err := s.mayTry(ctx, a); err != nil {
+		return false, err
+	}
+	right, err = ask()
+	switch {
+	case err != nil:
+		return false, err
+	case right:
+		return true, s.mayTry(ctx, a)
+	}
+	return false, s.failed(ctx, a)
+}
+
+// mayTry returns nil, or RATE_LIMITED.
+func (s *Service) mayTry(ctx context.Context, a attempt) error {
+	now := s.Now()
+	tally, err := s.store.Tally(ctx, a.subject, a.source)
+	if err != nil {
+		return err
+	}
+	if now.Before(tally.Until) {
+		return s.tooManyGuesses(ctx, a, tally.Until.Sub(now))
+	}
+	return s.withinLimit(ctx, signIns, a.network, s.Limits.SignIn)
+}
+
+// failed counts a wrong password. It fails with RATE_LIMITED when others have been counted meanwhile that allow no more.
+func (s *Service) failed(ctx context.Context, a attempt) error {
+	now := s.Now()
+	var (
+		failures        int
+		counted, within bool
+		held, delay     time.Duration
+	)
+	err := s.store.InTx(ctx, func(tx *store.Store) (err error) {
+		failures, counted, err = tx.CountFailure(ctx, a.subject, a.source, now)
+		if err != nil {
+			return err
+		}
+		if !counted {
+			tally, err := tx.Tally(ctx, a.subject, a.source)
+			held = tally.Until.Sub(now)
+			return err
+		}
+		if delay = s.Limits.Guesses.Delay(failures); delay > 0 {
+			if err := tx.HoldOff(ctx, a.subject, a.source, now.Add(delay)); err != nil {
+				return err
+			}
+		}
+		within, err = tx.CountEvent(ctx, signIns, a.network, s.Limits.SignIn.Count, s.Limits.SignIn.Per, now)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case !counted:
+		return s.tooManyGuesses(ctx, a, held)
+	case delay > 0:
+		s.event(ctx, slog.LevelWarn, "authn_login_lock", a.user, "failures", failures, "for", delay)
+	}
+	if !within {
+		return s.tooManyFrom(ctx, signIns, a.network, s.Limits.SignIn.Per)
+	}
+	return nil
+}
+
+// succeeded begins to count anew.
+func (s *Service) succeeded(ctx context.Context, a attempt) error {
+	tally, err := s.store.Tally(ctx, a.subject, a.source)
+	if err != nil || tally.Count == 0 {
+		return err
+	}
+	return s.store.ForgetFailures(ctx, a.subject, a.source, s.Now())
+}
+
+// withinLimit returns nil, or RATE_LIMITED when as many events of a kind have come from a network as may.
+func (s *Service) withinLimit(ctx context.Context, kind, network string, limit throttle.Limit) error {
+	tally, err := s.store.Tally(ctx, kind, network)
+	if err != nil {
+		return err
+	}
+	if over := tally.Since.Add(limit.Per); tally.Count >= limit.Count && s.Now().Before(over) {
+		return s.tooManyFrom(ctx, kind, network, over.Sub(s.Now()))
+	}
+	return nil
+}
+
+// count counts an event from a network, or fails with RATE_LIMITED when as many have come as may.
+func (s *Service) count(ctx context.Context, tx *store.Store, kind string, client Client, limit throttle.Limit) error {
+	network := account.Network(client.IPAddress)
+	within, err := tx.CountEvent(ctx, kind, network, limit.Count, limit.Per, s.Now())
+	if err != nil || within {
+		return err
+	}
+	tally, err := tx.Tally(ctx, kind, network)
+	return cmp.Or(err, s.tooManyFrom(ctx, kind, network, tally.Since.Add(limit.Per).Sub(s.Now())))
+}
+
+// longestWait is the most that a client is told to wait; who waits for ever should rather reset the password.
+const longestWait = 24 * time.Hour
+
+func (s *Service) tooManyGuesses(ctx context.Context, a attempt, wait time.Duration) error {
+	s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", a.user, "kind", "guesses")
+	if wait > longestWait {
+		return &account.Error{
+			Code:       account.RateLimited,
+			Message:    "This password was wrong too often: choose a new one with requestPasswordReset.",
+			RetryAfter: longestWait,
+		}
+	}
+	return &account.Error{Code: account.RateLimited, Message: "Too many wrong passwords; try again later.", RetryAfter: wait}
+}
+
+func (s *Service) tooManyFrom(ctx context.Context, kind, network string, wait time.Duration) error {
+	s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", "", "kind", kind, "network", network)
+	return &account.Error{
+		Code:       account.RateLimited,
+		Message:    "Too many requests like this come from your network; try again later.",
+		RetryAfter: max(wait, time.Second),
+	}
+}

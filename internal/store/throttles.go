@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// Tally is what has been counted of a subject from a source: failures in a row, or events in a window of time.
+type Tally struct {
+	Count int
+	Since time.Time // when the window began
+	Until time.Time // no further try before
+}
+
+type tallyRow struct {
+	Count int   `db:"count"`
+	Since int64 `db:"since"`
+	Until int64 `db:"until"`
+}
+
+// Tally returns what has been counted, or the zero Tally.
+func (s *Store) Tally(ctx context.Context, subject, source string) (t Tally, err error) {
+	var row tallyRow
+	err = s.one(ctx, &row, `SELECT count, since, until FROM throttles WHERE subject = ? AND source = ?`, subject, source)
+	if account.Failed(err, account.NotFound) {
+		return t, nil
+	}
+	return Tally{Count: row.Count, Since: moment(row.Since), Until: moment(row.Until)}, err
+}
+
+// CountFailure counts one more failure in a row and returns their number; counted is false, and nothing changes, while no
+// try is allowed. Call HoldOff in the same transaction.
+func (s *Store) CountFailure(
+	ctx context.Context, subject, source string, now time.Time,
+) (failures int, counted bool, err error) {
+	counted, err = s.changeOne(ctx, &failures, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
+		VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET count = throttles.count + 1,
+		counted_at = excluded.counted_at WHERE throttles.until <= excluded.counted_at RETURNING count`,
+		subject, source, micros(now), micros(now))
+	return failures, counted, err
+}
+
+// HoldOff allows no further try before a time.
+func (s *Store) HoldOff(ctx context.Context, subject, source string, until time.Time) error {
+	_, err := s.change(ctx, `UPDATE throttles SET until = ? WHERE subject = ? AND source = ?`,
+		micros(until), subject, source)
+	return err
+}
+
+// CountEvent counts an event in the window that begins with the first; counted is false, and nothing changes, when there
+// were as many as allowed.
+func (s *Store) CountEvent(
+	ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
+) (counted bool, err error) {
+	at, over := micros(now), micros(now.Add(-per))
+	rows, err := s.change(ctx, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
+		VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET
+		count = CASE WHEN throttles.since <= ? THEN 1 ELSE throttles.count + 1 END,
+		since = CASE WHEN throttles.since <= ? THEN excluded.since ELSE throttles.since END,
+		counted_at = excluded.counted_at WHERE throttles.since <= ? OR throttles.count < ?`,
+		subject, source, at, at, over, over, over, allowed)
+	return rows == 1, err
+}
+
+// ForgetFailures begins to count failures of a subject from a source anew, unless no try is allowed.
+func (s *Store) ForgetFailures(ctx context.Context, subject, source string, now time.Time) error {
+	_, err := s.change(ctx, `DELETE FROM throttles WHERE subject = ? AND source = ? AND until <= ?`,
+		subject, source, micros(now))
+	return err
+}
+
+// ForgetAllFailures begins to count failures of a subject anew, from wherever they came.
+func (s *Store) ForgetAllFailures(ctx context.Context, subject string) error {
+	_, err := s.change(ctx, `DELETE FROM throttles WHERE subject = ?`, subject)
+	return err
+}
+
+// KnowsNetwork tells whether a user has signed in from a network before.
+func (s *Store) KnowsNetwork(ctx context.Context, user account.ID, network string) (known bool, err error) {
+	err = s.one(ctx, &known, `SELECT EXISTS (SELECT 1 FROM devices WHERE user_id = ? AND network = ?)`, user, network)
+	return known, err
+}
+
+// DeleteOldThrottles removes at most limit of the counters that have counted nothing since a time and allow another try,
+// and returns how many it removed.
+func (s *Store) DeleteOldThrottles(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	at := micros(before)
+	return s.change(ctx, `DELETE FROM throttles WHERE counted_at < ? AND until < ? AND (subject, source) IN
+		(SELECT subject, source FROM throttles WHERE counted_at < ? AND until < ? LIMIT ?)`, at, at, at, at, limit)
+}
