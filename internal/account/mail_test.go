@@ -36,7 +36,9 @@ func TestMatchLanguage(t *testing.T) {
 }
 
 func FuzzMatchLanguage(f *testing.F) {
-	for _, accept := range []string{"de-AT,en;q=0.5", "*", "x-private", "i-klingon", "und", ";q=,", "\xff", "en-u-co-phonebk"} {
+	for _, accept := range []string{
+		"de-AT,en;q=0.5", "*", "x-private", "i-klingon", "und", ";q=,", "\xff", "en-u-co-phonebk",
+	} {
 		f.Add(accept)
 	}
 	offered := []string{"en", "de", "es"}

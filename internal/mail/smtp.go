@@ -74,7 +74,7 @@ func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
 func (s *SMTP) parse(address string, insecure bool) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return errors.New("the mail server must be smtp://user:password@host:port, with special characters percent-encoded")
+		return errors.New("the mail server must be smtp://user:password@host:port, with / and the like as %2f")
 	}
 	port := u.Port()
 	switch u.Scheme {

@@ -163,7 +163,8 @@ func read(folder fs.FS) (map[string]string, error) {
 			continue
 		}
 		if !tag.MatchString(name) {
-			problems = append(problems, fmt.Errorf("%s: is no language; name the folder by a tag such as fr or pt-BR", name))
+			problems = append(problems,
+				fmt.Errorf("%s: is no language; it can be named by a tag, such as fr or pt-BR", name))
 			continue
 		}
 		inner, err := list(folder, name)
@@ -310,7 +311,8 @@ func sample(letter account.Letter) account.Mail {
 	}
 }
 
-// link returns where the letter leads. The token is in the fragment, which browsers do not send (RFC 3986, section 3.5).
+// link returns where the letter leads, if anywhere. The token is in the fragment, which browsers do not send (RFC 3986,
+// section 3.5).
 func (t *Templates) link(m account.Mail) string {
 	if page, ok := pages[m.Letter]; ok {
 		return t.app + page + "#token=" + m.Token

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"fmt"
 	"html"
 	"io/fs"
 	"log/slog"
@@ -44,7 +45,10 @@ func load(t testing.TB, folder string) *Templates {
 	return templates
 }
 
-// mail returns one for a reader of a language, with everything in it.
+// label returns the block of a template that labels the link.
+func label(text string) string { return `{{define "button"}}` + text + "{{end}}" }
+
+// mailOf returns one for a reader of a language, with everything in it.
 func mailOf(letter account.Letter, languages string) account.Mail {
 	return account.Mail{
 		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Letter: letter, To: "luigi@example.org", Languages: languages,
@@ -89,9 +93,10 @@ func TestLetters(t *testing.T) {
 			}
 			wrong := func(format string, args ...any) {
 				t.Helper()
-				t.Errorf("%s/%s: "+format+"\n%s\n%s", append([]any{language, letter}, append(args, have.Text, have.HTML)...)...)
+				t.Errorf("%s/%s: %s\n%s\n%s", language, letter, fmt.Sprintf(format, args...), have.Text, have.HTML)
 			}
-			if have.ID != string(m.ID)+"@app.example.com" || have.To != m.To || have.Language != language || have.Date != m.CreatedAt {
+			if have.ID != string(m.ID)+"@app.example.com" || have.To != m.To || have.Language != language ||
+				have.Date != m.CreatedAt {
 				wrong("it is %+v", have)
 			}
 			if seen[have.Subject] || strings.Contains(have.Subject, m.Username) {
@@ -107,8 +112,10 @@ func TestLetters(t *testing.T) {
 				}
 			}
 			for _, text := range []string{have.Subject, have.Text, have.HTML} {
-				if strings.Contains(text, "<no value>") || strings.Contains(text, "{{") || strings.Contains(text, "ZgotmplZ") {
-					wrong("there is something left of the template")
+				for _, left := range []string{"<no value>", "{{", "}}", "ZgotmplZ"} {
+					if strings.Contains(text, left) {
+						wrong("there is a %s", left)
+					}
 				}
 			}
 			if strings.Count(have.HTML, `<html lang="`+language+`">`) != 1 {
@@ -123,7 +130,8 @@ func TestLetters(t *testing.T) {
 			if letter.HasToken() {
 				links = 1
 				link := app + wants[letter][0] + "#token=tok-en_42"
-				if !strings.Contains(have.Text, "\n\n"+link+"\n\n") || !strings.Contains(have.HTML, `<a class="button" href="`+link+`"`) {
+				if !strings.Contains(have.Text, "\n\n"+link+"\n\n") ||
+					!strings.Contains(have.HTML, `<a class="button" href="`+link+`"`) {
 					wrong("the link is not %s", link)
 				}
 			}
@@ -187,7 +195,8 @@ func TestUsersCannotWriteMarkup(t *testing.T) {
 	templates := load(t, "")
 	for _, trick := range []string{
 		"<a href=https://evil.example>here</a>", `"><script>alert(1)</script>`, "{{.Link}}", "&lt;b&gt;",
-		"x\n\n" + app + "/activate#token=tok-en_42\n\nx", "x\r\n\r\n" + app + "\r\n\r\nx", "\u202egnihtemos", "a\x00b\xffc",
+		"x\n\n" + app + "/activate#token=tok-en_42\n\nx", "x\r\n\r\n" + app + "\r\n\r\nx",
+		"\u202egnihtemos", "a\x00b\xffc",
 	} {
 		for _, letter := range account.Letters {
 			m := mailOf(letter, "en")
@@ -210,8 +219,8 @@ func TestUsersCannotWriteMarkup(t *testing.T) {
 
 func TestOwnTemplates(t *testing.T) {
 	templates := load(t, write(t, map[string]string{
-		"layout.html":                   `<html lang="{{.Language}}">{{.Subject}}{{range .Paragraphs}}[{{.}}]{{end}}</html>`,
-		"de/activation.txt":             "Subject: Hallo\r\n\r\nHallo, {{.Username}}!\r\n\r\n{{.Link}}\r\n{{define \"button\"}}Los{{end}}",
+		"layout.html":                   `<html lang="{{.Language}}">{{.Subject}}{{range .Paragraphs}}[{{.}}]{{end}}`,
+		"de/activation.txt":             "Subject: Hallo\r\n\r\n{{.Username}}!\r\n\r\n{{.Link}}\r\n" + label("Los"),
 		"de/activation.html":            `<b>{{.Username}}</b> <a href="{{.Link}}">{{.Button}}</a>`,
 		".git/config":                   "hidden",
 		"de/.activation.txt.swp":        "hidden",
@@ -222,7 +231,7 @@ func TestOwnTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	const link = app + "/activate#token=tok-en_42"
-	if have.Subject != "Hallo" || have.Text != "Hallo, l.u.i.g.i!\n\n"+link+"\n" ||
+	if have.Subject != "Hallo" || have.Text != "l.u.i.g.i!\n\n"+link+"\n" ||
 		have.HTML != `<b>l.u.i.g.i</b> <a href="`+link+`">Los</a>` {
 		t.Errorf("it is %+v", have)
 	}
@@ -276,7 +285,6 @@ func TestAnotherLanguage(t *testing.T) {
 }
 
 func TestBrokenTemplates(t *testing.T) {
-	const label = "{{define \"button\"}}x{{end}}"
 	for _, test := range []struct {
 		files map[string]string
 		want  []string // what the lines behind the first begin with
@@ -284,26 +292,36 @@ func TestBrokenTemplates(t *testing.T) {
 		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}\n"}, []string{"de/activation.txt:3: "}},
 		{map[string]string{"de/activation.txt": "Subject: x\n\nx\n{{.Lnik}}\n"}, []string{"de/activation.txt:4:"}},
 		{map[string]string{"de/activation.txt": "Subject: x\n\n{{nosuch}}\n"}, []string{"de/activation.txt:3: "}},
-		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}}\n{{define \"button\"}}{{.No}}{{end}}"}, []string{"de/activation.txt:4:"}},
-		{map[string]string{"de/activation.txt": "Subject:\n\n{{.Link}}\n" + label}, []string{"de/activation.txt:1: "}},
-		{map[string]string{"de/activation.txt": "Subject: {{with .Nothing}}{{end}}\n\n{{.Link}}\n" + label}, []string{"de/activation.txt:1:"}},
-		{map[string]string{"de/activation.txt": "Hello\n\n{{.Link}}\n" + label}, []string{"de/activation.txt:1: "}},
-		{map[string]string{"de/activation.txt": "Subject: x\n{{.Link}}\n" + label}, []string{"de/activation.txt:2: "}},
-		{map[string]string{"de/activation.txt": "Subject: x\n\n" + label}, []string{"de/activation.txt:3: "}},
+		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}}\n" + label("{{.No}}")},
+			[]string{"de/activation.txt:4:"}},
+		{map[string]string{"de/activation.txt": "Subject:\n\n{{.Link}}\n" + label("x")},
+			[]string{"de/activation.txt:1: "}},
+		{map[string]string{"de/activation.txt": "Subject: {{with .Nothing}}{{end}}\n\n{{.Link}}\n" + label("x")},
+			[]string{"de/activation.txt:1:"}},
+		{map[string]string{"de/activation.txt": "Hello\n\n{{.Link}}\n" + label("x")},
+			[]string{"de/activation.txt:1: "}},
+		{map[string]string{"de/activation.txt": "Subject: x\n{{.Link}}\n" + label("x")},
+			[]string{"de/activation.txt:2: "}},
+		{map[string]string{"de/activation.txt": "Subject: x\n\n" + label("x")}, []string{"de/activation.txt:3: "}},
 		{map[string]string{"de/activation.txt": ""}, []string{"de/activation.txt:1: "}},
 		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}}\n"}, []string{"de/activation.txt: lacks"}},
-		{map[string]string{"de/activation.txt": "Subject: x\n\nx\n" + label}, []string{"de/activation.txt: must show"}},
-		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}} {{.Link}}\n" + label}, []string{"de/activation.txt: must show"}},
+		{map[string]string{"de/activation.txt": "Subject: x\n\nx\n" + label("x")},
+			[]string{"de/activation.txt: must show"}},
+		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}} {{.Link}}\n" + label("x")},
+			[]string{"de/activation.txt: must show"}},
 		{map[string]string{"de/activation.txt": "Subject: \xff\n"}, []string{"de/activation.txt: is not valid"}},
 		{map[string]string{"de/activation.html": "no link"}, []string{"de/activation.html: does not show"}},
 		{map[string]string{"de/activation.html": "{{.Link}}\n{{end}}"}, []string{"de/activation.html:2: "}},
 		{map[string]string{"de/activation.html": "{{.Link}}\n<a href='{{.Link}}"}, []string{"de/activation.html"}},
-		{map[string]string{"es/new-device.txt": "Subject: x\n\n{{with .IPAddress}}{{$.Good}}{{end}}"}, []string{"es/new-device.txt:3:"}},
-		{map[string]string{"es/new-device.txt": "Subject: x\n\nx{{if not .IPAddress}}{{.Good}}{{end}}"}, []string{"es/new-device.txt:3:"}},
+		{map[string]string{"es/new-device.txt": "Subject: x\n\nx{{with .IPAddress}}{{$.Good}}{{end}}"},
+			[]string{"es/new-device.txt:3:"}},
+		{map[string]string{"es/new-device.txt": "Subject: x\n\nx{{if not .IPAddress}}{{.Good}}{{end}}"},
+			[]string{"es/new-device.txt:3:"}},
 		{map[string]string{"layout.html": "<p>\n{{.Tilte}}"}, []string{"layout.html:2:"}},
 		{map[string]string{"layout.html": "<p>\n{{range}}"}, []string{"layout.html:2: "}},
 		{map[string]string{"layuot.html": "x"}, []string{"layuot.html: is no template; it can be named layout.html"}},
-		{map[string]string{"de/activaton.txt": "x"}, []string{"de/activaton.txt: is no template; it can be named activation, "}},
+		{map[string]string{"de/activaton.txt": "x"},
+			[]string{"de/activaton.txt: is no template; it can be named activation, "}},
 		{map[string]string{"de/activation.text": "x"}, []string{"de/activation.text: is no template"}},
 		{map[string]string{"de/activation": "x"}, []string{"de/activation: is no template"}},
 		{map[string]string{"activation.txt": "x"}, []string{"activation.txt: is no template"}},
@@ -311,8 +329,10 @@ func TestBrokenTemplates(t *testing.T) {
 		{map[string]string{"french/activation.txt": "x"}, []string{"french: is no language"}},
 		{map[string]string{"de/old/activation.txt": "x"}, []string{"de/old: is no template"}},
 		{map[string]string{"de/activation.txt/x": "x"}, []string{"read de/activation.txt: "}},
-		{map[string]string{"layuot.html": "x", "de/x.txt": "x", "es/x.txt": "x"}, []string{"de/x.txt: ", "es/x.txt: ", "layuot.html: "}},
-		{map[string]string{"de/activation.txt": "{{", "es/new-device.txt": "Subject: x\n\n{{.X}}", "en/email-changed.txt": "x"},
+		{map[string]string{"layuot.html": "x", "de/x.txt": "x", "es/x.txt": "x"},
+			[]string{"de/x.txt: ", "es/x.txt: ", "layuot.html: "}},
+		{map[string]string{"de/activation.txt": "{{", "es/new-device.txt": "Subject: x\n\n{{.X}}",
+			"en/email-changed.txt": "x"},
 			[]string{"de/activation.txt:1: ", "en/email-changed.txt:1: ", "es/new-device.txt:3:"}},
 	} {
 		_, err := NewTemplates(write(t, test.files), app)
@@ -340,7 +360,8 @@ func TestSamples(t *testing.T) {
 		!strings.Contains(have.Text, "Es war Firefox on Linux\nam 2026-05-01 12:00 UTC von der IP-Adresse 192.0.2.1.") {
 		t.Errorf("%v: %+v", err, have)
 	}
-	if _, err := templates.Sample(account.NewDevice, "fr"); err == nil || !strings.HasSuffix(err.Error(), "there are en, de, es") {
+	_, err = templates.Sample(account.NewDevice, "fr")
+	if err == nil || !strings.HasSuffix(err.Error(), "there are en, de, es") {
 		t.Error(err)
 	}
 	if _, err := templates.Sample("new-devise", "de"); err == nil || !strings.Contains(err.Error(), "new-device") {
@@ -401,7 +422,8 @@ func FuzzRender(f *testing.F) {
 		if names := slices.Sorted(maps.Keys(header)); !slices.Equal(names, headers) {
 			t.Errorf("the header has %s", names)
 		}
-		if header["Subject"] != have.Subject || header["To"] != "<"+m.To+">" || header["Message-Id"] != "<"+have.ID+">" {
+		if header["Subject"] != have.Subject || header["To"] != "<"+m.To+">" ||
+			header["Message-Id"] != "<"+have.ID+">" {
 			t.Errorf("the header is %q", header)
 		}
 		if bodies["text/plain; charset=UTF-8"] != have.Text || bodies["text/html; charset=UTF-8"] != have.HTML {
