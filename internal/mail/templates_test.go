@@ -210,7 +210,8 @@ func TestUsersCannotWriteMarkup(t *testing.T) {
 				t.Fatal(err)
 			}
 			if have.Subject != plain.Subject || strings.Count(have.Text, "\n\n") != strings.Count(plain.Text, "\n\n") ||
-				strings.Count(have.HTML, "<") != strings.Count(plain.HTML, "<") {
+				strings.Count(have.HTML, "<") != strings.Count(plain.HTML, "<") ||
+				strings.ContainsAny(have.Text+have.HTML, "\u202e\x00\r\ufffd") {
 				t.Errorf("%q is in\n%s\n%s", trick, have.Text, have.HTML)
 			}
 		}
