@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -123,10 +124,10 @@ func (a *Access) verify(text string, now time.Time) (Claims, error) {
 	if strings.ContainsFunc(text, isForeign) {
 		return Claims{}, errors.New("it has a character that belongs in no token")
 	}
-	segments := strings.Split(text, ".")
-	if len(segments) != 3 {
-		return Claims{}, fmt.Errorf("%d segments instead of 3", len(segments))
+	if dots := strings.Count(text, "."); dots != 2 {
+		return Claims{}, fmt.Errorf("%d segments instead of 3", dots+1)
 	}
+	segments := strings.Split(text, ".")
 	key, err := a.keyOf(segments[0])
 	if err != nil {
 		return Claims{}, fmt.Errorf("header: %w", err)
@@ -201,6 +202,9 @@ func unmarshal(segment string, v any, names ...string) error {
 	data, err := strict.DecodeString(segment)
 	if err != nil {
 		return err
+	}
+	if !utf8.Valid(data) { // which the decoder would mend (RFC 8725, section 3.7)
+		return errors.New("it is not UTF-8")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	if opening, err := d.Token(); err != nil || opening != json.Delim('{') {

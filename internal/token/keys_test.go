@@ -218,13 +218,12 @@ func TestSeal(t *testing.T) {
 			t.Errorf("%s: sealed in the open", alg)
 		}
 
-		next := algs[(slices.Index(algs, alg)+1)%len(algs)]
 		changed := slices.Clone(sealed)
 		changed[len(changed)/2] ^= 1
 		for name, open := range map[string]func() (*Key, error){
 			"another secret":    func() (*Key, error) { return OpenKey(other, k.ID, alg, start, sealed) },
-			"another kid":       func() (*Key, error) { return OpenKey(secret, keyFor(next).ID, alg, start, sealed) },
-			"another algorithm": func() (*Key, error) { return OpenKey(secret, k.ID, next, start, sealed) },
+			"another kid":       func() (*Key, error) { return OpenKey(secret, keyFor(next(alg)).ID, alg, start, sealed) },
+			"another algorithm": func() (*Key, error) { return OpenKey(secret, k.ID, next(alg), start, sealed) },
 			"changed":           func() (*Key, error) { return OpenKey(secret, k.ID, alg, start, changed) },
 			"cut":               func() (*Key, error) { return OpenKey(secret, k.ID, alg, start, sealed[:20]) },
 			"empty":             func() (*Key, error) { return OpenKey(secret, k.ID, alg, start, nil) },
@@ -237,4 +236,49 @@ func TestSeal(t *testing.T) {
 	if _, err := OpenKey(secret, "id", "none", start, nil); err == nil || errors.Is(err, ErrSealed) {
 		t.Errorf("an unknown algorithm: %v", err)
 	}
+}
+
+// FuzzSeal: a key is what it was after sealing and opening, and opens under its own secret, id and algorithm alone.
+func FuzzSeal(f *testing.F) {
+	f.Add("id", EdDSA, make([]byte, 32), "other", 0)
+	f.Add("", HS256, []byte{}, "\x00HS256", 11)
+	f.Add("a\x00b", HS256, []byte("any length"), "a", 30)
+	f.Fuzz(func(t *testing.T, id, alg string, private []byte, otherID string, at int) {
+		k := &Key{ID: id, Alg: alg, CreatedAt: start, private: behind(private)}
+		switch {
+		case alg == EdDSA && len(private) == ed25519.SeedSize:
+			k.private = behind(ed25519.NewKeyFromSeed(private))
+		case alg != HS256:
+			return
+		}
+		sealed := must(k.Seal(secret))
+		opened, err := OpenKey(secret, id, alg, start, sealed)
+		if err != nil || opened.ID != id || opened.Alg != alg || !bytes.Equal(plain(opened), plain(k)) {
+			t.Fatalf("%v became %v, %v", k, opened, err)
+		}
+		refused := func(what string, s Secret, id, alg string, sealed []byte) {
+			t.Helper()
+			if opened, err := OpenKey(s, id, alg, start, sealed); !errors.Is(err, ErrSealed) || opened != nil {
+				t.Errorf("%s: %v, %v", what, opened, err)
+			}
+		}
+		if otherID != id {
+			refused("another id", secret, otherID, alg, sealed)
+		}
+		refused("another algorithm", secret, id, next(alg), sealed)
+		refused("another secret", Secret(secretText+"!"), id, alg, sealed)
+		refused("what was never sealed", secret, id, alg, private)
+		at = int(uint(at) % uint(len(sealed)))
+		refused("cut", secret, id, alg, sealed[:at])
+		sealed[at] ^= 1
+		refused("changed", secret, id, alg, sealed)
+	})
+}
+
+// plain returns the private part of a key, for comparing.
+func plain(k *Key) []byte {
+	if symmetric, ok := k.private().([]byte); ok {
+		return symmetric
+	}
+	return seedOf(k)
 }

@@ -195,3 +195,27 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		t.Errorf("a key prints as %q, not %q", got, want)
 	}
 }
+
+// FuzzNewSecret: what is accepted is kept as it is and is long and varied enough; what is not is not told either.
+func FuzzNewSecret(f *testing.F) {
+	f.Add(secretText)
+	f.Add("short")
+	f.Add(strings.Repeat("changeme", 8))
+	f.Add(strings.Repeat("0123456789\x00\xff", 3))
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := NewSecret(text)
+		if err != nil {
+			if s != nil || len(text) > 5 && strings.Contains(err.Error(), text) {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		distinct := slices.Compact(slices.Sorted(slices.Values([]byte(text))))
+		if string(s) != text || len(text) < 32 || len(distinct) < 10 {
+			t.Errorf("%q is accepted", text)
+		}
+		if key := s.Key(text); len(key) != 32 || !bytes.Equal(key, s.Key(text)) || bytes.Equal(key, s.Key(text+"/v2")) {
+			t.Errorf("the keys of %q are %x and %x", text, key, s.Key(text+"/v2"))
+		}
+	})
+}
