@@ -241,8 +241,10 @@ func TestTexts(t *testing.T) {
 		if test.what == "description" {
 			lines = ""
 		}
-		if have := codeOf(test.check("one\r\n\ttwo")); have != lines {
-			t.Errorf("%s of two lines is %q, want %q", test.what, have, lines)
+		for _, text := range []string{"one\r\n\ttwo", "one\u2028two", "one\u2029two"} {
+			if have := codeOf(test.check(text)); have != lines {
+				t.Errorf("%s of two lines %+q is %q, want %q", test.what, text, have, lines)
+			}
 		}
 	}
 }
@@ -351,7 +353,10 @@ func FuzzCanonical(f *testing.F) {
 }
 
 func FuzzCheckUsername(f *testing.F) {
-	for _, name := range []string{"mario", "Ｍａｒｉｏ", "josé", "名前", "ᾳ", "mario@example.com", "ß", "ǰ", "ﬁ", "admin"} {
+	for _, name := range []string{
+		"mario", "Ｍａｒｉｏ", "josé", "名前", "ᾳ", "mario@example.com", "ß", "ǰ", "ﬁ", "admin", "مريم٣", "नम१1", "e\u0301\u0301",
+		"カード", "mario\u064b", "ကျွှေး", "İ", "ŉ", "ꭰ", "\u1100\u1161",
+	} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -366,8 +371,10 @@ func FuzzCheckUsername(f *testing.F) {
 			t.Fatalf("%q is too long", name)
 		case strings.ContainsAny(name+key, "@ \x00\r\n"):
 			t.Fatalf("%q holds what no username may hold", name)
-		case key == "" || UsernameKey(key) != key:
-			t.Fatalf("%+q is %+q and then %+q", name, key, UsernameKey(key))
+		case key == "" || UsernameKey(key) != key || CheckUsername(key) != nil:
+			t.Fatalf("%+q is %+q and then %+q: %v", name, key, UsernameKey(key), CheckUsername(key))
+		case strings.ContainsFunc(name+key, isInvisible):
+			t.Fatalf("%+q holds what is not seen", name)
 		}
 		if username, email := SignInKeys(name); username != key || email != "" {
 			t.Fatalf("%q cannot sign in by its name", name)
@@ -378,24 +385,28 @@ func FuzzCheckUsername(f *testing.F) {
 func FuzzCheckEmail(f *testing.F) {
 	for _, email := range []string{
 		"mario@example.com", "Mario <mario@example.com>", "mario@bücher.example", "mario@xn--bcher-kva.example",
-		"a@b.c.", "\"a b\"@c.d", "a@[127.0.0.1]", "a＠b@c.d", "a@c。d", "ﬁ@ﬁ.fi", "mario@faß.de",
+		"a@b.c.", "\"a b\"@c.d", "a@[127.0.0.1]", "a＠b@c.d", "a@c。d", "ﬁ@ﬁ.fi", "mario@faß.de", "a@XN--FA-HIA.de", "a@1.2",
+		"a…b@c.de", "a@אבג.de", "İ@İ.de", "a@é.é.é.de",
 	} {
 		f.Add(email)
 	}
 	f.Fuzz(func(t *testing.T, email string) {
+		key := EmailKey(email)
+		if again := EmailKey(key); key != "" && again != key {
+			t.Fatalf("%+q is %+q and then %+q", email, key, again)
+		}
 		if CheckEmail(email) != nil {
 			return
 		}
-		key := EmailKey(email)
 		switch {
 		case key == "" || len(email) > MaxEmail || len(key) > MaxEmail:
 			t.Fatalf("%q has the key %q", email, key)
 		case strings.ContainsAny(email+key, "\r\n\x00 ,;<>\""):
 			t.Fatalf("%q holds what no address may hold", email)
-		case strings.Count(key, "@") != 1:
+		case strings.Count(key, "@") != 1 || strings.Contains("."+key, "..") || strings.Contains(key, ".@"):
 			t.Fatalf("%q is %q", email, key)
-		case EmailKey(key) != key:
-			t.Fatalf("%+q is %+q and then %+q", email, key, EmailKey(key))
+		case strings.ContainsFunc(email+key, isInvisible):
+			t.Fatalf("%+q holds what is not seen", email)
 		}
 		if username, found := SignInKeys(email); username != "" || found != key {
 			t.Fatalf("%q cannot sign in by its address", email)

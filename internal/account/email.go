@@ -43,7 +43,9 @@ func splitEmail(email string) (local, domain string) {
 
 // CheckEmail returns what is wrong with an e-mail address: REQUIRED, TOO_LONG or INVALID. One address is accepted, as
 // dot-atom@domain (RFC 5322, section 3.4.1) with a local part of at most 64 bytes and 254 bytes in all (RFC 5321,
-// section 4.5.3.1); no display name, comment, quoting or address literal.
+// section 4.5.3.1); no display name, comment, quoting or address literal. The domain has a dot, does not end in a
+// number, and is one that can be registered (RFC 5891, section 4), in capitals or small letters, in Unicode or
+// Punycode; nothing else has to be mapped before mail can be sent there.
 func CheckEmail(email string) *Error {
 	switch {
 	case email == "":
@@ -53,32 +55,35 @@ func CheckEmail(email string) *Error {
 	case len(email) > MaxEmail:
 		return NewMistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
 	}
-	invalid := NewMistake(Invalid, "This is not an e-mail address.")
-	if strings.ContainsFunc(email, isNoAddressRune) {
-		return invalid
-	}
-	parsed, err := mail.ParseAddress(email)
-	if err != nil || parsed.Address != email || parsed.Name != "" {
-		return invalid
-	}
 	key := EmailKey(email)
-	local, domain, _ := strings.Cut(key, "@")
-	labels := strings.Split(domain, ".")
-	if local == "" || strings.LastIndexByte(email, '@') > 64 || strings.Contains(domain, "@") || len(labels) < 2 ||
-		strings.ContainsFunc(key, isNoAddressRune) {
+	invalid := NewMistake(Invalid, "This is not an e-mail address.")
+	switch {
+	case !isAddress(email) || !isAddress(key):
 		return invalid
-	}
-	if len(local)+1+len(domain) > MaxEmail {
+	case len(key) > MaxEmail:
 		return NewMistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
 	}
-	for _, label := range labels {
-		if label == "" || len(label) > 63 {
-			return invalid
-		}
+	at := strings.LastIndexByte(email, '@')
+	local, domain, _ := strings.Cut(key, "@")
+	registered, err := idna.Registration.ToASCII(Composed(strings.ToLower(email[at+1:])))
+	top := strings.LastIndexByte(domain, '.') + 1
+	if at > 64 || hasPileOfMarks(local) || err != nil || registered != domain || top == 0 || isASCIIDigit(domain[top]) {
+		return invalid
 	}
 	return nil
 }
 
-func isNoAddressRune(r rune) bool {
-	return !unicode.IsPrint(r) || strings.ContainsRune(` "(),:;<>[\]`, r)
+// isAddress tells whether text is one address and no more, of characters that show.
+func isAddress(text string) bool {
+	if strings.ContainsFunc(text, isNoAddressRune) {
+		return false
+	}
+	parsed, err := mail.ParseAddress(text)
+	return err == nil && parsed.Address == text && parsed.Name == ""
 }
+
+func isNoAddressRune(r rune) bool {
+	return !unicode.IsPrint(r) || isInvisible(r) || strings.ContainsRune(` "(),:;<>[\]`, r)
+}
+
+func isASCIIDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -58,6 +58,9 @@ func CheckDescription(description string) *Error {
 }
 
 func checkLine(text string, limit int) *Error {
+	if strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Zl, unicode.Zp) }) {
+		return NewMistake(Invalid, "This is to be a single line.")
+	}
 	return checkText(text, limit, func(rune) bool { return false })
 }
 
@@ -79,8 +82,32 @@ func wellFormed(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
-// SignInKeys returns the canonical forms by which to look for whoever signs in: of a username, or, when identifier has an
-// @, of an e-mail address. Both are empty, which nobody's are, for what can be neither.
+// isInvisible tells whether a character shows nothing of itself (Unicode Standard, section 5.21, default ignorable).
+func isInvisible(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// hasPileOfMarks tells whether text begins with a mark, or has more than four nonspacing ones, or twice the same, behind
+// each other (Unicode Technical Standard 39, section 5.4).
+func hasPileOfMarks(text string) bool {
+	count, last := 0, rune(0)
+	for i, r := range norm.NFD.String(text) {
+		switch {
+		case i == 0 && unicode.IsMark(r):
+			return true
+		case !unicode.In(r, unicode.Mn, unicode.Me):
+			count, last = 0, 0
+		case count == 4 || r == last:
+			return true
+		default:
+			count, last = count+1, r
+		}
+	}
+	return false
+}
+
+// SignInKeys returns the canonical forms by which to look for whoever signs in: of a username, or, when identifier has
+// an @, of an e-mail address. Both are empty, which nobody's are, for what can be neither.
 func SignInKeys(identifier string) (usernameKey, emailKey string) {
 	switch {
 	case len(identifier) > maxIdentifier || !wellFormed(identifier) || strings.ContainsRune(identifier, 0):

@@ -12,8 +12,8 @@ import (
 func UsernameKey(username string) string { return Canonical(username) }
 
 // CheckUsername returns what is wrong with a username: REQUIRED, TOO_LONG, INVALID or RESERVED. It holds letters,
-// digits and . + - _ of the PRECIS identifier class (RFC 8265, section 3.3), its letters from one script, and never an
-// @, so that it cannot look like somebody's e-mail address.
+// digits and . + - _ of the PRECIS identifier class (RFC 8265, section 3.3), its letters from one script, its digits
+// from one set, no pile of marks, and never an @, so that it cannot look like somebody's e-mail address.
 func CheckUsername(username string) *Error {
 	switch {
 	case username == "":
@@ -36,7 +36,13 @@ func CheckUsername(username string) *Error {
 	if !oneScript(key) {
 		return NewMistake(Invalid, "The letters of a username come from one alphabet.")
 	}
-	if reserved[key] {
+	if !oneSetOfDigits(key) {
+		return NewMistake(Invalid, "The digits of a username come from one set.")
+	}
+	if hasPileOfMarks(key) {
+		return NewMistake(Invalid, "A username has a few accents on a letter at most.")
+	}
+	if reserved[key] || reserved[likeLatin.Replace(key)] {
 		return NewMistake(Reserved, "This username is reserved.")
 	}
 	return nil
@@ -51,10 +57,9 @@ func isUsernameRune(r rune) bool {
 func oneScript(text string) bool {
 	seen := map[string]bool{}
 	for _, r := range text {
-		if r < utf8.RuneSelf && !unicode.IsLetter(r) || unicode.In(r, unicode.Common, unicode.Inherited) {
-			continue
+		if script := scriptOf(r); script != "" {
+			seen[script] = true
 		}
-		seen[scriptOf(r)] = true
 	}
 	for _, system := range [][]string{{"Han", "Hiragana", "Katakana"}, {"Han", "Hangul"}, {"Han", "Bopomofo"}} {
 		rest := len(seen)
@@ -70,9 +75,15 @@ func oneScript(text string) bool {
 	return len(seen) <= 1
 }
 
+// scriptOf returns the script of a character, or nothing when every script uses it.
 func scriptOf(r rune) string {
-	if r < utf8.RuneSelf {
+	switch {
+	case r < utf8.RuneSelf && unicode.IsLetter(r):
 		return "Latin"
+	case r < utf8.RuneSelf:
+		return ""
+	case unicode.In(r, unicode.Common, unicode.Inherited):
+		return sharedBy(r)
 	}
 	for name, table := range unicode.Scripts {
 		if unicode.Is(table, r) {
@@ -80,6 +91,35 @@ func scriptOf(r rune) string {
 		}
 	}
 	return "Unknown"
+}
+
+// sharedBy returns the chief script of a character that counts as common though few scripts use it (Unicode Standard
+// Annex 24, section 2.8).
+func sharedBy(r rune) string {
+	switch {
+	case 0x064b <= r && r <= 0x0655, 0x0660 <= r && r <= 0x0669, r == 0x0670: // vowel signs and digits
+		return "Arabic"
+	case 0x1cd0 <= r && r <= 0x1cff: // Vedic signs
+		return "Devanagari"
+	case r == 0x3006, r == 0x303c, r == 0x3099, r == 0x309a, r == 0x30fc: // closing and masu marks, voicing, long vowels
+		return "Hiragana"
+	}
+	return ""
+}
+
+// oneSetOfDigits follows Unicode Technical Standard 39, section 5.3: never 1, U+0661 and U+0967 in one text.
+func oneSetOfDigits(text string) bool {
+	zeros := map[rune]bool{}
+	for _, r := range text {
+		if unicode.IsDigit(r) {
+			first := r
+			for unicode.IsDigit(first - 1) {
+				first--
+			}
+			zeros[r-(r-first)%10] = true // sets stand side by side, ten by ten
+		}
+	}
+	return len(zeros) <= 1
 }
 
 // reserved are names that could pass for the service, its people or a missing value.
@@ -93,4 +133,19 @@ var reserved = func() map[string]bool {
 		set[name] = true
 	}
 	return set
+}()
+
+// likeLatin replaces letters that pass for Latin ones (Unicode Technical Standard 39, section 4). It knows enough of
+// them to tell that a name looks like a reserved one, and is no measure for others.
+var likeLatin = func() *strings.Replacer {
+	var pairs []string
+	for group := range strings.FieldsSeq(`
+		aаαɑᴀ bвβʙ cсᴄ dԁᴅ eеεᴇ fꜰ gɡɢ hһнηʜ iіιıɩɪ jјᴊ kкκᴋ lӏʟ mмμᴍ nոɴ oоοօᴏ pрρᴘ qԛ rгʀ sѕꜱ tтτᴛ uսυᴜ vνѵᴠ wԝաᴡ
+		xхχ yуүʏ zζᴢ`) {
+		latin, others := group[:1], group[1:]
+		for _, other := range others {
+			pairs = append(pairs, string(other), latin)
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }()
