@@ -31,7 +31,7 @@ func MailAddress(email string) string {
 // splitEmail returns both sides of an e-mail address, the domain in lower-case ASCII, or nothing.
 func splitEmail(email string) (local, domain string) {
 	at := strings.LastIndexByte(email, '@')
-	if at < 1 {
+	if at < 1 || !wellFormed(email) {
 		return "", ""
 	}
 	domain, err := idna.Lookup.ToASCII(email[at+1:])
