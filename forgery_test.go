@@ -20,7 +20,7 @@ import (
 
 // forger makes access tokens out of a genuine one and what the server publishes. The key is the forger's own.
 type forger struct {
-	t               *testing.T
+	t               testing.TB
 	genuine         string
 	header, payload string
 	signature       string

@@ -1913,7 +1913,7 @@ type CancelEmailChangePayload {
 
 "A new account: a username or an e-mail address, or both; with an address where the server verifies addresses."
 input RegisterInput {
-  "1 to 150 letters, digits and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet; made up when only an e-mail address is given, and changeable later."
+  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet; made up when only an e-mail address is given, and changeable later."
   username: String
   "At most 254 bytes; unique on its canonical form."
   email: String
@@ -2079,7 +2079,7 @@ type ChangePasswordPayload {
 input ChangeUsernameInput {
   "The caller's password."
   currentPassword: String!
-  "1 to 150 letters, digits and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet."
+  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet."
   newUsername: String!
 }
 
