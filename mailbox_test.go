@@ -196,6 +196,9 @@ func (s *site) letters(box *mailbox) map[string]letter {
 			s.t.Fatalf("two mails to %s: %q", l.To, l.Subject)
 		}
 		byRecipient[l.To] = l
+		if token := l.token(); token != "" {
+			s.secrets.Store(token, true)
+		}
 	}
 	box.taken = len(box.letters)
 	return byRecipient
