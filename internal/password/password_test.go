@@ -3,7 +3,9 @@ package password
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -129,9 +131,9 @@ func TestVerifySpendsTheSame(t *testing.T) {
 		{"too long, unknown user", "", strings.Repeat("k", 5*MaxBytes), today.memory},
 		{"empty", stored, "", today.memory},
 		{"empty, unknown user", "", "", today.memory},
-		{"less memory", older(cost{memory: 4096, passes: 2, lanes: 1}), "i-keep-jumping", today.memory + 4096},
-		{"fewer passes", older(cost{memory: today.memory, passes: 1, lanes: 1}), "i-keep-jumping", 2 * today.memory},
-		{"more lanes", older(cost{memory: today.memory, passes: 2, lanes: 4}), "i-keep-jumping", 2 * today.memory},
+		{"less memory", older(cost{memory: 4096, passes: 2, lanes: 1}), "i-keep-jumping", today.memory},
+		{"fewer passes", older(cost{memory: today.memory, passes: 1, lanes: 1}), "i-keep-jumping", today.memory + today.memory*2/5},
+		{"more lanes", older(cost{memory: today.memory, passes: 2, lanes: 4}), "i-keep-jumping", today.memory},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := spent(func() {
@@ -142,6 +144,32 @@ func TestVerifySpendsTheSame(t *testing.T) {
 			if got < test.want || got > test.want+1024 {
 				t.Errorf("spent %d KiB, want %d", got, test.want)
 			}
+		})
+	}
+}
+
+// BenchmarkSilence compares a wrong password for older hashes with one for nobody's: the ratio is what the time tells.
+func BenchmarkSilence(b *testing.B) {
+	h := NewHasher(1)
+	for _, c := range []cost{today, {8192, 1, 1}, {12288, 3, 1}, {today.memory, 1, 1}, {4096, 2, 1}} {
+		encoded := record{cost: c, salt: dummy.salt, key: c.derive("i-keep-jumping", dummy.salt, keySize)}.String()
+		b.Run(fmt.Sprintf("m=%d,t=%d", c.memory, c.passes), func(b *testing.B) {
+			var old, none []time.Duration
+			for b.Loop() {
+				for _, tried := range []struct {
+					encoded string
+					times   *[]time.Duration
+				}{{encoded, &old}, {"", &none}} {
+					began := time.Now()
+					if ok, err := h.Verify(b.Context(), tried.encoded, "you-keep-jumping"); ok || err != nil {
+						b.Fatal(ok, err)
+					}
+					*tried.times = append(*tried.times, time.Since(began))
+				}
+			}
+			slices.Sort(old)
+			slices.Sort(none)
+			b.ReportMetric(float64(old[len(old)/2])/float64(none[len(none)/2]), "ratio")
 		})
 	}
 }
