@@ -333,7 +333,7 @@ type process struct {
 }
 
 // start runs the server as a program, on a free port, with settings of the form LATCHKEY_X=value.
-func start(t *testing.T, database string, settings ...string) *process {
+func start(t testing.TB, database string, settings ...string) *process {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	MaxBytes  = MaxLength * utf8.UTFMax // what these take at most in UTF-8: 1,024
 )
 
-// patience is how long a caller waits for a place in the queue.
-const patience = 2 * time.Second
+// patience is how long a caller waits for a place in the queue, so that a refusal comes within two seconds.
+const patience = 1500 * time.Millisecond
 
 // Hasher is the one queue through which all hashing goes, so that a flood of passwords can exhaust neither memory nor
 // the processors. It is safe for concurrent use.
@@ -38,7 +38,7 @@ func NewHasher(workers int) *Hasher {
 // Normalization Form C (NIST SP 800-63B-4, section 3.1.1.2) and changed in no other way: case and spaces count.
 //
 // It fails with REQUIRED, INVALID or TOO_LONG for what Verify would never accept, with RATE_LIMITED when no place in
-// the queue is free within two seconds, and with the error of ctx when that ends first. A hash once begun is finished.
+// the queue is free within 1.5 seconds, and with the error of ctx when that ends first. A hash once begun is finished.
 func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err error) {
 	text, mistake := normal(password)
 	if mistake != nil {
@@ -56,7 +56,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err
 // Verify tells whether encoded is the hash of the password. An empty encoded stands for an unknown user: the answer is
 // no, at the price of a real one. A password that no policy would accept gets its no at that price too.
 //
-// It fails with RATE_LIMITED when no place in the queue is free within two seconds, with the error of ctx when that
+// It fails with RATE_LIMITED when no place in the queue is free within 1.5 seconds, with the error of ctx when that
 // ends first, and with a plain error, which is for the log, when encoded is no hash or asks for more than is allowed.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool, err error) {
 	stored := dummy
@@ -97,7 +97,7 @@ func (h *Hasher) enter(ctx context.Context) error {
 			return &account.Error{
 				Code:       account.RateLimited,
 				Message:    "Too many people are signing in at this moment; try again shortly.",
-				RetryAfter: patience,
+				RetryAfter: 2 * time.Second,
 			}
 		case <-ctx.Done():
 			err = ctx.Err()
