@@ -1632,7 +1632,8 @@ type Mutation {
   Makes a user with a profile and signs them in. Where ` + "`" + `serverInfo.emailVerification` + "`" + ` is true, the user needs an e-mail
   address, is ` + "`" + `PENDING` + "`" + ` and gets no tokens: a mail with a token for ` + "`" + `activate` + "`" + ` is on its way. The answer is then the same
   for an address that somebody has already; the mail tells its owner so. Mistakes: every code from ` + "`" + `REQUIRED` + "`" + ` to
-  ` + "`" + `PASSWORD_TOO_SIMILAR` + "`" + `, and ` + "`" + `REGISTRATION_CLOSED` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
+  ` + "`" + `PASSWORD_TOO_SIMILAR` + "`" + `, and ` + "`" + `REGISTRATION_CLOSED` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many registrations from one network, and
+  when too many passwords are being checked.
   """
   register(
     "The new account."
@@ -1641,7 +1642,9 @@ type Mutation {
   """
   Signs in with a password. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, the same for an unknown user, a wrong password and a
   disabled account; ` + "`" + `EMAIL_NOT_VERIFIED` + "`" + `, only with the right password; ` + "`" + `TOO_LONG` + "`" + ` and ` + "`" + `INVALID` + "`" + ` for the device's name.
-  Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
+  Error: ` + "`" + `RATE_LIMITED` + "`" + `, with the seconds to wait in ` + "`" + `extensions.retryAfter` + "`" + `: after five wrong passwords in a row for an
+  account, for a time that doubles with each more; after a hundred until ` + "`" + `resetPassword` + "`" + `; after too many from one network;
+  and when too many passwords are being checked.
   """
   obtainToken(
     "Who, and the proof."
@@ -1650,7 +1653,8 @@ type Mutation {
   """
   Exchanges a refresh token for the next pair. If the answer is lost, or two tabs ask at once, the same token answers
   the same next one for a short while; later use of an old token ends the session. Mistake: ` + "`" + `TOKEN_INVALID` + "`" + `, for
-  whatever reason. Errors: ` + "`" + `RATE_LIMITED` + "`" + ` after 60 refreshes of a session in a minute, ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in
+  whatever reason. Errors: ` + "`" + `RATE_LIMITED` + "`" + ` after 60 refreshes of a session in a minute, or too many refused tokens from one
+  network; ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in
   the input and the one in the cookie belong to different sessions. Of the same session, the one in the input counts: the
   next comes in the answer, and the cookie ends.
   """
@@ -1692,8 +1696,8 @@ type Mutation {
     input: UpdateMeInput!
   ): UpdateMePayload! @auth
   """
-  Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + `
-  when too many passwords are being checked.
+  Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as
+  with ` + "`" + `obtainToken` + "`" + `.
   """
   deleteMe(
     "The proof."
@@ -1702,15 +1706,15 @@ type Mutation {
   """
   Replaces the caller's password and ends every session; the caller goes on with the pair returned here. Tokens from
   mails stop working, and a change of address that was under way is dropped. Mistakes:
-  ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a password. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
+  ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a password. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with ` + "`" + `obtainToken` + "`" + `.
   """
   changePassword(
     "The old and the new."
     input: ChangePasswordInput!
   ): ChangePasswordPayload! @auth @credential
   """
-  Replaces the caller's username. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a username. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when
-  too many passwords are being checked.
+  Replaces the caller's username. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a username. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with
+  ` + "`" + `obtainToken` + "`" + `.
   """
   changeUsername(
     "The proof and the new name."
@@ -1746,7 +1750,7 @@ type Mutation {
   """
   Sends the mail with the token for ` + "`" + `activate` + "`" + ` again, if an account waits with this address. The answer is the same
   whether or not one does. An address gets one such mail a minute at most, and 20 mails a day. Mistakes: those of an
-  e-mail address.
+  e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   resendActivation(
     "Where to."
@@ -1755,7 +1759,7 @@ type Mutation {
   """
   Sends a mail with a token for ` + "`" + `resetPassword` + "`" + `, if somebody has this address. The answer is the same whether or not
   somebody does, and nothing changes by asking. An address gets one such mail a minute at most, and 20 mails a day.
-  Mistakes: those of an e-mail address.
+  Mistakes: those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   requestPasswordReset(
     "Where to."
@@ -1773,7 +1777,8 @@ type Mutation {
   ): ResetPasswordPayload! @public @credential
   """
   Sends a mail with the username, if somebody has this address. The answer is the same whether or not somebody does. An
-  address gets one such mail a minute at most, and 20 mails a day. Mistakes: those of an e-mail address.
+  address gets one such mail a minute at most, and 20 mails a day. Mistakes: those of an e-mail address. Error:
+  ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   requestUsernameReminder(
     "Where to."
@@ -1783,8 +1788,7 @@ type Mutation {
   Begins to change the caller's e-mail address: it is ` + "`" + `pendingEmail` + "`" + ` until a token from a mail to it is redeemed by
   ` + "`" + `confirmEmailChange` + "`" + `. The present address is told at once, with a token for ` + "`" + `cancelEmailChange` + "`" + `. A newer request takes
   the place of an older one. Whether somebody has the new address is not told here; the caller's own is confirmed in the
-  same way. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords
-  are being checked.
+  same way. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with ` + "`" + `obtainToken` + "`" + `.
   """
   requestEmailChange(
     "The proof and the new address."
