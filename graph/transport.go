@@ -167,9 +167,11 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 	return parseBody(body)
 }
 
-// status follows the section "Status Codes": what could not be read is 4xx; what ran is 200; of the rest,
-// application/json says 200 and application/graphql-response+json 400. Only when nothing came of a request through our
-// own fault is it 500.
+// status follows the section "Status Codes" of the draft that the audits of the reference implementation hold servers
+// to: what could not be read is 4xx; what ran is 200; of the rest, application/json says 200 and
+// application/graphql-response+json 400. Only when nothing came of a request through our own fault is it 500. The first
+// edition, of September 2026, recommends for the latter media type 422 instead of 400 where the document parses but is
+// not valid, and 294 instead of 200 where there are both data and errors; clients do not expect either yet.
 func (x *exchange) status() int {
 	switch {
 	case x.malformed != 0:
