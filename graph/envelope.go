@@ -13,7 +13,11 @@ import (
 	"latchkey/internal/account"
 )
 
-const maxNesting = 32 // objects and lists inside each other, in the JSON of a request
+// What the JSON of a request may hold.
+const (
+	maxNesting = 32     // objects and lists inside each other
+	maxValues  = 10_000 // values, those inside of others too
+)
 
 // parseBody reads the body of a POST request: one JSON object with the members query, operationName, variables and
 // extensions (GraphQL over HTTP, "Request Parameters"). Other members are ignored. It fails with BAD_USER_INPUT.
@@ -109,15 +113,23 @@ func decode(text []byte) (any, error) {
 	if !json.Valid(text) {
 		return nil, malformed("The request is not valid JSON.")
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := &decoder{json.NewDecoder(bytes.NewReader(text)), maxValues}
 	d.UseNumber()
-	return decodeValue(d, maxNesting)
+	return d.value(maxNesting)
 }
 
-func decodeValue(d *json.Decoder, levels int) (any, error) {
+type decoder struct {
+	*json.Decoder
+	left int // values that may still come
+}
+
+func (d *decoder) value(levels int) (any, error) {
 	token, err := d.Token()
 	if err != nil {
 		return nil, err
+	}
+	if d.left--; d.left < 0 {
+		return nil, malformed("The request has more than %d JSON values.", maxValues)
 	}
 	opening, ok := token.(json.Delim)
 	if !ok {
@@ -128,9 +140,9 @@ func decodeValue(d *json.Decoder, levels int) (any, error) {
 	}
 	var value any
 	if opening == '[' {
-		value, err = decodeList(d, levels-1)
+		value, err = d.list(levels - 1)
 	} else {
-		value, err = decodeObject(d, levels-1)
+		value, err = d.object(levels - 1)
 	}
 	if err != nil {
 		return nil, err
@@ -139,10 +151,10 @@ func decodeValue(d *json.Decoder, levels int) (any, error) {
 	return value, err
 }
 
-func decodeList(d *json.Decoder, levels int) ([]any, error) {
+func (d *decoder) list(levels int) ([]any, error) {
 	list := []any{}
 	for d.More() {
-		value, err := decodeValue(d, levels)
+		value, err := d.value(levels)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +163,7 @@ func decodeList(d *json.Decoder, levels int) ([]any, error) {
 	return list, nil
 }
 
-func decodeObject(d *json.Decoder, levels int) (map[string]any, error) {
+func (d *decoder) object(levels int) (map[string]any, error) {
 	object := map[string]any{}
 	for d.More() {
 		token, err := d.Token()
@@ -162,7 +174,7 @@ func decodeObject(d *json.Decoder, levels int) (map[string]any, error) {
 		if _, twice := object[name]; twice {
 			return nil, malformed("A JSON object in the request has a name twice.")
 		}
-		if object[name], err = decodeValue(d, levels); err != nil {
+		if object[name], err = d.value(levels); err != nil {
 			return nil, err
 		}
 	}

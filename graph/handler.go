@@ -29,19 +29,20 @@ type Options struct {
 }
 
 // NewHandler returns the endpoint for a schema; it belongs at /graphql, inside WithRequestID. A request is at most
-// 256 KiB and 2,000 tokens, nests 12 fields, tries one credential and is over after 10 seconds.
+// 256 KiB and 1,000 tokens, nests 12 fields, tries one credential and is over after 10 seconds.
 func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 	presenter := presenter{log: o.Log}
 	exec := executor.New(es)
 	exec.SetErrorPresenter(presenter.present)
 	exec.SetRecoverFunc(presenter.recovered)
 	exec.SetParserTokenLimit(maxTokens)
-	exec.SetQueryCache(documents{lru.New[*ast.QueryDocument](cachedDocuments)})
+	known := documents{lru.New[*ast.QueryDocument](cachedDocuments)}
+	exec.SetQueryCache(known)
 	exec.SetDisableSuggestion(!o.Development)
 	if !o.Development {
 		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
 	}
-	exec.Use(limits{development: o.Development})
+	exec.Use(limits{development: o.Development, known: known})
 	guard := http.NewCrossOriginProtection()
 	for _, origin := range o.AllowedOrigins {
 		guard.AddTrustedOrigin(origin) // what is no origin is refused here, and trusted nowhere

@@ -11,19 +11,21 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
+	"github.com/vektah/gqlparser/v2/parser"
 
 	"latchkey/internal/account"
 )
 
 // What a document may cost.
 const (
-	maxTokens      = 2_000
+	maxTokens      = 1_000
 	maxName        = 128 // bytes of a name
-	maxRepeats     = 200 // uses of a name
 	maxDepth       = 12  // fields inside fields
+	maxAliases     = 20  // names in the answer for one field of one type
 	maxCredentials = 1   // fields marked @credential
 	maxCost        = 2_000
-	maxScans       = 4 // lists that are searched or counted, which reads all of them
+	maxScans       = 4      // lists that are searched or counted, which reads all of them
+	maxTold        = 40_000 // fields in an answer about the schema, estimated
 )
 
 // What a field costs, where it is not 1: what makes long answers or much work for the database.
@@ -40,12 +42,27 @@ const searchCost = 200
 // sessionsOfUser is how many entries a list of sessions counts for.
 const sessionsOfUser = 50
 
-// limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000 or holds more
-// than one field marked @credential: REQUEST_TOO_COSTLY; and outside of development one that asks for the schema:
-// INTROSPECTION_DISABLED. It counts what is written, through aliases and fragments, whatever @skip and @include say.
-// Before that, it refuses documents that would be costly to validate.
+// entries is how many entries the lists of the schema have, on average. What is not here is no list.
+var entries = map[string]int{
+	"__Schema.types":       100,
+	"__Schema.directives":  10,
+	"__Type.fields":        6,
+	"__Type.inputFields":   2,
+	"__Type.enumValues":    2,
+	"__Type.interfaces":    1,
+	"__Type.possibleTypes": 1,
+	"__Field.args":         2,
+	"__Directive.args":     1,
+}
+
+// limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000, wants one
+// field by more than 20 names or holds more than one field marked @credential: REQUEST_TOO_COSTLY. It counts what is
+// written in the operation that is to run, through aliases and fragments, whatever @skip and @include say. Before that,
+// it refuses documents that would be costly to validate, and outside of development those that ask for the schema:
+// INTROSPECTION_DISABLED.
 type limits struct {
 	development bool
+	known       documents
 }
 
 // ExtensionName makes limits an extension of the executor.
@@ -54,49 +71,70 @@ func (limits) ExtensionName() string { return "Limits" }
 // Validate makes limits an extension of the executor.
 func (limits) Validate(graphql.ExecutableSchema) error { return nil }
 
-// MutateOperationParameters returns the refusal of a document that holds a name over and over, or very long ones, or
-// nil. The validator compares all fields of one name with each other, and every name it does not know with every one
-// it knows: without this, 6 KB keep a core busy for a third of a second.
-func (limits) MutateOperationParameters(_ context.Context, params *graphql.RawParams) *gqlerror.Error {
-	repeats := map[string]int{}
-	document := lexer.New(&ast.Source{Input: params.Query})
+// MutateOperationParameters returns the refusal of a document that has not been validated before, or nil.
+func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	if _, valid := l.known.Get(ctx, params.Query); valid {
+		return nil
+	}
+	if longName(params.Query) {
+		return refusal(account.RequestTooCostly, fmt.Sprintf("The document has a name of more than %d bytes.", maxName))
+	}
+	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: params.Query}, maxTokens)
+	if err != nil {
+		return nil // the executor meets it again, and tells where
+	}
+	work := workOn(document)
+	switch {
+	case work.introspects && !l.development:
+		return refusal(introspectionDisabled, "This server does not tell its schema.")
+	case work.left < 0:
+		return refusal(account.RequestTooCostly,
+			"The document takes too long to check: write fewer operations and fragments, and each field once.")
+	}
+	return nil
+}
+
+// longName tells whether a document has a name of more than 128 bytes. The validator compares every name it does not
+// know with all that it knows.
+func longName(text string) bool {
+	document := lexer.New(&ast.Source{Input: text})
 	for range maxTokens {
 		token, err := document.ReadToken()
 		if err != nil || token.Kind == lexer.EOF {
 			break // the parser will tell where
 		}
-		if token.Kind != lexer.Name {
-			continue
-		}
-		repeats[token.Value]++
-		if len(token.Value) > maxName || repeats[token.Value] > maxRepeats {
-			return refusal(account.RequestTooCostly,
-				fmt.Sprintf("The document has a name of more than %d bytes, or one more than %d times.", maxName, maxRepeats))
+		if token.Kind == lexer.Name && len(token.Value) > maxName {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // MutateOperationContext returns the refusal of an operation, or nil.
 func (l limits) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	operation.DisableIntrospection = !l.development
-	meter := meter{variables: operation.Variables, fragments: map[string]cost{}}
+	meter := newMeter(operation.Variables)
 	total := meter.selections(operation.Operation.SelectionSet)
 	switch {
-	case total.introspects && !l.development:
-		return refusal(introspectionDisabled, "This server does not tell its schema.")
 	case total.depth > maxDepth:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("The operation nests more than %d fields.", maxDepth))
 	case total.fixed > maxCost:
 		return refusal(account.RequestTooCostly,
 			"The operation asks for too much at once: select fewer fields or smaller pages.")
+	case total.told > maxTold:
+		return refusal(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
 	case total.scans > maxScans:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
+	case meter.widest() > maxAliases:
+		return refusal(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
 	}
 	return nil
 }
+
+// uncountable is where told stops growing.
+const uncountable = 1 << 40
 
 // cost is what a part of a document asks for. Its numbers stop growing at one too many, for fragments inside fragments
 // can multiply beyond any integer.
@@ -106,7 +144,7 @@ type cost struct {
 	perEntry    int // the cost of what comes once for each entry of the page that encloses the part
 	credentials int
 	scans       int
-	introspects bool
+	told        int // fields in an answer about the schema
 }
 
 func (c cost) plus(other cost) cost {
@@ -116,21 +154,36 @@ func (c cost) plus(other cost) cost {
 		perEntry:    min(c.perEntry+other.perEntry, maxCost+1),
 		credentials: min(c.credentials+other.credentials, maxCredentials+1),
 		scans:       min(c.scans+other.scans, maxScans+1),
-		introspects: c.introspects || other.introspects,
+		told:        min(c.told+other.told, uncountable),
 	}
 }
 
 // times returns the cost of a list with n entries of cost c.
 func (c cost) times(n int) cost {
 	c.fixed = min(c.fixed*n, maxCost+1)
+	c.told = min(c.told*n, uncountable)
 	return c
 }
 
-// meter measures a validated document. It remembers the cost of each fragment, so that its time is linear in the
+// meter measures a validated operation. It remembers the cost of each fragment, so that its time is linear in the
 // document however often fragments are spread.
 type meter struct {
 	variables map[string]any
 	fragments map[string]cost
+	names     map[[2]string]bool // a field, and what it is called in the answer
+	aliases   map[string]int     // names of a field
+}
+
+func newMeter(variables map[string]any) meter {
+	return meter{variables, map[string]cost{}, map[[2]string]bool{}, map[string]int{}}
+}
+
+// widest returns how many names that field has which has most.
+func (m meter) widest() (most int) {
+	for _, n := range m.aliases {
+		most = max(most, n)
+	}
+	return most
 }
 
 func (m meter) selections(set ast.SelectionSet) (total cost) {
@@ -148,11 +201,22 @@ func (m meter) selections(set ast.SelectionSet) (total cost) {
 }
 
 func (m meter) field(field *ast.Field) cost {
-	if strings.HasPrefix(field.Name, "__") {
-		// The validator bounds the depth of introspection by a rule of its own.
-		return cost{depth: 1, introspects: field.Name != "__typename"}
-	}
 	name := field.ObjectDefinition.Name + "." + field.Name
+	if called := [2]string{name, field.Alias}; !m.names[called] {
+		m.names[called] = true
+		m.aliases[name]++
+	}
+	switch {
+	case strings.HasPrefix(field.ObjectDefinition.Name, "__"):
+		total := m.selections(field.SelectionSet).plus(cost{told: 1}).times(cmp.Or(entries[name], 1))
+		if field.Name == "ofType" {
+			total.told /= 2 // every other type is not made of another
+		}
+		return total
+	case field.Name == "__schema" || field.Name == "__type":
+		// The validator bounds the depth of introspection by a rule of its own.
+		return m.selections(field.SelectionSet).plus(cost{depth: 1, told: 1})
+	}
 	total := m.selections(field.SelectionSet)
 	switch name {
 	case "Query.profiles":

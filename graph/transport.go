@@ -112,6 +112,7 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	x.operation = operation.Operation
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
+		response.Errors = response.Errors[:min(len(response.Errors), maxErrors)]
 		return response
 	}
 	return t.refuse(ctx, ctx.Err())
@@ -152,6 +153,12 @@ func (t *transport) read(x *exchange, w http.ResponseWriter, r *http.Request) (*
 }
 
 func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+	for _, encoding := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(encoding, "identity") {
+			x.malformed = http.StatusUnsupportedMediaType
+			return nil, malformed("Send the body as it is, without compression.")
+		}
+	}
 	if !isJSON(r.Header.Values("Content-Type")) {
 		x.malformed = http.StatusUnsupportedMediaType
 		return nil, malformed("Send %s, in UTF-8.", jsonType)
@@ -171,7 +178,7 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 // to: what could not be read is 4xx; what ran is 200; of the rest, application/json says 200 and
 // application/graphql-response+json 400. Only when nothing came of a request through our own fault is it 500. The first
 // edition, of September 2026, recommends for the latter media type 422 instead of 400 where the document parses but is
-// not valid, and 294 instead of 200 where there are both data and errors; clients do not expect either yet.
+// not valid, and 294 instead of 200 where there are both data and errors; the audits want 400 and 200.
 func (x *exchange) status() int {
 	switch {
 	case x.malformed != 0:

@@ -15,7 +15,7 @@ import (
 	"latchkey/internal/account"
 )
 
-const maxErrors = 10 // in the answer to a document that is not valid
+const maxErrors = 20 // in an answer
 
 // wording replaces what the parser and the validator say, which quotes the request, by sentences of our own. Only names
 // of the schema are ever put into them.
@@ -48,7 +48,7 @@ func newWording(schema *ast.Schema, suggest bool) wording {
 	return wording{names: names, suggest: suggest}
 }
 
-// refusals returns at most 10 of the errors of a request that is not going to run, each as an account.Error with the
+// refusals returns at most 20 of the errors of a request that is not going to run, each as an account.Error with the
 // locations of the original.
 func (w wording) refusals(errs gqlerror.List) gqlerror.List {
 	list := make(gqlerror.List, min(len(errs), maxErrors))
