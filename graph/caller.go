@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -129,33 +128,44 @@ func callerID(ctx context.Context) string {
 	return string(who.served)
 }
 
-// clientAddress returns the address of the right-most hop that is not a trusted proxy, or "" when it cannot be read.
+// clientAddress returns the address of the right-most hop that is not a trusted proxy, or "" when the peer has none.
+// What a trusted proxy wrote and is no address ends the search: the client then is that proxy. Empty elements count for
+// nothing (RFC 9110, section 5.6.1.2).
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return ""
 	}
-	address := peer.Addr().Unmap()
+	address := plain(peer.Addr())
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && isTrusted(address, trusted); i-- {
-		hop, err := parseHop(hops[i])
+		text := strings.Trim(hops[i], " \t")
+		if text == "" {
+			continue
+		}
+		hop, err := parseHop(text)
 		if err != nil {
 			break
 		}
 		address = hop
 	}
-	return address.WithZone("").String()
+	return address.String()
 }
 
-// parseHop reads an address as proxies write it: bare, with a port, or bracketed.
+// parseHop reads an address as proxies write it: bare, in brackets, or with a port.
 func parseHop(text string) (netip.Addr, error) {
-	text = strings.TrimSpace(text)
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
+	if hop, err := netip.ParseAddrPort(text); err == nil {
+		return plain(hop.Addr()), nil
 	}
-	address, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return address.Unmap(), err
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		text = text[1 : len(text)-1]
+	}
+	address, err := netip.ParseAddr(text)
+	return plain(address), err
 }
+
+// plain returns an address without a zone, and an IPv4 one as such.
+func plain(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }
 
 func isTrusted(address netip.Addr, trusted []netip.Prefix) bool {
 	for _, prefix := range trusted {
