@@ -1,7 +1,10 @@
 package graph
 
 import (
+	"maps"
+
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"latchkey/graph/generated"
 	"latchkey/internal/auth"
@@ -17,7 +20,16 @@ type Resolver struct {
 // NewSchema returns the schema with its resolvers and directives.
 func NewSchema(verbs *auth.Service) graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{
+		Schema:     offered(),
 		Resolvers:  &Resolver{verbs},
 		Directives: directives(verbs),
 	})
+}
+
+// offered returns the schema as it is written: without @defer, which gqlgen adds, for an answer here comes in one piece.
+func offered() *ast.Schema {
+	schema := *generated.NewExecutableSchema(generated.Config{}).Schema()
+	schema.Directives = maps.Clone(schema.Directives)
+	delete(schema.Directives, "defer")
+	return &schema
 }

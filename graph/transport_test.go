@@ -72,6 +72,7 @@ func (m mutations) ObtainToken(
 
 func (a answers) schema() graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{
+		Schema:    offered(),
 		Resolvers: a,
 		Directives: generated.DirectiveRoot{
 			Auth: func(ctx context.Context, _ any, next graphql.Resolver, _ account.Role) (any, error) { return next(ctx) },
@@ -299,6 +300,27 @@ func TestMediaType(t *testing.T) {
 	}
 	if got := r.header.Values("Vary"); strings.Join(got, ", ") != "Origin, Accept" {
 		t.Errorf("Vary: %s", got)
+	}
+}
+
+// What the server does not do it does not offer.
+func TestOffer(t *testing.T) {
+	r := post(t, signedIn, development, "{__schema{directives{name} subscriptionType{name}}}")
+	const want = `{"data":{"__schema":{"directives":[{"name":"auth"},{"name":"credential"},{"name":"deprecated"},` +
+		`{"name":"include"},{"name":"oneOf"},{"name":"owner"},{"name":"public"},{"name":"skip"},{"name":"specifiedBy"}],` +
+		`"subscriptionType":null}}}` + "\n"
+	if r.body != want {
+		t.Errorf("%s", r.body)
+	}
+	for _, query := range []string{
+		"{...@defer{me{id}}}", `{...@defer(if:false,label:"a"){me{id}}}`, "{...A@defer} fragment A on Query{me{id}}",
+		"subscription{me{id}}", "{me@stream{id}}",
+	} {
+		for _, o := range []Options{development, production} {
+			if r := post(t, signedIn, o, query); r.code(t) != "GRAPHQL_VALIDATION_FAILED" {
+				t.Errorf("%s: %s", query, r.body)
+			}
+		}
 	}
 }
 
