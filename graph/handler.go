@@ -39,9 +39,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 	known := documents{lru.New[*ast.QueryDocument](cachedDocuments)}
 	exec.SetQueryCache(known)
 	exec.SetDisableSuggestion(!o.Development)
-	if !o.Development {
-		exec.SetDefaultRulesFn(rulesWithoutSuggestions)
-	}
+	exec.SetDefaultRulesFn(func() *rules.Rules { return ruleset(o.Development) })
 	exec.Use(limits{development: o.Development, known: known})
 	guard := http.NewCrossOriginProtection()
 	for _, origin := range o.AllowedOrigins {
@@ -82,13 +80,16 @@ func (d documents) Add(ctx context.Context, text string, document *ast.QueryDocu
 	}
 }
 
-// rulesWithoutSuggestions spares the search for similar names, which costs more than all other validation, where nobody
-// is told them. The executor replaces the remaining two rules itself.
-func rulesWithoutSuggestions() *rules.Rules {
+// ruleset returns the rules of validation. Where nobody is told similar names it spares the search for them, which costs
+// more than all other validation; the executor replaces two more rules itself.
+func ruleset(suggest bool) *rules.Rules {
 	list := rules.NewDefaultRules()
-	list.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
-	list.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-	list.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	list.AddRule(intsOf32Bits.Name, intsOf32Bits.RuleFunc)
+	if !suggest {
+		list.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
+		list.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
+		list.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	}
 	return list
 }
 

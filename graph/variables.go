@@ -8,14 +8,15 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/validator/core"
 
 	"latchkey/internal/account"
 )
 
 // checkVariables refuses variables that do not fit their types by the letter of the GraphQL specification, sections 3.5
 // to 3.12, "Input Coercion". The executor has already checked them, but loosely: it lets a number pass for a string, a
-// string for a number, an enum value in any case, and null wherever a default value stands. given is what the client
-// sent.
+// string for a number, an enum value in any case, a field named __typename in any object, and null wherever a default
+// value stands. given is what the client sent.
 func checkVariables(schema *ast.Schema, operation *graphql.OperationContext, given map[string]any) gqlerror.List {
 	for _, variable := range operation.Operation.VariableDefinitions {
 		value, ok := given[variable.Variable]
@@ -55,6 +56,11 @@ func checkInput(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *g
 		object, ok := value.(map[string]any)
 		if !ok {
 			return misfit(false, path)
+		}
+		for name := range object {
+			if definition.Fields.ForName(name) == nil {
+				return gqlerror.ErrorPathf(append(path, ast.PathName(name)), "unknown field")
+			}
 		}
 		for _, field := range definition.Fields {
 			if value, given := object[field.Name]; given {
@@ -146,3 +152,16 @@ func nullWithin(value *ast.Value, variables map[string]any) bool {
 	}
 	return false
 }
+
+// intsOf32Bits is a rule of validation (GraphQL specification, section 3.5.1): a larger Int in the document is refused
+// as it is in variables. What does not even fit into 64 bits the validator refuses by itself.
+var intsOf32Bits = core.Rule{Name: "IntsOf32Bits", RuleFunc: func(observers *core.Events, report core.AddErrFunc) {
+	observers.OnValue(func(_ *core.Walker, value *ast.Value) {
+		if value.Kind != ast.IntValue || value.Definition == nil || value.Definition.Name != "Int" {
+			return
+		}
+		if n, err := strconv.ParseInt(value.Raw, 10, 64); err == nil && n != int64(int32(n)) {
+			report(core.At(value.Position))
+		}
+	})
+}}

@@ -3,6 +3,7 @@ package graph
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2"
@@ -29,6 +30,7 @@ func TestVariables(t *testing.T) {
 		{signIn, `{"i":{"identifier":"a","password":"b","delivery":"body"}}`, "BAD_USER_INPUT"},
 		{signIn, `{"i":{"identifier":"a","password":"b","delivery":null}}`, "BAD_USER_INPUT"},
 		{signIn, `{"i":{"identifier":"a","password":"b","passport":"c"}}`, "GRAPHQL_VALIDATION_FAILED"},
+		{signIn, `{"i":{"identifier":"a","password":"b","__typename":"c"}}`, "GRAPHQL_VALIDATION_FAILED"},
 		{signIn, `{"i":[{"identifier":"a","password":"b"}]}`, "BAD_USER_INPUT"},
 		{signIn, `{"i":null}`, "BAD_USER_INPUT"},
 		{signIn, `{}`, "BAD_USER_INPUT"},
@@ -62,6 +64,58 @@ func TestVariables(t *testing.T) {
 		for _, o := range []Options{development, production} {
 			if r := send(t, signedIn, o, http.MethodPost, "", string(body)); r.code(t) != c.code {
 				t.Errorf("%s with %s: %s", c.query, c.variables, r.body)
+			}
+		}
+	}
+}
+
+// Values in the document, and default values of variables, are held to the same rules.
+func TestLiterals(t *testing.T) {
+	const invalid = "GRAPHQL_VALIDATION_FAILED"
+	for kind, values := range map[string]map[string]string{
+		"Int": {
+			"20": "OK", "-1": "OK", "null": "OK", "2147483647": "OK", "-2147483648": "OK",
+			"2147483648": invalid, "99999999999999999999": invalid, "1.0": invalid, "1e3": invalid, `"5"`: invalid,
+			"true": invalid, "FIVE": invalid, "[1]": invalid, "{a:1}": invalid,
+		},
+		"ID": {
+			`"user_1"`: "OK", `"""user_1"""`: "OK", "1": "OK",
+			"1.5": invalid, "1e3": invalid, "true": invalid, "user": invalid, `["a"]`: invalid, "{id:1}": invalid,
+		},
+		"String": {
+			`"a"`: "OK", `"""a"""`: "OK", "null": "OK",
+			"1": invalid, "1.5": invalid, "true": invalid, "a": invalid, `["a"]`: invalid, `{a:"a"}`: invalid,
+		},
+		"Boolean": {
+			"true": "OK", "false": "OK", "null": "OK",
+			`"true"`: invalid, "1": invalid, "0": invalid, "TRUE": invalid, "[true]": invalid,
+		},
+		"OrderDirection": {
+			"ASC": "OK", "asc": invalid, `"ASC"`: invalid, "1": invalid, "true": invalid, "UP": invalid, "[ASC]": invalid,
+		},
+		"ProfileFilter": {
+			"{}": "OK", `{search:"a"}`: "OK", "null": "OK",
+			`"a"`: invalid, "[{}]": invalid, "{search:1}": invalid, `{serch:"a"}`: invalid,
+			`{isOrganizer:"true"}`: invalid, `{isOrganizer:1}`: invalid, `{search:"a",search:"b"}`: invalid,
+			`{__typename:"ProfileFilter"}`: invalid,
+		},
+	} {
+		field := map[string]string{
+			"Int":            "profiles(first:V){nodes{id}}",
+			"ID":             "node(id:V){id}",
+			"String":         "profiles(after:V){nodes{id}}",
+			"Boolean":        "profiles(filter:{isOrganizer:V}){nodes{id}}",
+			"OrderDirection": "profiles(orderBy:{direction:V}){nodes{id}}",
+			"ProfileFilter":  "profiles(filter:V){nodes{id}}",
+		}[kind]
+		for value, want := range values {
+			for _, query := range []string{
+				"{" + strings.Replace(field, "V", value, 1) + "}",
+				"query($v:" + kind + "=" + value + "){" + strings.Replace(field, "V", "$v", 1) + "}",
+			} {
+				if r := post(t, signedIn, production, query); r.code(t) != want {
+					t.Errorf("%s: %s", query, r.body)
+				}
 			}
 		}
 	}

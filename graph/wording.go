@@ -129,6 +129,7 @@ func explainRule(rule string) string {
 var violations = map[string]string{
 	"FieldsOnCorrectType":          "There is no such field here.",
 	"FragmentsOnCompositeTypes":    "A fragment needs a type that has fields.",
+	"IntsOf32Bits":                 "An Int has 32 bits.",
 	"KnownArgumentNames":           "There is no such argument here.",
 	"KnownDirectives":              "There is no such directive, or not in this place.",
 	"KnownFragmentNames":           "The document does not define this fragment.",
