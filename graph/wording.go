@@ -21,7 +21,7 @@ const maxErrors = 20 // in an answer
 // of the schema are ever put into them.
 type wording struct {
 	names   map[string]bool // every name of the schema
-	suggest bool
+	suggest bool            // names of the schema are no secret
 }
 
 func newWording(schema *ast.Schema, suggest bool) wording {
@@ -99,8 +99,12 @@ func (w wording) suggestion(message string) string {
 	return " Did you mean " + validator.QuotedOrList(names...) + "?"
 }
 
-// place returns where in the variables something is wrong, as far as the schema has names for it.
+// place returns where in the variables something is wrong, as far as the schema has names for it. Where nobody is told
+// the schema it returns "", for the field at fault may be one that the client left out.
 func (w wording) place(path ast.Path) string {
+	if !w.suggest {
+		return ""
+	}
 	var steps []string
 	for _, step := range path[1:] { // the first says that this is a path into the variables
 		switch step := step.(type) {

@@ -2,7 +2,9 @@ package graph
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 )
 
@@ -22,11 +24,11 @@ func TestWording(t *testing.T) {
 		{"{me{id}", "{}", "The document is not GraphQL: here is something that the grammar does not allow.", ""},
 		{"#", "{}", "Which operation? The document holds none of this name, or several and no name was given.", ""},
 		{signIn, `{"input":{"identifier":"a"}}`,
-			"A variable has no value, or one that does not fit its type: input.password.", ""},
+			"A variable has no value, or one that does not fit its type: input.password.", "A variable has no value, or one that does not fit its type."},
 		{signIn, `{"input":{"identifier":"a","password":"b","delivery":"mail"}}`,
-			"A variable has no value, or one that does not fit its type: input.delivery.", ""},
+			"A variable has no value, or one that does not fit its type: input.delivery.", "A variable has no value, or one that does not fit its type."},
 		{signIn, `{"input":{"identifier":"a","password":"b","whatever":"mail"}}`,
-			"A variable has a field that its type does not have: input.", ""},
+			"A variable has a field that its type does not have: input.", "A variable has a field that its type does not have."},
 	} {
 		body, err := json.Marshal(map[string]any{"query": c.query, "variables": json.RawMessage(c.variables)})
 		if err != nil {
@@ -43,6 +45,71 @@ func TestWording(t *testing.T) {
 			}
 			if got := answer.Errors[0].Message; got != want {
 				t.Errorf("%s: %s\nwant %s", c.query, got, want)
+			}
+		}
+	}
+}
+
+// Outside of development no message depends on the schema: each is one of a few sentences.
+func TestMisspellings(t *testing.T) {
+	sentences := slices.Collect(maps.Values(violations))
+	sentences = append(sentences, "A variable has no value, or one that does not fit its type.",
+		"A variable has a field that its type does not have.")
+	signIn := func(input string) string { return "mutation{obtainToken(input:" + input + "){userErrors{code}}}" }
+	for _, c := range []struct{ query, variables string }{
+		{"{mee{id}}", "{}"},
+		{"{me{usrname}}", "{}"},
+		{"{me{profile{locatoin}}}", "{}"},
+		{"{profile(id:1)}", "{}"},
+		{"{me}", "{}"},
+		{"{me{id{a}}}", "{}"},
+		{"{node(id:1){username}}", "{}"},
+		{"{node(id:1){...on Usr{id}}}", "{}"},
+		{"{node(idd:1){id}}", "{}"},
+		{"{node{id}}", "{}"},
+		{"{profiles(frist:1){nodes{id}}}", "{}"},
+		{`{profiles(filter:{serach:"a"}){nodes{id}}}`, "{}"},
+		{"{profiles(orderBy:{field:USRNAME}){nodes{id}}}", "{}"},
+		{"{profiles(orderBy:{field:username}){nodes{id}}}", "{}"},
+		{`{profiles(orderBy:{field:"USERNAME"}){nodes{id}}}`, "{}"},
+		{"{profiles(orderBy:USERNAM){nodes{id}}}", "{}"},
+		{"{me@skp(if:true){id}}", "{}"},
+		{"{me@skip(iff:true){id}}", "{}"},
+		{"{me@skip{id}}", "{}"},
+		{"{me@auth{id}}", "{}"},
+		{"{...A} fragment A on Qury{me{id}}", "{}"},
+		{"{...on Muttion{me{id}}}", "{}"},
+		{"query($a:Strin){profiles(after:$a){nodes{id}}}", "{}"},
+		{"query($a:User){node(id:$a){id}}", "{}"},
+		{"query($a:Int){node(id:$a){id}}", "{}"},
+		{"mutation{obtainTokn{userErrors{code}}}", "{}"},
+		{"mutation{obtainToken{userErrors{code}}}", "{}"},
+		{"mutation{register(input:{}){userErrors{code}}}", "{}"},
+		{"subscription{me{id}}", "{}"},
+		{signIn(`{identifer:"a",password:"b"}`), "{}"},
+		{signIn(`{identifier:"a"}`), "{}"},
+		{signIn(`{identifier:"a",password:"b",delivery:COOKI}`), "{}"},
+		{signIn(`"identifier"`), "{}"},
+		{signInBy, `{}`},
+		{signInBy, `{"i":{}}`},
+		{signInBy, `{"i":{"identifer":"a","password":"b"}}`},
+		{signInBy, `{"i":{"identifier":"a"}}`},
+		{signInBy, `{"i":{"identifier":"a","password":null}}`},
+		{signInBy, `{"i":{"identifier":"a","password":"b","delivery":"COOKI"}}`},
+		{signInBy, `{"i":{"identifier":"a","password":"b","delivery":"cookie"}}`},
+		{signInBy, `{"i":"identifier"}`},
+		{pageOf, `{"n":"5"}`},
+	} {
+		for _, o := range []Options{development, production} {
+			r := send(t, signedIn, o, http.MethodPost, "", envelope(c.query, c.variables))
+			var answer struct{ Errors []struct{ Message string } }
+			if err := json.Unmarshal([]byte(r.body), &answer); err != nil || len(answer.Errors) == 0 {
+				t.Fatalf("%s with %s: %v: %s", c.query, c.variables, err, r.body)
+			}
+			for _, e := range answer.Errors {
+				if !o.Development && !slices.Contains(sentences, e.Message) {
+					t.Errorf("%s with %s: %s", c.query, c.variables, e.Message)
+				}
 			}
 		}
 	}
