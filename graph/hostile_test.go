@@ -315,6 +315,39 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+// Whatever is asked, the answer is well formed and what it takes is bounded. The seeds are small, for speed.
+func FuzzRequest(f *testing.F) {
+	for _, document := range swelling {
+		text := document(2)
+		f.Add(text[:min(len(text), 500)], "{}")
+	}
+	for _, text := range broken {
+		f.Add(text[:100], "{}")
+	}
+	for _, text := range variables {
+		f.Add(pageOf, text[:min(len(text), 100)])
+	}
+	f.Add(signInBy, `{"i":{"identifier":"a","password":"b","delivery":"BODY"}}`)
+	var handlers []http.Handler
+	for _, o := range []Options{development, production} {
+		o.Log = slog.New(slog.DiscardHandler)
+		handlers = append(handlers, NewHandler(signedIn.schema(), o))
+	}
+	f.Fuzz(func(t *testing.T, document, variables string) {
+		for _, handler := range handlers {
+			r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(envelope(document, variables)))
+			r.Header.Set("Content-Type", "application/json")
+			answer := httptest.NewRecorder()
+			before := allocated()
+			handler.ServeHTTP(answer, r)
+			if bytes := allocated() - before; bytes > mayAllocate {
+				t.Errorf("%d bytes", bytes)
+			}
+			checkAnswer(t, "answer", answer.Body.Bytes())
+		}
+	})
+}
+
 // checkAnswer demands an answer of JSON with data or errors, of which there are at most 20.
 func checkAnswer(t *testing.T, name string, body []byte) {
 	t.Helper()

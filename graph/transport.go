@@ -265,7 +265,7 @@ func isUTF8(parameters map[string]string) bool {
 // negotiate returns which media type of an answer the client likes best (RFC 9110, section 12.5.1): by quality, then
 // the one it names more precisely, then the one it names first, and application/json when it does not say.
 func negotiate(accept string) (media string, ok bool) {
-	if strings.TrimSpace(accept) == "" {
+	if strings.Trim(accept, " \t,") == "" {
 		return jsonType, true
 	}
 	var most liking

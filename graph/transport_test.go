@@ -588,3 +588,60 @@ func FuzzEnvelope(f *testing.F) {
 		}
 	})
 }
+
+// Whatever the client accepts, it gets one of two media types, the first exactly when it says nothing.
+func FuzzAccept(f *testing.F) {
+	for _, seed := range []string{
+		"", "*/*", "application/*;q=0.5", "application/graphql-response+json, application/json;q=0.9", "text/html", ";;,",
+		"application/json;q=0, */*", "application/json;charset=utf-16", "application/json;q=NaN", "application/json;q=1e9",
+		"application/json;q=-1,APPLICATION/JSON",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, accept string) {
+		media, ok := negotiate(accept)
+		if ok != (media == jsonType || media == graphqlType) || !ok && media != "" {
+			t.Fatalf("%q, %t", media, ok)
+		}
+		lower := strings.ToLower(accept)
+		named := strings.Contains(lower, media) || strings.Contains(lower, "*")
+		if ok && strings.Trim(accept, " \t,") != "" && !named {
+			t.Fatalf("%q is not what the client asked for", media)
+		}
+		// What is listed once more changes nothing.
+		if again, _ := negotiate(accept + "," + accept); ok && again != media {
+			t.Fatalf("%q, then %q", media, again)
+		}
+	})
+}
+
+// A query string is read as net/url reads it, or refused.
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{
+		"query={me{id}}&operationName=A&variables={\"a\":[1,null]}&extensions={}", "query=a&query=b", "query=%zz", "query=%ff",
+		"variables={}", "Query=a", "query=a&variables=[]", "query=a&variables={\"a\":1,\"a\":2}", "query=a;b", "", "query=&x=1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		params, err := parseURL(query)
+		if err != nil {
+			if e, ok := errors.AsType[*account.Error](err); !ok || e.Code != account.BadUserInput {
+				t.Fatalf("%v is not BAD_USER_INPUT", err)
+			}
+			return
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil || values.Get("query") != params.Query || values.Get("operationName") != params.OperationName ||
+			!values.Has("query") || !utf8.ValidString(params.Query) {
+			t.Fatalf("%v, read as %+v", err, params)
+		}
+		var variables map[string]any
+		if text := values.Get("variables"); text != "" {
+			err = json.Unmarshal([]byte(text), &variables)
+		}
+		if err != nil || len(variables) != len(params.Variables) {
+			t.Fatalf("%v, variables read as %v", err, params.Variables)
+		}
+	})
+}
