@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,6 +142,8 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+
+		DisableGeneralOptionsHandler: true, // it knows no security headers
 	}
 	return s, nil
 }
@@ -260,25 +263,32 @@ func (s *server) handler(c config.Config) http.Handler {
 		mux.Handle("GET /{$}", graph.Explorer())
 		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
 	}
-	return graph.WithRequestID(withSecurityHeaders(mux, strings.HasPrefix(c.PublicURL, "https:")))
+	return graph.WithRequestID(withSecurityHeaders(refuseUncleanPaths(mux), strings.HasPrefix(c.PublicURL, "https:")))
 }
 
-// withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The
-// explorer loads its own scripts and is not told what to load.
+// withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The explorer
+// brings a Content-Security-Policy of its own.
 func withSecurityHeaders(next http.Handler, https bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		if r.URL.Path == "/" {
-			h.Set("Content-Security-Policy", "frame-ancestors 'none'")
-		} else {
-			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		}
 		if https {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// refuseUncleanPaths answers 404 where a ServeMux would send the client to a path made of the one it asked for.
+func refuseUncleanPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path.Clean("/"+r.URL.Path) != r.URL.Path {
+			http.NotFound(w, r)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
