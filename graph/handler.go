@@ -80,8 +80,8 @@ func (d documents) Add(ctx context.Context, text string, document *ast.QueryDocu
 	}
 }
 
-// ruleset returns the rules of validation. Where nobody is told similar names it spares the search for them, which costs
-// more than all other validation; the executor replaces two more rules itself.
+// ruleset returns the rules of validation. Where nobody is told similar names it spares the search for them, which
+// costs more than all other validation; the executor replaces two more rules itself.
 func ruleset(suggest bool) *rules.Rules {
 	list := rules.NewDefaultRules()
 	list.AddRule(intsOf32Bits.Name, intsOf32Bits.RuleFunc)
@@ -104,7 +104,8 @@ const explorerPolicy = "default-src 'none'; connect-src 'self'; font-src data:; 
 	"style-src 'unsafe-inline' " + cdn + "graphiql@4.1.2/graphiql.min.css; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Explorer returns the page on which a developer tries out queries. It answers with a Content-Security-Policy of its own.
+// Explorer returns the page on which a developer tries out queries. It answers with a Content-Security-Policy of its
+// own.
 func Explorer() http.Handler {
 	page := playground.Handler("Latchkey", "/graphql")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

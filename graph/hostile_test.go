@@ -38,8 +38,10 @@ func each(n int, text string) string {
 
 // swelling documents are made to keep a server busy. They are tried as large as the server lets them be.
 var swelling = map[string]func(n int) string{
-	"one field":              func(n int) string { return "{me{" + again("id ", n) + "}}" },
-	"few fields":             func(n int) string { return "{me{" + again("id name username email role status ", n) + "}}" },
+	"one field": func(n int) string { return "{me{" + again("id ", n) + "}}" },
+	"few fields": func(n int) string {
+		return "{me{" + again("id name username email role status ", n) + "}}"
+	},
 	"equal pairs":            func(n int) string { return "{" + again("me{id name} ", n) + "}" },
 	"equal trees":            func(n int) string { return "{" + again("me{profile{id}} ", n) + "}" },
 	"nested pairs":           func(n int) string { return "{me{" + nest(n, "profile{id}") + "}}" },
@@ -98,17 +100,22 @@ var swelling = map[string]func(n int) string{
 	"unknown types in chain": func(n int) string { return chain(n, each(n, "...on "+again("P", 120)+"N{id}")) },
 	"unknown directives":     func(n int) string { return "{me" + each(n, "@aN") + "{id}}" },
 	"one directive":          func(n int) string { return "{me" + again("@skip(if:true)", n) + "{id}}" },
-	"directives":             func(n int) string { return "{" + again("me@skip(if:true)@include(if:true){id} ", n) + "}" },
-	"directives of a query":  func(n int) string { return "query Q" + again("@skip(if:true)", n) + "{me{id}}" },
-	"aliases":                func(n int) string { return "{" + each(n, "aN:me{id}") + "}" },
-	"inline fragments":       func(n int) string { return again("{...", n) + "{id}" + again("}", n) },
-	"typed inline fragments": func(n int) string { return "{" + again("...on Query{", n) + "me{id}" + again("}", n+1) },
-	"list of lists":          func(n int) string { return "{node(id:" + again("[", n) + again("]", n) + "){id}}" },
+	"directives": func(n int) string {
+		return "{" + again("me@skip(if:true)@include(if:true){id} ", n) + "}"
+	},
+	"directives of a query": func(n int) string { return "query Q" + again("@skip(if:true)", n) + "{me{id}}" },
+	"aliases":               func(n int) string { return "{" + each(n, "aN:me{id}") + "}" },
+	"inline fragments":      func(n int) string { return again("{...", n) + "{id}" + again("}", n) },
+	"typed inline fragments": func(n int) string {
+		return "{" + again("...on Query{", n) + "me{id}" + again("}", n+1)
+	},
+	"list of lists": func(n int) string { return "{node(id:" + again("[", n) + again("]", n) + "){id}}" },
 	"text in lists": func(n int) string {
 		return "{node(id:" + again("[", n) + `"` + again("x", 100_000) + `"` + again("]", n) + "){id}}"
 	},
 	"text in objects": func(n int) string {
-		return "mutation{register(input:" + again("{profile:", n) + `"` + again("x", 100_000) + `"` + again("}", n) + "){user{id}}}"
+		return "mutation{register(input:" + again("{profile:", n) + `"` + again("x", 100_000) + `"` + again("}", n) +
+			"){user{id}}}"
 	},
 	"list": func(n int) string { return "{node(id:[" + again("1 ", n) + "]){id}}" },
 	"texts": func(n int) string {
@@ -117,40 +124,69 @@ var swelling = map[string]func(n int) string{
 	"text in operations": func(n int) string {
 		return each(n, "query QN{...F}") + `fragment F on Query{profiles(first:"` + again("x", 200_000) + `"){totalCount}}`
 	},
-	"text in a chain": func(n int) string { return chain(n, `profiles(first:"`+again("x", 200_000)+`"){totalCount}`) },
-	"lists in operations": func(n int) string {
-		return each(n, "query QN{...F}") + "fragment F on Query{profiles(first:" + again("[", n) + `"` + again("x", 10_000) + `"` +
-			again("]", n) + "){totalCount}}"
+	"text in a chain": func(n int) string {
+		return chain(n, `profiles(first:"`+again("x", 200_000)+`"){totalCount}`)
 	},
-	"numbers":             func(n int) string { return "{" + each(n, "aN:profiles(first:1e999999999){totalCount}") + "}" },
-	"variables":           func(n int) string { return "query(" + each(n, "$vN:ID ") + "){" + each(n, "aN:node(id:$vN){id}") + "}" },
+	"lists in operations": func(n int) string {
+		return each(n, "query QN{...F}") + "fragment F on Query{profiles(first:" +
+			again("[", n) + `"` + again("x", 10_000) + `"` + again("]", n) + "){totalCount}}"
+	},
+	"numbers": func(n int) string {
+		return "{" + each(n, "aN:profiles(first:1e999999999){totalCount}") + "}"
+	},
+	"variables": func(n int) string {
+		return "query(" + each(n, "$vN:ID ") + "){" + each(n, "aN:node(id:$vN){id}") + "}"
+	},
 	"unused variables":    func(n int) string { return "query(" + each(n, "$vN:ID ") + "){me{id}}" },
 	"one variable":        func(n int) string { return "query(" + again("$v:ID ", n) + "){me{id}}" },
 	"undefined variables": func(n int) string { return "{" + each(n, "aN:node(id:$vN){id}") + "}" },
 	"variables in operations": func(n int) string {
-		return each(n, "query QN("+each(n, "$vN:ID ")+"){...F}") + "fragment F on Query{" + each(n, "aN:node(id:$vN){id}") + "}"
+		return each(n, "query QN("+each(n, "$vN:ID ")+"){...F}") +
+			"fragment F on Query{" + each(n, "aN:node(id:$vN){id}") + "}"
 	},
-	"a deep type":          func(n int) string { return "query($v:" + again("[", n) + "ID" + again("]", n) + "){me{id}}" },
-	"a deep default":       func(n int) string { return "query($v:ID=" + again("[", n) + again("]", n) + "){me{id}}" },
-	"operations":           func(n int) string { return each(n, "query QN{me{id}}") },
-	"equal operations":     func(n int) string { return again("query Q{me{id}}", n) },
-	"nameless operations":  func(n int) string { return again("{me{id}}", n) },
-	"unknown operations":   func(n int) string { return each(n, "subscription SN{a}") },
-	"comments":             func(n int) string { return again("#\n", n) + "{me{id}}" },
-	"comments inside":      func(n int) string { return "{me" + again("#x\n", n) + "{id}}" },
-	"empty blocks":         func(n int) string { return "{node(id:[" + again(`"""x"""`, n) + "]){id}}" },
-	"introspection":        func(int) string { return introspection },
-	"whole schemas":        func(n int) string { return "{" + each(n, "aN:__schema{types{fields{name type{name}}}}") + "}" },
-	"wide types":           func(n int) string { return "{__schema{types{" + each(n, "aN:fields{type{fields{name}}}") + "}}}" },
-	"names of the schema":  func(n int) string { return "{__schema{types{" + each(n, "aN:name bN:description cN:kind ") + "}}}" },
-	"names of fields":      func(n int) string { return "{__schema{types{fields{" + each(n, "aN:name ") + "}}}}" },
-	"possible types":       func(n int) string { return "{__schema{types{" + each(n, "aN:possibleTypes{fields{name}} ") + "}}}" },
-	"descriptions":         func(n int) string { return "{__schema{types{" + each(n, "aN:description ") + "}}}" },
-	"doubled schema":       func(n int) string { return "{__schema{types{" + doubling("__Type", n, "name") + "}}" },
-	"deep schema":          func(n int) string { return `{__type(name:"User"){` + again("ofType{", n) + "name" + again("}", n+2) },
-	"types asked for":      func(n int) string { return "{" + each(n, `aN:__type(name:"`+again("x", 500)+`"){name}`) + "}" },
-	"all of many profiles": func(n int) string { return "{profiles(first:100){" + again("nodes{id description} ", n) + "}}" },
-	"typenames in a page":  func(n int) string { return "{profiles(first:100){nodes{" + each(n, "aN:__typename ") + "}}}" },
+	"a deep type": func(n int) string {
+		return "query($v:" + again("[", n) + "ID" + again("]", n) + "){me{id}}"
+	},
+	"a deep default": func(n int) string {
+		return "query($v:ID=" + again("[", n) + again("]", n) + "){me{id}}"
+	},
+	"operations":          func(n int) string { return each(n, "query QN{me{id}}") },
+	"equal operations":    func(n int) string { return again("query Q{me{id}}", n) },
+	"nameless operations": func(n int) string { return again("{me{id}}", n) },
+	"unknown operations":  func(n int) string { return each(n, "subscription SN{a}") },
+	"comments":            func(n int) string { return again("#\n", n) + "{me{id}}" },
+	"comments inside":     func(n int) string { return "{me" + again("#x\n", n) + "{id}}" },
+	"empty blocks":        func(n int) string { return "{node(id:[" + again(`"""x"""`, n) + "]){id}}" },
+	"introspection":       func(int) string { return introspection },
+	"whole schemas": func(n int) string {
+		return "{" + each(n, "aN:__schema{types{fields{name type{name}}}}") + "}"
+	},
+	"wide types": func(n int) string {
+		return "{__schema{types{" + each(n, "aN:fields{type{fields{name}}}") + "}}}"
+	},
+	"names of the schema": func(n int) string {
+		return "{__schema{types{" + each(n, "aN:name bN:description cN:kind ") + "}}}"
+	},
+	"names of fields": func(n int) string { return "{__schema{types{fields{" + each(n, "aN:name ") + "}}}}" },
+	"possible types": func(n int) string {
+		return "{__schema{types{" + each(n, "aN:possibleTypes{fields{name}} ") + "}}}"
+	},
+	"descriptions": func(n int) string { return "{__schema{types{" + each(n, "aN:description ") + "}}}" },
+	"doubled schema": func(n int) string {
+		return "{__schema{types{" + doubling("__Type", n, "name") + "}}"
+	},
+	"deep schema": func(n int) string {
+		return `{__type(name:"User"){` + again("ofType{", n) + "name" + again("}", n+2)
+	},
+	"types asked for": func(n int) string {
+		return "{" + each(n, `aN:__type(name:"`+again("x", 500)+`"){name}`) + "}"
+	},
+	"all of many profiles": func(n int) string {
+		return "{profiles(first:100){" + again("nodes{id description} ", n) + "}}"
+	},
+	"typenames in a page": func(n int) string {
+		return "{profiles(first:100){nodes{" + each(n, "aN:__typename ") + "}}}"
+	},
 
 	"a name":           func(n int) string { return "{" + again("x", n) + "}" },
 	"an alias":         func(n int) string { return "{" + again("x", n) + ":me{id}}" },

@@ -139,7 +139,9 @@ func (t *transport) read(x *exchange, w http.ResponseWriter, r *http.Request) (*
 	case http.MethodPost:
 		if cookieFrom(r.Context()) != nil && t.guard.Check(r) != nil {
 			x.malformed = http.StatusForbidden
-			return nil, &account.Error{Code: account.Forbidden, Message: "Requests with a cookie come from allowed origins only."}
+			return nil, &account.Error{
+				Code: account.Forbidden, Message: "Requests with a cookie come from allowed origins only.",
+			}
 		}
 		params, err = x.readBody(w, r)
 	default:

@@ -204,6 +204,9 @@ func TestStatus(t *testing.T) {
 		{"unacceptable", "POST", "", ok, []string{"Accept", "text/html"}, 406, "BAD_USER_INPUT"},
 		{"too long", "POST", "", `{"query":"#` + strings.Repeat("x", maxBody) + `"}`, nil, 413, "BAD_USER_INPUT"},
 		{"longest", "POST", "", ok + strings.Repeat(" ", maxBody-len(ok)), nil, 200, "OK"},
+		{"compressed", "POST", "", ok, []string{"Content-Encoding", "gzip"}, 415, "BAD_USER_INPUT"},
+		{"twice compressed", "POST", "", ok, []string{"Content-Encoding", "identity, br"}, 415, "BAD_USER_INPUT"},
+		{"uncompressed", "POST", "", ok, []string{"Content-Encoding", "Identity"}, 200, "OK"},
 		{"put", "PUT", "", ok, nil, 405, "BAD_USER_INPUT"},
 		{"delete", "DELETE", "", "", nil, 405, "BAD_USER_INPUT"},
 
@@ -232,6 +235,8 @@ func TestStatus(t *testing.T) {
 		{"variables list", "POST", "", `{"query":"{__typename}","variables":[]}`, nil, 400, "BAD_USER_INPUT"},
 		{"extensions text", "POST", "", `{"query":"{__typename}","extensions":""}`, nil, 400, "BAD_USER_INPUT"},
 		{"name number", "POST", "", `{"query":"{__typename}","operationName":1}`, nil, 400, "BAD_USER_INPUT"},
+		{"many values", "POST", "", `{"query":"{__typename}","x":[` + strings.Repeat("1,", 9_997) + "1]}", nil, 400, "BAD_USER_INPUT"},
+		{"most values", "POST", "", `{"query":"{__typename}","x":[` + strings.Repeat("1,", 9_996) + "1]}", nil, 200, "OK"},
 		{"deep", "POST", "", `{"query":"{__typename}","x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + "}", nil, 400, "BAD_USER_INPUT"},
 		{"deepest", "POST", "", `{"query":"{__typename}","x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + "}", nil, 200, "OK"},
 
@@ -267,6 +272,31 @@ func TestStatus(t *testing.T) {
 				t.Errorf("the log has not one line: %s", r.log)
 			}
 		})
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+// What is refused by its headers is not read.
+func TestBodiesThatAreNotRead(t *testing.T) {
+	handler := NewHandler(signedIn.schema(), Options{Log: slog.New(slog.DiscardHandler)})
+	for _, header := range [][2]string{
+		{"Content-Encoding", "gzip"}, {"Content-Type", "text/plain"}, {"Content-Type", "application/json; charset=utf-16"},
+		{"Accept", "text/html"},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/graphql", unread{t})
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set(header[0], header[1])
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, r); w.Code != 415 && w.Code != 406 {
+			t.Errorf("%s: %d", header, w.Code)
+		}
 	}
 }
 
