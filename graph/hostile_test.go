@@ -87,9 +87,15 @@ var swelling = map[string]func(n int) string{
 	"unused fragments":  func(n int) string { return "{me{id}}" + each(n, "fragment FN on Query{me{id}}") },
 	"unknown fragments": func(n int) string { return "{" + each(n, "...FN ") + "}" },
 	"equal fragments":   func(n int) string { return "{...F}" + again("fragment F on Query{me{id}}", n) },
-	"a cycle":           func(n int) string { return chain(n, "...F0") },
-	"unknown fields":    func(n int) string { return "{" + each(n, again("x", 120)+"N ") + "}" },
-	"misspelt fields":   func(n int) string { return "{me{" + each(n, "usernamN ") + "}}" },
+	"equal fragments in operations": func(n int) string {
+		return each(n, "query QN{...F}") + "fragment F on Query{me{" + again("a:id a:name ", n) + "}} fragment F on Query{me{id}}"
+	},
+	"a deep type in uses": func(n int) string {
+		return "query($v:" + again("[", 250) + "ID" + again("]", 250) + "){" + each(n, "aN:node(id:$v){id}") + "}"
+	},
+	"a cycle":         func(n int) string { return chain(n, "...F0") },
+	"unknown fields":  func(n int) string { return "{" + each(n, again("x", 120)+"N ") + "}" },
+	"misspelt fields": func(n int) string { return "{me{" + each(n, "usernamN ") + "}}" },
 	"misspelt in a chain": func(n int) string {
 		return chain(n, "me{"+each(n, "usernamN ")+"}")
 	},
@@ -98,8 +104,27 @@ var swelling = map[string]func(n int) string{
 	"unknown types":          func(n int) string { return "{" + each(n, "...on ProfilN{id}") + "}" },
 	"long unknown types":     func(n int) string { return "{" + each(n, "...on "+again("P", 120)+"N{id}") + "}" },
 	"unknown types in chain": func(n int) string { return chain(n, each(n, "...on "+again("P", 120)+"N{id}")) },
-	"unknown directives":     func(n int) string { return "{me" + each(n, "@aN") + "{id}}" },
-	"one directive":          func(n int) string { return "{me" + again("@skip(if:true)", n) + "{id}}" },
+	"fragments on unknown types": func(n int) string {
+		return "{" + each(n, "...FN ") + "}" + each(n, "fragment FN on "+again("P", 120)+"N{id}")
+	},
+	"unknown fields in a chain": func(n int) string {
+		return strings.ReplaceAll("mutation"+chain(n, each(n, again("x", 120)+"N ")), "Query", "Mutation")
+	},
+	"unknown fields in operations": func(n int) string {
+		return each(n, "mutation QN{...F}") + "fragment F on Mutation{" + each(n, again("x", 120)+"N ") + "}"
+	},
+	"few unknown fields in a chain": func(n int) string {
+		return strings.ReplaceAll("mutation"+chain(n, each(2*n, again("x", 120)+"N ")), "Query", "Mutation")
+	},
+	"unknown arguments in operations": func(n int) string {
+		return each(n, "query QN{...F}") + "fragment F on Query{profiles(" + each(n, again("x", 120)+"N:1 ") + "){totalCount}}"
+	},
+	"unknown inputs in operations": func(n int) string {
+		return each(n, "mutation QN{...F}") + "fragment F on Mutation{register(input:{" + each(n, again("x", 120)+"N:1 ") +
+			"}){user{id}}}"
+	},
+	"unknown directives": func(n int) string { return "{me" + each(n, "@aN") + "{id}}" },
+	"one directive":      func(n int) string { return "{me" + again("@skip(if:true)", n) + "{id}}" },
 	"directives": func(n int) string {
 		return "{" + again("me@skip(if:true)@include(if:true){id} ", n) + "}"
 	},

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -9,11 +10,13 @@ import (
 const (
 	maxWork  = 20_000 // steps
 	textStep = 128    // bytes of text that are a step
+	nameStep = 8      // bytes of the name of a field or an argument that are a step
 )
 
 // work is what the validator would have to do with a document, in steps. It goes through every operation and every
 // fragment, each time through all the fragments that are spread there. It compares fields of one name with each other,
-// again for every inline fragment around them. A text that does not fit it copies for every list around it.
+// again for every inline fragment around them, and names that it does not know with those that it knows. A text that
+// does not fit it copies for every list around it.
 type work struct {
 	left        int // steps until there are too many, when counting stops
 	introspects bool
@@ -28,8 +31,8 @@ type work struct {
 // workOn returns the work that a document makes.
 func workOn(document *ast.QueryDocument) *work {
 	w := &work{left: maxWork, fragments: map[string]*ast.FragmentDefinition{}}
-	for _, fragment := range document.Fragments {
-		w.fragments[fragment.Name] = fragment
+	for _, fragment := range slices.Backward(document.Fragments) {
+		w.fragments[fragment.Name] = fragment // the first of a name counts, as for the validator
 	}
 	for _, operation := range document.Operations {
 		for _, variable := range operation.VariableDefinitions {
@@ -60,8 +63,7 @@ func (w *work) selections(set ast.SelectionSet, times int) {
 		w.left--
 		switch selection := selection.(type) {
 		case *ast.Field:
-			// Its pairs in both directions, and itself.
-			w.left -= times * (2*w.uses[selection.Alias] + 1)
+			w.left -= len(selection.Name)/nameStep + times*(2*w.uses[selection.Alias]+1)
 			w.uses[selection.Alias]++
 			w.introspects = w.introspects || strings.HasPrefix(selection.Name, "__") && selection.Name != "__typename"
 			w.arguments(selection.Arguments)
@@ -92,7 +94,7 @@ func (w *work) directives(list ast.DirectiveList) {
 
 func (w *work) arguments(list ast.ArgumentList) {
 	for _, argument := range list {
-		w.left--
+		w.left -= 1 + len(argument.Name)/nameStep
 		w.value(argument.Value, 1)
 	}
 }
@@ -104,6 +106,7 @@ func (w *work) value(value *ast.Value, level int) {
 	}
 	w.left -= level * (1 + len(value.Raw)/textStep)
 	for _, child := range value.Children {
+		w.left -= len(child.Name) / nameStep
 		w.value(child.Value, level+1)
 	}
 }
