@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
 
+	"latchkey/graph"
 	"latchkey/internal/store/storetest"
 )
 
@@ -133,6 +136,31 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 				t.Errorf("%s: nothing answered %d", mode, status)
 			}
 		}
+	}
+}
+
+// TestPanics holds an answer to a panic to the same headers; what the panic says is for the log alone.
+func TestPanics(t *testing.T) {
+	var log bytes.Buffer
+	falling := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the sky fell") })
+	answer := answerPanics(falling, slog.New(graph.LogRequestID(slog.NewJSONHandler(&log, nil))))
+	w := httptest.NewRecorder()
+	graph.WithRequestID(withSecurityHeaders(answer, true)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	h := w.Header()
+	for _, name := range []string{
+		"Cache-Control", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Request-Id",
+		"Cross-Origin-Resource-Policy", "Strict-Transport-Security",
+	} {
+		if h.Get(name) == "" {
+			t.Errorf("no %s", name)
+		}
+	}
+	if w.Code != http.StatusInternalServerError || w.Body.String() != "something went wrong\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if said := log.String(); !strings.Contains(said, "the sky fell") || !strings.Contains(said, "attack_test.go") ||
+		!strings.Contains(said, h.Get("X-Request-Id")) {
+		t.Errorf("the log: %s", said)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -263,7 +264,8 @@ func (s *server) handler(c config.Config) http.Handler {
 		mux.Handle("GET /{$}", graph.Explorer())
 		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
 	}
-	return graph.WithRequestID(withSecurityHeaders(refuseUncleanPaths(mux), strings.HasPrefix(c.PublicURL, "https:")))
+	answer := answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequestID(s.log.Handler())))
+	return graph.WithRequestID(withSecurityHeaders(answer, strings.HasPrefix(c.PublicURL, "https:")))
 }
 
 // withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The explorer
@@ -279,6 +281,19 @@ func withSecurityHeaders(next http.Handler, https bool) http.Handler {
 		if https {
 			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// answerPanics answers 500 when next panics. The panic goes to the log.
+func answerPanics(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if value := recover(); value != nil {
+				log.ErrorContext(r.Context(), "panic", "cause", fmt.Sprint(value), "stack", string(debug.Stack()))
+				http.Error(w, "something went wrong", http.StatusInternalServerError)
+			}
+		}()
 		next.ServeHTTP(w, r)
 	})
 }

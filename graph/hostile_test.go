@@ -353,8 +353,8 @@ func envelope(document, variables string) string {
 // mayAllocate is what a request may ask of the memory.
 const mayAllocate = 16 << 20 // bytes
 
-// TestHostileRequests measures what the process spends on each request while it does nothing else. The best of three
-// tries counts, for machines have other things to do as well.
+// TestHostileRequests measures what the process spends on each request while it does nothing else. A request that takes
+// too long is tried three times, for machines have other things to do as well.
 func TestHostileRequests(t *testing.T) {
 	bodies := hostile()
 	for _, mode := range []Options{development, production} {
@@ -370,6 +370,9 @@ func TestHostileRequests(t *testing.T) {
 				before, start := allocated(), computed(t)
 				handler.ServeHTTP(answer, r)
 				least, bytes = min(least, computed(t)-start), min(bytes, allocated()-before)
+				if least <= mayCompute && bytes <= mayAllocate {
+					break
+				}
 			}
 			t.Logf("%-5t %-40s %6.1f ms %6.2f MiB", mode.Development, name, least.Seconds()*1000, float64(bytes)/(1<<20))
 			if least > mayCompute || bytes > mayAllocate {
