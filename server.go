@@ -268,8 +268,8 @@ func (s *server) handler(c config.Config) http.Handler {
 	return graph.WithRequestID(withSecurityHeaders(answer, strings.HasPrefix(c.PublicURL, "https:")))
 }
 
-// withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The explorer
-// brings a Content-Security-Policy of its own.
+// withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The
+// explorer brings a Content-Security-Policy of its own.
 func withSecurityHeaders(next http.Handler, https bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -91,7 +91,8 @@ var swelling = map[string]func(n int) string{
 	"unknown fragments": func(n int) string { return "{" + each(n, "...FN ") + "}" },
 	"equal fragments":   func(n int) string { return "{...F}" + again("fragment F on Query{me{id}}", n) },
 	"equal fragments in operations": func(n int) string {
-		return each(n, "query QN{...F}") + "fragment F on Query{me{" + again("a:id a:name ", n) + "}} fragment F on Query{me{id}}"
+		return each(n, "query QN{...F}") +
+			"fragment F on Query{me{" + again("a:id a:name ", n) + "}} fragment F on Query{me{id}}"
 	},
 	"a deep type in uses": func(n int) string {
 		return "query($v:" + again("[", 250) + "ID" + again("]", 250) + "){" + each(n, "aN:node(id:$v){id}") + "}"
@@ -120,7 +121,8 @@ var swelling = map[string]func(n int) string{
 		return strings.ReplaceAll("mutation"+chain(n, each(2*n, again("x", 120)+"N ")), "Query", "Mutation")
 	},
 	"unknown arguments in operations": func(n int) string {
-		return each(n, "query QN{...F}") + "fragment F on Query{profiles(" + each(n, again("x", 120)+"N:1 ") + "){totalCount}}"
+		return each(n, "query QN{...F}") +
+			"fragment F on Query{profiles(" + each(n, again("x", 120)+"N:1 ") + "){totalCount}}"
 	},
 	"unknown inputs in operations": func(n int) string {
 		return each(n, "mutation QN{...F}") + "fragment F on Mutation{register(input:{" + each(n, again("x", 120)+"N:1 ") +
@@ -186,6 +188,7 @@ var swelling = map[string]func(n int) string{
 	"comments inside":     func(n int) string { return "{me" + again("#x\n", n) + "{id}}" },
 	"empty blocks":        func(n int) string { return "{node(id:[" + again(`"""x"""`, n) + "]){id}}" },
 	"introspection":       func(int) string { return introspection },
+	"as many schemas":     func(int) string { return "{" + each(15, "aN:__schema{types{fields{name type{name}}}}") + "}" },
 	"whole schemas": func(n int) string {
 		return "{" + each(n, "aN:__schema{types{fields{name type{name}}}}") + "}"
 	},

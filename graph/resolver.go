@@ -26,7 +26,8 @@ func NewSchema(verbs *auth.Service) graphql.ExecutableSchema {
 	})
 }
 
-// offered returns the schema as it is written: without @defer, which gqlgen adds, for an answer here comes in one piece.
+// offered returns the schema as it is written: without @defer, which gqlgen adds, for an answer here comes in one
+// piece.
 func offered() *ast.Schema {
 	schema := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	schema.Directives = maps.Clone(schema.Directives)
