@@ -143,7 +143,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 func TestPanics(t *testing.T) {
 	var log bytes.Buffer
 	falling := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the sky fell") })
-	answer := answerPanics(falling, slog.New(graph.LogRequestID(slog.NewJSONHandler(&log, nil))))
+	answer := answerPanics(falling, slog.New(graph.LogRequest(slog.NewJSONHandler(&log, nil))))
 	w := httptest.NewRecorder()
 	graph.WithRequestID(withSecurityHeaders(answer, true)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	h := w.Header()

@@ -40,7 +40,7 @@ Settings come after the command, the same ones as the server's; latchkey --help 
 // action is a command with its argument. It acts on a database or, by mail, without one.
 type action struct {
 	run      func(ctx context.Context, verbs *auth.Service, argument string, stdout io.Writer) error
-	mail     func(ctx context.Context, c config.Config, argument string, stdout io.Writer) error
+	mail     func(ctx context.Context, c config.Config, now func() time.Time, argument string, stdout io.Writer) error
 	argument string
 }
 
@@ -88,7 +88,7 @@ func (a *action) do(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, stdout io.Writer,
 ) error {
 	if a.mail != nil {
-		return a.mail(ctx, c, a.argument, stdout)
+		return a.mail(ctx, c, now, a.argument, stdout)
 	}
 	if path, ok := c.DatabaseURL.SQLitePath(); ok {
 		if _, err := os.Stat(path); err != nil {
@@ -137,7 +137,9 @@ func retireKey(ctx context.Context, verbs *auth.Service, kid string, stdout io.W
 	return err
 }
 
-func previewMail(_ context.Context, c config.Config, name string, stdout io.Writer) error {
+func previewMail(
+	_ context.Context, c config.Config, _ func() time.Time, name string, stdout io.Writer,
+) error {
 	templates, err := mail.NewTemplates(c.MailTemplates, c.AppURL)
 	if err != nil {
 		return err
@@ -155,7 +157,9 @@ func previewMail(_ context.Context, c config.Config, name string, stdout io.Writ
 }
 
 // testMail sends the sample of a letter that carries no token, by SMTP alone: the log is no delivery.
-func testMail(ctx context.Context, c config.Config, address string, stdout io.Writer) error {
+func testMail(
+	ctx context.Context, c config.Config, now func() time.Time, address string, stdout io.Writer,
+) error {
 	if c.SMTPURL.Reveal() == "" {
 		return errors.New("LATCHKEY_SMTP_URL is not set, so mails are not delivered")
 	}
@@ -171,7 +175,7 @@ func testMail(ctx context.Context, c config.Config, address string, stdout io.Wr
 	if err != nil {
 		return err
 	}
-	m.To, m.Date = address, time.Now()
+	m.To, m.Date = address, now()
 	m.ID = strings.ToLower(rand.Text()) + m.ID[strings.LastIndexByte(m.ID, '@'):]
 	if err := sender.Send(ctx, m); err != nil {
 		return fmt.Errorf("not sent: %w", err)

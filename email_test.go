@@ -137,7 +137,7 @@ func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
 		}
 		var told, asked int
 		s.settle()
-		for range 4 {
+		for range 5 {
 			l := box.next()
 			switch {
 			case l.Headers.Get("To") == "<mario@example.com>" && l.Subject == "Confirm your e-mail address": // the first
@@ -149,7 +149,7 @@ func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
 				t.Fatalf("a mail to %s: %s", l.To, l.Text)
 			}
 		}
-		if told+asked != 3 || told != 1 && told != 2 {
+		if told != 2 || asked != 2 {
 			t.Fatalf("%d mails to mario, %d to nobody", told, asked)
 		}
 		s.obtain("mario", password).ok()
@@ -349,7 +349,10 @@ func TestAChangeOfAddressIsStopped(t *testing.T) {
 		s.anonymous().ask(cancelMutation, vars{"t": stop}).is("cancelEmailChange.userErrors.0.code", "TOKEN_INVALID")
 	})
 	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
-		thief := s.joined("mario", "mario@example.com")
+		s.join("mario", "mario@example.com")
+		s.anonymous().ask(activateMutation, vars{"t": s.letter(box, "mario@example.com").token()}).ok()
+		drain(box)
+		thief := s.signIn("mario")
 		thief.ask(requestChangeQuery, vars{"p": password, "e": "thief@example.com"}).ok()
 		letters := s.letters(box)
 		stop := letters["<mario@example.com>"].token()
@@ -378,7 +381,84 @@ func TestAChangeOfAddressIsStopped(t *testing.T) {
 		box.mu.Unlock()
 		s.anonymous().ask(resetMutation, vars{"t": reset.token(), "p": password}).ok()
 		s.obtain("mario@example.com", password).ok()
+	}, verification)
+}
+
+// TestNoticesRunOut: the way back is open for a day, to an address that its user had confirmed, and not opened again by a
+// later change; and of two who move an address to and fro, the one who was there first keeps it.
+func TestNoticesRunOut(t *testing.T) {
+	move := func(s *site, box *mailbox, to string) (stop string) {
+		s.t.Helper()
+		s.clock.advance(time.Minute)
+		s.signIn("mario").ask(requestChangeQuery, vars{"p": password, "e": to}).ok()
+		var confirm string
+		for address, l := range s.letters(box) {
+			if address == "<"+to+">" {
+				confirm = l.token()
+			} else {
+				stop = l.token()
+			}
+		}
+		s.anonymous().ask(confirmMutation, vars{"t": confirm}).ok()
+		s.letter(box, to)
+		return stop
+	}
+	begin := func(s *site, box *mailbox) {
+		s.t.Helper()
+		s.join("mario", "a@example.com")
+		s.anonymous().ask(activateMutation, vars{"t": s.letter(box, "a@example.com").token()}).ok()
+	}
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		begin(s, box)
+		old := move(s, box, "b@example.com")
+		s.clock.advance(25 * time.Hour)
+		if code := s.redeem("cancelEmailChange", old); code != "TOKEN_EXPIRED" {
+			t.Fatalf("a day later: %q", code)
+		}
+		move(s, box, "c@example.com")
+		if code := s.redeem("cancelEmailChange", old); code != "TOKEN_EXPIRED" {
+			t.Fatalf("after another change: %q", code)
+		}
+	}, verification)
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		begin(s, box)
+		move(s, box, "thief@example.com")
+		thiefs := move(s, box, "a@example.com")
+		owners := move(s, box, "thief2@example.com")
+		if code := s.redeem("cancelEmailChange", owners); code != "" {
+			t.Fatalf("the owner's: %s", code)
+		}
+		if code := s.redeem("cancelEmailChange", thiefs); code != "TOKEN_INVALID" {
+			t.Fatalf("the thief's: %q", code)
+		}
+		s.obtain("a@example.com", password).ok()
+	}, verification)
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		s.joined("mario", "not-marios@example.com") // and nobody has asked
+		if code := s.redeem("cancelEmailChange", move(s, box, "mario@example.com")); code != "TOKEN_INVALID" {
+			t.Fatalf("from an address that was never confirmed: %q", code)
+		}
 	})
+}
+
+// TestAnAccountThatWaitsIsNotSeen in lists; its profile is there once it is activated, as it was registered.
+func TestAnAccountThatWaitsIsNotSeen(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		s.join("mario", "mario@example.com")
+		s.anonymous().ask(activateMutation, vars{"t": s.letter(box, "mario@example.com").token()}).ok()
+		a := s.anonymous().ask(registerMutation, vars{"input": vars{"username": "luigi", "email": "luigi@example.com", "password": password,
+			"profile": vars{"location": "Rome", "description": "Green", "isOrganizer": true}}}).ok()
+		made := s.clock.Now()
+		mario := s.signIn("mario")
+		mario.ask(`{ profiles { totalCount } }`, nil).ok().is("profiles.totalCount", 1)
+		mario.ask(`query ($id: ID!) { profile(id: $id) { id } }`, vars{"id": a.text("register.user.profile.id")}).ok().is("profile", nil)
+		s.clock.advance(time.Minute)
+		s.anonymous().ask(activateMutation, vars{"t": s.letter(box, "luigi@example.com").token()}).ok()
+		mario.ask(`query ($id: ID!) { profile(id: $id) { username location description isOrganizer dateJoined } }`,
+			vars{"id": a.text("register.user.profile.id")}).ok().is("profile.username", "luigi").is("profile.location", "Rome").
+			is("profile.description", "Green").is("profile.isOrganizer", true).
+			is("profile.dateJoined", made.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
+	}, verification)
 }
 
 // TestTwoWantOneAddress and one gets it.
@@ -476,10 +556,47 @@ func (s *site) redeem(purpose, token string) string {
 	}
 	a := s.anonymous().ask(query, variables)
 	if len(a.Errors) > 0 {
-		s.t.Fatalf("%s: %s", purpose, a.Body)
+		return a.Errors[0].Extensions.Code
 	}
 	code, _ := a.get(purpose + ".userErrors.0.code").(string)
 	return code
+}
+
+// redeemPatiently does so again when too many passwords are being hashed.
+func (s *site) redeemPatiently(purpose, token string) (code string) {
+	s.t.Helper()
+	for code = "RATE_LIMITED"; code == "RATE_LIMITED"; {
+		code = s.redeem(purpose, token)
+	}
+	return code
+}
+
+// TestManyProveOneAddress: of several accounts that wait for an address, one is activated, the others end.
+func TestManyProveOneAddress(t *testing.T) {
+	onEachStrictWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		other := s.another(verification, box.setting)
+		for round := range 3 {
+			address := fmt.Sprintf("peach%d@example.com", round)
+			var tokens []string
+			for i := range 6 {
+				s.join(fmt.Sprintf("waiting%d-%d", round, i), address)
+				tokens = append(tokens, s.letter(box, address).token())
+			}
+			var succeeded atomic.Int32
+			together(len(tokens), func(i int) {
+				switch code := []*site{s, other}[i%2].redeem("activate", tokens[i]); code {
+				case "":
+					succeeded.Add(1)
+				case "TOKEN_INVALID":
+				default:
+					t.Errorf("code %s", code)
+				}
+			})
+			if n := succeeded.Load(); n != 1 {
+				t.Fatalf("%d were activated", n)
+			}
+		}
+	}, verification)
 }
 
 func TestATokenIsForOneThing(t *testing.T) {
@@ -516,11 +633,16 @@ func TestATokenIsForOneThing(t *testing.T) {
 func TestSixteenRedeemOneToken(t *testing.T) {
 	for _, purpose := range []string{"activate", "resetPassword", "confirmEmailChange", "cancelEmailChange"} {
 		t.Run(purpose, func(t *testing.T) {
-			onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+			onEachStrictWithMail(t, func(t *testing.T, s *site, box *mailbox) {
 				token := s.tokensOf(box)[purpose]
 				var succeeded atomic.Int32
-				together(16, func(int) {
-					switch code := s.redeem(purpose, token); code {
+				other := s.another(verification, box.setting)
+				together(16, func(i int) {
+					node := s
+					if i%2 == 1 {
+						node = other
+					}
+					switch code := node.redeemPatiently(purpose, token); code {
 					case "":
 						succeeded.Add(1)
 					case "TOKEN_INVALID":
@@ -538,7 +660,7 @@ func TestSixteenRedeemOneToken(t *testing.T) {
 
 // TestAnAddressIsNotFlooded asks for more mails than an address gets.
 func TestAnAddressIsNotFlooded(t *testing.T) {
-	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+	onEachStrictWithMail(t, func(t *testing.T, s *site, box *mailbox) {
 		s.joined("mario", "mario@example.com")
 		together(16, func(int) { s.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok() })
 		s.letter(box, "mario@example.com")
@@ -551,7 +673,7 @@ func TestAnAddressIsNotFlooded(t *testing.T) {
 		box.mu.Lock()
 		n := len(box.letters)
 		box.mu.Unlock()
-		if n != 20 {
+		if n != 20+1 { // the reminder is another letter
 			t.Fatalf("%d mails", n)
 		}
 		box.taken = n
@@ -611,20 +733,22 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 		box.answer(451)
 		ask()
 		box.next()
+		minutes := 0
 		for i := 0; ; i++ {
 			state, err := s.server.mail.State(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if state.Queued == 0 {
-				if state.Failed != 2 || state.Sent != 2 {
-					t.Fatalf("%+v", state)
+				if state.Failed != 2 || state.Sent != 2 || minutes < 58 || minutes > 61 {
+					t.Fatalf("after %d minutes: %+v", minutes, state)
 				}
 				break
 			}
 			if i > 200 {
 				t.Fatalf("still trying: %+v", state)
 			}
+			minutes = i
 			s.clock.advance(time.Minute)
 			<-time.After(10 * time.Millisecond)
 		}
@@ -678,7 +802,7 @@ func TestAMailOutlivesItsSender(t *testing.T) {
 		first := box.next()
 		p.kill()
 		speak()
-		s := serveAt(t, database, &clock{now: time.Now().Add(3 * time.Minute)}, box.setting)
+		s := serveAt(t, database, &clock{now: time.Now().Add(6 * time.Minute)}, box.setting)
 		second := box.next()
 		s.settle()
 		if len(box.letters) != 2 || first.ID != second.ID || first.token() != second.token() {
@@ -692,7 +816,7 @@ func TestAMailOutlivesItsSender(t *testing.T) {
 
 // TestEachMailIsSentByOneNode has three nodes on one database.
 func TestEachMailIsSentByOneNode(t *testing.T) {
-	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+	onEachStrictWithMail(t, func(t *testing.T, s *site, box *mailbox) {
 		nodes := []*site{s, s.another(box.setting), s.another(box.setting)}
 		const people = 12
 		for i := range people {

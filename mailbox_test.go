@@ -250,4 +250,13 @@ func onEachWithMail(t *testing.T, story func(t *testing.T, s *site, box *mailbox
 	})
 }
 
+// onEachStrictWithMail also tells it on PostgreSQL with serializable transactions.
+func onEachStrictWithMail(t *testing.T, story func(t *testing.T, s *site, box *mailbox), settings ...string) {
+	t.Helper()
+	storetest.EachStrict(t, func(t *testing.T, url string) {
+		box := newMailbox(t)
+		story(t, serve(t, url, append(settings, box.setting)...), box)
+	})
+}
+
 const verification = "LATCHKEY_EMAIL_VERIFICATION=required"

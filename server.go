@@ -130,6 +130,12 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if len(c.Loosened) > 0 {
 		log.WarnContext(ctx, "limits allow more than their defaults", "settings", c.Loosened)
 	}
+	if c.Mode == config.Production && sender != nil && !strings.HasPrefix(c.AppURL, "https:") {
+		log.WarnContext(ctx, "links in mails are not https", "app_url", c.AppURL)
+	}
+	if c.Mode == config.Production && sender != nil && strings.Contains(c.MailFrom, "@localhost") {
+		log.WarnContext(ctx, "mails come from localhost: set LATCHKEY_MAIL_FROM")
+	}
 	if sender != nil {
 		s.mail = &mail.Worker{Verbs: s.verbs, Templates: templates, Sender: sender, Log: log, Every: mailEvery}
 	} else {
@@ -264,7 +270,7 @@ func (s *server) handler(c config.Config) http.Handler {
 		mux.Handle("GET /{$}", graph.Explorer())
 		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
 	}
-	answer := answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequestID(s.log.Handler())))
+	answer := answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequest(s.log.Handler())))
 	return graph.WithRequestID(withSecurityHeaders(answer, strings.HasPrefix(c.PublicURL, "https:")))
 }
 

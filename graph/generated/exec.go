@@ -1324,8 +1324,8 @@ directive @owner(
 ) on FIELD_DEFINITION
 
 """
-At most one field with this mark is allowed in a request, however it is aliased, spread or included. A request with
-more is refused whole, with ` + "`" + `REQUEST_TOO_COSTLY` + "`" + `.
+At most one field with this mark is allowed in the operation that runs, however it is aliased, spread or included. A
+request with more is refused whole, with ` + "`" + `REQUEST_TOO_COSTLY` + "`" + `.
 """
 directive @credential on FIELD_DEFINITION
 
@@ -1372,7 +1372,7 @@ type User implements Node {
   id: ID!
   "As the user typed it; unique regardless of case and Unicode form."
   username: String!
-  "The address the user gave, as they typed it; null when they gave none."
+  "The address the user gave, as they typed it; null when they gave none, or lost it, unconfirmed, to somebody who confirmed it."
   email: String
   "An address that waits for confirmation, as the user typed it, and replaces ` + "`" + `email` + "`" + ` then; null when there is none."
   pendingEmail: String
@@ -1738,8 +1738,8 @@ type Mutation {
     id: ID!
   ): DeleteProfilePayload! @owner
   """
-  Confirms the address of a new account with the token from its mail: the account is ` + "`" + `ACTIVE` + "`" + ` then, and its user may sign
-  in. Accounts of others that had claimed the address without confirming it lose it. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `,
+  Confirms the address of a new account with the token from its mail: the account is ` + "`" + `ACTIVE` + "`" + ` then, has its profile, and its
+  user may sign in. Other accounts that waited for the address are removed; those that had it unconfirmed lose it. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `,
   ` + "`" + `TOKEN_EXPIRED` + "`" + ` for a genuine one that is older than 24 hours, ` + "`" + `TAKEN` + "`" + ` when the address has been confirmed by another
   account meanwhile.
   """
@@ -1748,8 +1748,9 @@ type Mutation {
     input: ActivateInput!
   ): ActivatePayload! @public @credential
   """
-  Sends the mail with the token for ` + "`" + `activate` + "`" + ` again, if an account waits with this address. The answer is the same
-  whether or not one does. An address gets one such mail a minute at most, and 20 mails a day. Mistakes: those of an
+  Sends the mail with the token for ` + "`" + `activate` + "`" + ` again, if an account waits with this address; the newest three, if many do.
+  The answer is the same whether or not one does. One request a minute for an address comes to something, and 20 a day.
+  Mistakes: those of an
   e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   resendActivation(
@@ -1758,7 +1759,7 @@ type Mutation {
   ): AcceptedPayload! @public @credential
   """
   Sends a mail with a token for ` + "`" + `resetPassword` + "`" + `, if somebody has this address. The answer is the same whether or not
-  somebody does, and nothing changes by asking. An address gets one such mail a minute at most, and 20 mails a day.
+  somebody does, and nothing changes by asking. An address gets one such mail a minute at most, and 20 a day.
   Mistakes: those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   requestPasswordReset(
@@ -1777,7 +1778,7 @@ type Mutation {
   ): ResetPasswordPayload! @public @credential
   """
   Sends a mail with the username, if somebody has this address. The answer is the same whether or not somebody does. An
-  address gets one such mail a minute at most, and 20 mails a day. Mistakes: those of an e-mail address. Error:
+  address gets one such mail a minute at most, and 20 a day. Mistakes: those of an e-mail address. Error:
   ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   requestUsernameReminder(
@@ -1787,7 +1788,8 @@ type Mutation {
   """
   Begins to change the caller's e-mail address: it is ` + "`" + `pendingEmail` + "`" + ` until a token from a mail to it is redeemed by
   ` + "`" + `confirmEmailChange` + "`" + `. The present address is told at once, with a token for ` + "`" + `cancelEmailChange` + "`" + `. A newer request takes
-  the place of an older one. Whether somebody has the new address is not told here; the caller's own is confirmed in the
+  the place of an older one; within a minute after one for the same address no mail is sent. Whether somebody has the new
+  address is not told here; the caller's own is confirmed in the
   same way. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with ` + "`" + `obtainToken` + "`" + `.
   """
   requestEmailChange(
@@ -1795,8 +1797,8 @@ type Mutation {
     input: RequestEmailChangeInput!
   ): RequestEmailChangePayload! @auth @credential
   """
-  Makes the pending address the account's own, confirmed, and ends every session: the user signs in again. Accounts of
-  others that had claimed the address without confirming it lose it. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + ` for a
+  Makes the pending address the account's own, confirmed, and ends every session: the user signs in again. Other accounts
+  that waited for the address are removed; those that had it unconfirmed lose it. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + ` for a
   genuine one that is older than 24 hours, ` + "`" + `TAKEN` + "`" + ` when the address has been confirmed by another account meanwhile.
   """
   confirmEmailChange(
@@ -1805,8 +1807,9 @@ type Mutation {
   ): ConfirmEmailChangePayload! @public @credential
   """
   From the notice to the old address: stops the change, or takes it back when it has been confirmed, and ends every
-  session. The token works for 24 hours, whatever else happens to the account but its deletion; afterwards the user
-  should choose a new password. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + `, and ` + "`" + `TAKEN` + "`" + ` when the old address has been
+  session. The token works for 24 hours, and for 24 more once the change is confirmed, whatever else happens to the account
+  but its deletion. An address that had not been confirmed itself can only stop the change. The user should choose a new
+  password afterwards. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + `, and ` + "`" + `TAKEN` + "`" + ` when the old address has been
   confirmed by another account meanwhile.
   """
   cancelEmailChange(

@@ -1,7 +1,7 @@
 package account
 
 import (
-	"slices"
+	"cmp"
 	"time"
 
 	"golang.org/x/text/language"
@@ -32,8 +32,19 @@ var Letters = []Letter{
 	PasswordChanged, UsernameChanged, AccountDeleted, NewDevice,
 }
 
+// lives are how long the tokens of letters work (NIST SP 800-63B-4, section 4.2.1.2, allows 24 hours).
+var lives = map[Letter]time.Duration{
+	Activation:        24 * time.Hour,
+	PasswordReset:     time.Hour,
+	EmailConfirmation: 24 * time.Hour,
+	EmailChangeNotice: 24 * time.Hour,
+}
+
 // HasToken tells whether the letter carries a one-time token.
-func (l Letter) HasToken() bool { return slices.Contains(Letters[:4], l) }
+func (l Letter) HasToken() bool { return lives[l] > 0 }
+
+// Life is how long the letter is of use: as long as its token works, or, without one, a day.
+func (l Letter) Life() time.Duration { return cmp.Or(lives[l], 24*time.Hour) }
 
 // Mail is one message to one person, before it is put into words.
 type Mail struct {

@@ -41,10 +41,10 @@ func (s *Service) request(ctx context.Context, letter account.Letter, email stri
 func (s *Service) Activate(ctx context.Context, text string) (*account.User, error) {
 	var user *account.User
 	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
-		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
+		if ok, err = tx.Activate(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
 			return false, err
 		}
-		if ok, err = tx.Activate(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
+		if err := tx.PublishProfile(ctx, proof.UserID); err != nil {
 			return false, err
 		}
 		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
@@ -81,10 +81,10 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 		return err
 	}
 	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
-		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
+		if ok, err := tx.ResetPassword(ctx, proof.UserID, proof.AddressKey, hash); err != nil || !ok {
 			return false, err
 		}
-		if ok, err := tx.ResetPassword(ctx, proof.UserID, proof.AddressKey, hash); err != nil || !ok {
+		if err := tx.PublishProfile(ctx, proof.UserID); err != nil {
 			return false, err
 		}
 		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
@@ -144,7 +144,7 @@ func (s *Service) RequestEmailChange(
 		if err != nil {
 			return err
 		}
-		return tx.InsertMail(ctx, notice, user.ID, sealed)
+		return tx.InsertMail(ctx, notice, user.ID, sealed, allowance)
 	})
 	return user, gone(err)
 }
@@ -154,8 +154,9 @@ func (s *Service) RequestEmailChange(
 func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Client) (*account.User, error) {
 	var user *account.User
 	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
-		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
-			return false, err
+		before, err := tx.User(ctx, proof.UserID)
+		if err != nil {
+			return false, unlessAbsent(err)
 		}
 		if ok, err = tx.ConfirmEmail(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
 			return false, err
@@ -163,9 +164,7 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
 			return false, err
 		}
-		// Whoever has the old address has a day from now on to take this back.
-		err = tx.ProlongOneTime(ctx, proof.UserID, account.EmailChangeNotice, s.Now().Add(changeLife))
-		if err != nil {
+		if err := s.settleOldAddress(ctx, tx, before); err != nil {
 			return false, err
 		}
 		if user, err = tx.User(ctx, proof.UserID); err != nil {
@@ -180,15 +179,25 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 	return user, nil
 }
 
+// settleOldAddress decides what the notice to the address that a user had is good for from now on: if they had shown that
+// it is theirs, it takes the change back for another day; otherwise nobody knows who got it.
+func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before *account.User) error {
+	switch {
+	case before.Email == nil:
+		return nil
+	case !before.EmailVerified:
+		return tx.DropOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email)
+	}
+	now := s.Now()
+	return tx.ProlongOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(account.EmailChangeNotice.Life()))
+}
+
 // CancelEmailChange stops a change of address, or takes it back, and ends every session. Mistakes: TOKEN_INVALID,
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 	var user account.ID
 	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
 		user = proof.UserID
-		if err := tx.Yield(ctx, proof.AddressKey, proof.UserID); err != nil {
-			return false, err
-		}
 		if ok, err := tx.RestoreEmail(ctx, proof.UserID, proof.Address); err != nil || !ok {
 			return false, err
 		}
@@ -220,18 +229,25 @@ func (s *Service) oneTimeOf(ctx context.Context, purpose account.Letter, text st
 	return proof, nil
 }
 
-// redeem uses a one-time token up and does what it is for, both or neither. act returns false when the account is not any
-// more what the token was made for.
+// redeem uses a one-time token up, which proves an address, takes the address from whoever has not proven it, and does what
+// the token is for: all or nothing. act returns false when the account is not any more what the token was made for.
 func (s *Service) redeem(
 	ctx context.Context, purpose account.Letter, text string,
 	act func(tx *store.Store, proof store.OneTime) (ok bool, err error),
 ) error {
-	if _, err := s.oneTimeOf(ctx, purpose, text); err != nil {
+	known, err := s.oneTimeOf(ctx, purpose, text)
+	if err != nil {
 		return err
 	}
 	hash, _ := token.HashOneTime(text)
-	err := s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+		if err := tx.HoldAddress(ctx, known.AddressKey); err != nil {
+			return err
+		}
 		proof, ok, err := tx.Redeem(ctx, hash, purpose, s.Now())
+		if err == nil && ok {
+			err = tx.Yield(ctx, proof.AddressKey, proof.UserID)
+		}
 		if err == nil && ok {
 			ok, err = act(tx, proof)
 		}

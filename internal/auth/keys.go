@@ -289,8 +289,12 @@ func (s *Service) next(stored []store.SigningKey, now time.Time) *store.SigningK
 	return cmp.Or(preferred, other)
 }
 
-// CutSessions ends every session begun before now, on every node at its next request, and returns the time before
-// which they are over; that never moves back.
-func (s *Service) CutSessions(ctx context.Context) (time.Time, error) {
-	return s.store.Cut(ctx, s.Now())
+// CutSessions ends every session begun before now, on every node at its next request, with what mails sent by now could
+// still do and mails that are not sent yet. It returns the time before which sessions are over; that never moves back.
+func (s *Service) CutSessions(ctx context.Context) (cut time.Time, err error) {
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		cut, err = tx.Cut(ctx, s.Now())
+		return err
+	})
+	return cut, err
 }

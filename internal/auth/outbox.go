@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"latchkey/internal/account"
@@ -13,40 +14,29 @@ import (
 // claims it first. A mail that anybody may ask for is only a request at first: whether somebody has the address is looked
 // up when the request is claimed, so that asking takes the same time and the same steps for every address.
 
-// How long what a mail carries is good for.
-const (
-	activationLife = 24 * time.Hour
-	resetLife      = time.Hour
-	changeLife     = 24 * time.Hour
-	noticeLife     = 24 * time.Hour // how long sending a mail without token is tried
-)
-
-var lives = map[account.Letter]time.Duration{
-	account.Activation:        activationLife,
-	account.PasswordReset:     resetLife,
-	account.EmailConfirmation: changeLife,
-	account.EmailChangeNotice: changeLife,
-}
-
-// allowance bounds the mails that others can have sent to an address.
+// allowance bounds each letter to an address, so that nobody can have a mailbox filled.
 var allowance = store.Allowance{Pause: time.Minute, Day: 20}
 
 const (
 	mailBatch = 8
-	// mailLease is how long a node may take over a batch before another one sends it too.
-	mailLease = 2 * time.Minute
+	// mailLease is how long a node may take over a batch before another one sends it too: more than a sender takes.
+	mailLease = 5 * time.Minute
 	// waitersTold is how many accounts that wait for one address get their mail again at a request.
 	waitersTold = 3
 
 	firstRetry = 30 * time.Second // doubled with each attempt
-	lastRetry  = time.Hour
+	lastRetry  = 10 * time.Minute
+	lastCall   = time.Minute // before a mail expires it is tried once more
 )
 
 // Delivery is a mail that is due, and which attempt this is.
 type Delivery struct {
 	account.Mail
 	Attempt int
+	Problem error // why it cannot be sent, now or later; nil when it can
 }
+
+var errExpired = errors.New("it has expired")
 
 // MailWaiting returns a channel that gets a value after this node has put mails into the outbox.
 func (s *Service) MailWaiting() <-chan struct{} { return s.mailWaiting }
@@ -83,15 +73,11 @@ func (s *Service) tell(
 	}
 	m := s.newMail(letter, *user.Email, client)
 	m.Username = user.Username
-	return tx.InsertMail(ctx, m, user.ID, nil)
+	return tx.InsertMail(ctx, m, user.ID, nil, allowance)
 }
 
 func (s *Service) newMail(letter account.Letter, address string, client Client) account.Mail {
 	now := s.Now()
-	life, ok := lives[letter]
-	if !ok {
-		life = noticeLife
-	}
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
 		Letter:    letter,
@@ -99,7 +85,7 @@ func (s *Service) newMail(letter account.Letter, address string, client Client) 
 		Languages: account.Printable(client.Languages, account.MaxLanguages),
 		IPAddress: client.IPAddress,
 		CreatedAt: now,
-		ExpiresAt: now.Add(life),
+		ExpiresAt: now.Add(letter.Life()),
 	}
 }
 
@@ -113,36 +99,27 @@ func (s *Service) oneTime(ctx context.Context, tx *store.Store, m account.Mail, 
 	return s.secrets.SealOneTime(text, string(m.ID))
 }
 
-// DueMails claims mails that are due and returns those to be sent now. Call MailSent or MailFailed for each of them; what
-// is not heard of again is due again after two minutes.
-func (s *Service) DueMails(ctx context.Context) ([]Delivery, error) {
+// DueMails claims mails that are due and returns them. Call MailSent or MailFailed for each of them; what is not heard of
+// again is due again after five minutes.
+func (s *Service) DueMails(ctx context.Context) (due []Delivery, err error) {
 	now := s.Now()
 	claimed, err := s.store.ClaimMails(ctx, now, now.Add(mailLease), mailBatch)
-	if err != nil {
-		return nil, err
-	}
-	var due []Delivery
 	for _, m := range claimed {
 		d := Delivery{Mail: m.Mail, Attempt: m.Attempts}
-		if !now.Before(m.ExpiresAt) {
-			s.finish(ctx, d, store.MailFailed, "expired", nil)
-			continue
-		}
-		if m.Asked {
-			if err := s.answer(ctx, m); err != nil {
+		switch {
+		case !now.Before(m.ExpiresAt):
+			d.Problem = errExpired
+		case m.Asked:
+			if err := s.answer(ctx, m); err != nil && ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "a request for a mail was not answered", "mail", m.ID, "letter", m.Letter, "error", err)
 			}
 			continue
-		}
-		if m.Letter.HasToken() {
-			if d.Token, err = s.secrets.OpenOneTime(m.SealedToken, string(m.ID)); err != nil {
-				s.finish(ctx, d, store.MailFailed, "unreadable", err)
-				continue
-			}
+		case m.Letter.HasToken():
+			d.Token, d.Problem = s.secrets.OpenOneTime(m.SealedToken, string(m.ID))
 		}
 		due = append(due, d)
 	}
-	return due, nil
+	return due, err
 }
 
 // answer turns a request into mails to those who have the address or wait for it, or into none. A request that fails is
@@ -152,18 +129,12 @@ func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 		if ok, err := tx.HoldRequest(ctx, asked.ID); err != nil || !ok {
 			return err
 		}
-		users, err := tx.UsersByAddress(ctx, asked.AddressKey, 1+waitersTold)
+		replies, err := s.replies(ctx, tx, asked)
 		if err != nil {
 			return err
 		}
-		replies := s.replies(asked, users)
-		if asked.Letter == account.EmailConfirmation {
-			if replies, err = s.confirmation(ctx, tx, asked, users); err != nil {
-				return err
-			}
-		}
 		if len(replies) == 0 {
-			return tx.FinishMail(ctx, asked.ID, store.MailDropped)
+			return tx.FinishMail(ctx, asked.ID, asked.Attempts, store.MailDropped)
 		}
 		for i, reply := range replies {
 			m := asked.Mail
@@ -178,7 +149,7 @@ func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 				}
 			}
 			if i > 0 {
-				err = tx.InsertMail(ctx, m, reply.user.ID, sealed)
+				err = tx.InsertMail(ctx, m, reply.user.ID, sealed, allowance)
 			} else {
 				err = tx.AnswerMail(ctx, m, reply.user.ID, sealed, s.Now())
 			}
@@ -198,46 +169,41 @@ type reply struct {
 }
 
 // replies returns the letters that a request comes to, given who has the address, if anybody, and who waits for it.
-func (s *Service) replies(asked *store.Outgoing, users []*account.User) (replies []reply) {
-	holder, waiting := holderOf(users)
-	switch asked.Letter {
-	case account.PasswordReset, account.UsernameReminder:
-		for _, user := range users {
-			if user.Status != account.Disabled {
-				replies = append(replies, reply{asked.Letter, user, *user.Email})
-			}
-			break
-		}
-	case account.Activation:
-		for _, user := range waiting {
-			if asked.UserID != "" && user.ID != asked.UserID {
-				continue
-			}
-			if holder != nil && holder.EmailVerified {
-				return []reply{{account.KnownAddress, holder, *holder.Email}}
-			}
-			replies = append(replies, reply{account.Activation, user, *user.Email})
-		}
-	}
-	return replies
-}
-
-// confirmation returns the letter that a request for a change of address comes to.
-func (s *Service) confirmation(
-	ctx context.Context, tx *store.Store, asked *store.Outgoing, users []*account.User,
-) ([]reply, error) {
-	user, err := tx.User(ctx, asked.UserID)
+func (s *Service) replies(ctx context.Context, tx *store.Store, asked *store.Outgoing) (replies []reply, err error) {
+	users, err := tx.UsersByAddress(ctx, asked.AddressKey, 1+waitersTold)
 	if err != nil {
-		return nil, unlessAbsent(err)
+		return nil, err
 	}
-	holder, _ := holderOf(users)
+	var subject *account.User
+	if asked.UserID != "" {
+		if subject, err = tx.User(ctx, asked.UserID); err != nil {
+			return nil, unlessAbsent(err)
+		}
+	}
+	holder, waiting := holderOf(users)
+	var to *string
 	switch {
-	case user.PendingEmail == nil || account.EmailKey(*user.PendingEmail) != asked.AddressKey:
-		return nil, nil
-	case holder != nil && holder.EmailVerified && holder.ID != user.ID:
-		return []reply{{account.KnownAddress, holder, *holder.Email}}, nil
+	case asked.Letter == account.PasswordReset || asked.Letter == account.UsernameReminder:
+		if len(users) > 0 && users[0].Status != account.Disabled {
+			replies = append(replies, reply{asked.Letter, users[0], *users[0].Email})
+		}
+		return replies, nil
+	case subject == nil: // the mails of those who wait, again
+		for _, user := range waiting[:min(len(waiting), waitersTold)] {
+			replies = append(replies, reply{asked.Letter, user, *user.Email})
+		}
+	case asked.Letter == account.Activation && subject.Status == account.Pending:
+		to = subject.Email
+	case asked.Letter == account.EmailConfirmation:
+		to = subject.PendingEmail
 	}
-	return []reply{{account.EmailConfirmation, user, *user.PendingEmail}}, nil
+	if to != nil && account.EmailKey(*to) == asked.AddressKey {
+		replies = append(replies, reply{asked.Letter, subject, *to})
+	}
+	if len(replies) > 0 && holder != nil && holder.EmailVerified && (subject == nil || holder.ID != subject.ID) {
+		replies = []reply{{account.KnownAddress, holder, *holder.Email}}
+	}
+	return replies, nil
 }
 
 // holderOf returns the user who has an address, or nil, and those who wait for it.
@@ -250,29 +216,25 @@ func holderOf(users []*account.User) (holder *account.User, waiting []*account.U
 
 // MailSent notes that a mail is on its way, and forgets its token.
 func (s *Service) MailSent(ctx context.Context, d Delivery) error {
-	return s.finish(ctx, d, store.MailSent, "sent", nil)
+	s.Log.InfoContext(ctx, "mail sent", "mail", d.ID, "letter", d.Letter, "attempt", d.Attempt)
+	return s.store.FinishMail(ctx, d.ID, d.Attempt, store.MailSent)
 }
 
-// MailFailed notes why a mail could not be sent, and puts it off until it is worth another try, if it is before what it
-// carries expires; gaveUp tells that it is not. A mail that is refused is never worth one.
+// MailFailed notes why a mail could not be sent. It puts the mail off until it is worth another try, the last one just
+// before the mail expires; gaveUp tells that there will be none. A mail that is refused for good is not worth one.
 func (s *Service) MailFailed(ctx context.Context, d Delivery, refused bool, cause error) (gaveUp bool, err error) {
+	now := s.Now()
 	pause := min(firstRetry<<min(d.Attempt-1, 10), lastRetry)
-	due := s.Now().Add(pause)
-	if refused || !due.Before(d.ExpiresAt) {
-		return true, s.finish(ctx, d, store.MailFailed, "failed", cause)
+	if left := d.ExpiresAt.Sub(now) - lastCall; pause > left && left >= firstRetry {
+		pause = left
 	}
-	s.Log.WarnContext(ctx, "mail put off", "mail", d.ID, "letter", d.Letter, "attempt", d.Attempt, "pause", pause, "error", cause)
-	return false, s.store.PutOffMail(ctx, d.ID, due)
-}
-
-func (s *Service) finish(ctx context.Context, d Delivery, state store.MailState, word string, cause error) error {
-	log := s.Log.InfoContext
-	attributes := []any{"mail", d.ID, "letter", d.Letter, "attempt", d.Attempt}
-	if state == store.MailFailed {
-		log, attributes = s.Log.ErrorContext, append(attributes, "error", cause)
+	attributes := []any{"mail", d.ID, "letter", d.Letter, "attempt", d.Attempt, "error", cause}
+	if due := now.Add(pause); !refused && due.Before(d.ExpiresAt) {
+		s.Log.WarnContext(ctx, "mail put off", append(attributes, "pause", pause)...)
+		return false, s.store.PutOffMail(ctx, d.ID, d.Attempt, due)
 	}
-	log(ctx, "mail "+word, attributes...)
-	return s.store.FinishMail(ctx, d.ID, state)
+	s.Log.ErrorContext(ctx, "mail given up", attributes...)
+	return true, s.store.FinishMail(ctx, d.ID, d.Attempt, store.MailFailed)
 }
 
 // MailsWaiting returns how many mails wait to be sent, and for how long the oldest has.

@@ -41,7 +41,7 @@ func (s *Service) Register(
 		CreatedAt: now,
 		Profile:   newProfile(value(in.Profile, account.ProfileInput{}), now),
 	}
-	user.Profile.UserID = user.ID
+	user.Profile.UserID, user.Profile.Username = user.ID, user.Username
 	if s.EmailVerification {
 		user.Status = account.Pending
 	} else {
@@ -55,11 +55,11 @@ func (s *Service) Register(
 		if err := tx.InsertUser(ctx, user, hash); err != nil {
 			return err
 		}
-		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
-			return err
-		}
 		if s.EmailVerification {
 			return s.askForMail(ctx, tx, account.Activation, *user.Email, user.ID, client)
+		}
+		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
+			return err
 		}
 		tokens, err = s.signIn(ctx, tx, entry{user: user.ID, delivery: in.Delivery, client: client}, now)
 		return err

@@ -95,14 +95,18 @@ func (s *Service) ObtainToken(
 	return user, tokens, s.succeeded(ctx, attempt)
 }
 
-// credentials returns those of the user with a name or an address and, where addresses have to be confirmed, those of an
-// account that waits for the address; both zero for a name that nobody has.
+// credentials returns those of the user with a name or an address and those of an account that waits for the address;
+// both zero for a name that nobody has. Where addresses need no confirmation, nothing has to be kept from strangers, and
+// whoever waits counts as the user if there is no other.
 func (s *Service) credentials(
 	ctx context.Context, usernameKey, emailKey string,
 ) (found, waiting store.Credentials, err error) {
 	found, err = s.store.CredentialsByName(ctx, usernameKey, emailKey)
-	if unlessAbsent(err) == nil && s.EmailVerification && emailKey != "" {
+	if unlessAbsent(err) == nil && emailKey != "" {
 		waiting, err = s.store.PendingCredentials(ctx, emailKey)
+	}
+	if !s.EmailVerification && found.UserID == "" {
+		found = waiting
 	}
 	return found, waiting, unlessAbsent(err)
 }
@@ -163,7 +167,7 @@ func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now 
 	}
 	m := s.newMail(account.NewDevice, *user.Email, e.client)
 	m.Username, m.Device = user.Username, cmp.Or(e.device, account.Printable(e.client.UserAgent, account.MaxUserAgent))
-	return tx.InsertMail(ctx, m, user.ID, nil)
+	return tx.InsertMail(ctx, m, user.ID, nil, allowance)
 }
 
 // tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.

@@ -206,7 +206,7 @@ func TestValues(t *testing.T) {
 				"smtps://[::1]:465/":            "smtps://[::1]:465/",
 			},
 			bad: []string{"smtp://", "smtp:h", "h:587", "http://h", "smtp://h/inbox", "smtp://u:p#q@h", "smtp://h?tls=off",
-				"smtp://u:%zz@h", "smtp://a b"}},
+				"smtp://u:%zz@h", "smtp://a b", "smtp://u@h", "smtp://:p@h"}},
 		{name: "MAIL_FROM", get: field("MailFrom"),
 			good: map[string]any{
 				"no-reply@example.com":          "no-reply@example.com",

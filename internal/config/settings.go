@@ -277,6 +277,9 @@ func checkSMTPURL(text string) error {
 	if err != nil || u.Scheme != "smtp" && u.Scheme != "smtps" || !isHost(u.Hostname()) || u.Opaque != "" {
 		return errors.New("must be smtp://host:587 or smtps://host:465, with user:password@ before the host if need be")
 	}
+	if password, _ := u.User.Password(); (u.User.Username() == "") != (password == "") {
+		return errors.New("must have both a user and a password, or neither")
+	}
 	if strings.Trim(u.Path, "/") != "" || strings.ContainsAny(text, "?#") {
 		return errors.New("must not have a path, query or fragment; escape special characters, as in %23 for a #")
 	}

@@ -46,7 +46,8 @@ type SMTP struct {
 	roots    *x509.CertPool // who may sign the certificate; nil for those the system trusts
 
 	connecting time.Duration // at most
-	sending    time.Duration // at most, with connecting
+	sending    time.Duration // at most, with connecting, until all is sent
+	answering  time.Duration // at most, from then on
 }
 
 // NewSMTP returns a sender to a mail server. The address is smtp://user:password@host:port, with port 587 and no
@@ -55,7 +56,7 @@ type SMTP struct {
 // may do without. What is in from, one address with or without a name, is on every message. No error repeats the
 // address.
 func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
-	s := &SMTP{connecting: 10 * time.Second, sending: 30 * time.Second}
+	s := &SMTP{connecting: 10 * time.Second, sending: 30 * time.Second, answering: 3 * time.Minute}
 	if err := s.parse(address, insecure); err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func isASCII(text string) bool {
 
 // Send takes the message to the server. It fails with ErrRefused when the server answers its recipient or its content
 // with 5xx, when m.To is not one address, and when that is not ASCII before its @ and the server does not know SMTPUTF8
-// (RFC 6531). It takes 30 s at most. What the server says goes into the error, without what looks like an address or
+// (RFC 6531). It takes 30 s at most, and 3 minutes more for the server's last word. What the server says goes into the error, without what looks like an address or
 // a link.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if account.CheckEmail(m.To) != nil {
@@ -124,8 +125,10 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return fmt.Errorf("compose: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.sending)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(s.sending, func() { cancel(context.DeadlineExceeded) })
+	defer limit.Stop()
+	defer cancel(nil)
 	dialer := net.Dialer{Timeout: s.connecting}
 	conn, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
@@ -135,9 +138,10 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	// The library renews its deadlines and waits for some answers without one; closing ends all that.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	err = s.deliver(&bounded{Conn: conn, left: maxAnswers}, to, content)
+	sent := func() { limit.Reset(s.answering) }
+	err = s.deliver(&bounded{Conn: conn, left: maxAnswers}, to, content, sent)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrRefused) {
-		return fmt.Errorf("%w: %w", ctx.Err(), err)
+		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return err
 }
@@ -159,8 +163,9 @@ func (s *SMTP) compose(m Message, to string) ([]byte, error) {
 	return content.Bytes(), err
 }
 
-// deliver speaks SMTP on the connection. It returns nil as soon as the server has taken the message.
-func (s *SMTP) deliver(conn net.Conn, to string, content []byte) error {
+// deliver speaks SMTP on the connection. It calls sent once only the server's word is missing, and returns nil as soon as
+// the server has taken the message.
+func (s *SMTP) deliver(conn net.Conn, to string, content []byte, sent func()) error {
 	config := &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12, RootCAs: s.roots}
 	if s.implicit {
 		encrypted := tls.Client(conn, config)
@@ -212,6 +217,7 @@ func (s *SMTP) deliver(conn net.Conn, to string, content []byte) error {
 	if _, err := w.Write(content); err != nil {
 		return failed("content", err)
 	}
+	sent() // a mail given up too early would be there twice (RFC 5321, section 4.5.3.2.6)
 	if err := w.Close(); err != nil {
 		return judged("content", err)
 	}
@@ -245,9 +251,11 @@ func (s *SMTP) authenticate(client *smtp.Client) error {
 	return nil
 }
 
-// judged returns an error of a step at which 5xx is about the message.
+// judged returns an error of a step at which 5xx is about the message; but 552 may be about a mailbox that is full for now
+// (RFC 5321, section 4.5.3.1.10), and 554 to a recipient about us.
 func judged(step string, err error) error {
-	if reply, ok := errors.AsType[*textproto.Error](err); ok && reply.Code >= 500 {
+	reply, ok := errors.AsType[*textproto.Error](err)
+	if ok && reply.Code >= 500 && reply.Code != 552 && (reply.Code != 554 || step != "RCPT TO") {
 		return fmt.Errorf("%w: %w", ErrRefused, failed(step, err))
 	}
 	return failed(step, err)

@@ -435,6 +435,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"RCPT TO: 550 no … here", func(c *catcher) { c.rcptTo = no(550) }, true},
 		{"RCPT TO: 450 no … here", func(c *catcher) { c.rcptTo = no(450) }, false},
+		{"RCPT TO: 554 no … here", func(c *catcher) { c.rcptTo = no(554) }, false},
+		{"RCPT TO: 552 no … here", func(c *catcher) { c.rcptTo = no(552) }, false},
 		{"content: 554 no … here", func(c *catcher) { c.data = no(554) }, true},
 		{"content: 452 no … here", func(c *catcher) { c.data = no(452) }, false},
 		{"MAIL FROM: 550 no … here", func(c *catcher) { c.mailFrom = no(550) }, false},
@@ -492,7 +494,7 @@ func TestConversations(t *testing.T) {
 	} {
 		s := local(t, answer(t, test.talk))
 		if test.name == "no good bye" {
-			s.sending = 100 * time.Millisecond
+			s.sending, s.answering = 100*time.Millisecond, 100*time.Millisecond
 		}
 		err := s.Send(t.Context(), letter)
 		if err == nil != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
@@ -539,7 +541,7 @@ func TestTimeouts(t *testing.T) {
 		"drips several lines": answer(t, drip("220-x\r\n")),
 	} {
 		s := local(t, address)
-		s.sending = 50 * time.Millisecond
+		s.sending, s.answering = 50*time.Millisecond, 50*time.Millisecond
 		err := s.Send(t.Context(), letter)
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", name, err)
@@ -553,7 +555,7 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("connecting: %v", err)
 	}
 	s = to(t, answer(t, silent), "smtps://"+host, nil)
-	s.sending = 50 * time.Millisecond
+	s.sending, s.answering = 50*time.Millisecond, 50*time.Millisecond
 	if err := s.Send(t.Context(), letter); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("hangs at TLS: %v", err)
 	}
@@ -702,7 +704,7 @@ func TestPasswordsStayHere(t *testing.T) {
 		for _, mechanism := range []string{"PLAIN", "LOGIN"} {
 			s := to(t, answer(t, script(map[string]string{"EHLO": "250-x\r\n250 AUTH " + mechanism, "AUTH": reply})),
 				"smtp://mario:jump%2fup%40once@localhost", nil)
-			s.sending = 100 * time.Millisecond
+			s.sending, s.answering = 100*time.Millisecond, 100*time.Millisecond
 			err := s.Send(t.Context(), letter)
 			if err == nil || errors.Is(err, ErrRefused) {
 				t.Errorf("%s: %v", reply, err)

@@ -76,6 +76,8 @@ type page struct {
 //go:embed templates
 var builtIn embed.FS
 
+const maxTemplate = 256 << 10 // bytes
+
 const (
 	layout  = "layout.html"
 	english = "en"
@@ -138,7 +140,14 @@ func read(folder fs.FS) (map[string]string, error) {
 			problems = append(problems, fmt.Errorf("%s: is no template; it can be named %s", name, names))
 			return
 		}
-		content, err := fs.ReadFile(folder, name)
+		info, err := fs.Stat(folder, name)
+		if err == nil && (!info.Mode().IsRegular() || info.Size() > maxTemplate) {
+			err = fmt.Errorf("%s: is not a file of at most %d KiB", name, maxTemplate>>10)
+		}
+		var content []byte
+		if err == nil {
+			content, err = fs.ReadFile(folder, name)
+		}
 		if err == nil && !utf8.Valid(content) {
 			err = fmt.Errorf("%s: is not valid UTF-8", name)
 		}
@@ -146,7 +155,7 @@ func read(folder fs.FS) (map[string]string, error) {
 			problems = append(problems, err)
 			return
 		}
-		files[name] = strings.ReplaceAll(string(content), "\r\n", "\n")
+		files[name] = strings.ReplaceAll(strings.TrimPrefix(string(content), "\uFEFF"), "\r\n", "\n")
 	}
 	names, err := list(folder, ".")
 	if err != nil {
@@ -325,10 +334,14 @@ func (t *Templates) render(m account.Mail, language string) (Message, error) {
 	if !ok {
 		return Message{}, fmt.Errorf("there is no letter %q; there are %s", m.Letter, letterNames())
 	}
+	username := oneLine(m.Username)
+	if m.Letter != account.UsernameReminder { // which is there to be copied
+		username = unlinked(username)
+	}
 	p := page{values: values{
-		Username:  oneLine(m.Username),
+		Username:  username,
 		NewEmail:  oneLine(m.NewEmail),
-		Device:    oneLine(m.Device),
+		Device:    unlinked(oneLine(m.Device)),
 		IPAddress: oneLine(m.IPAddress),
 		Link:      t.link(m),
 		App:       t.app,
@@ -398,6 +411,12 @@ func oneLine(text string) string {
 		return r
 	}, text)), " ")
 }
+
+// unlinked returns text that strangers chose with an invisible character (U+2060) where mail programs would make a link of
+// it, as of www.example.com.
+func unlinked(text string) string { return linkJoints.Replace(text) }
+
+var linkJoints = strings.NewReplacer(".", ".\u2060", "/", "/\u2060", ":", ":\u2060")
 
 func inWords(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 

@@ -52,7 +52,7 @@ func label(text string) string { return `{{define "button"}}` + text + "{{end}}"
 func mailOf(letter account.Letter, languages string) account.Mail {
 	return account.Mail{
 		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Letter: letter, To: "luigi@example.org", Languages: languages,
-		Username: "l.u.i.g.i", NewEmail: "new@example.org", Device: "Netscape on BeOS", IPAddress: "2001:db8::7",
+		Username: "luigi-r", NewEmail: "new@example.org", Device: "Netscape on BeOS", IPAddress: "2001:db8::7",
 		Token:     "tok-en_42",
 		CreatedAt: time.Date(2026, 5, 1, 12, 0, 59, 0, time.UTC),
 		ExpiresAt: time.Date(2026, 5, 2, 1, 30, 0, 0, time.FixedZone("", 3600)),
@@ -74,7 +74,7 @@ func TestLetters(t *testing.T) {
 		account.AccountDeleted:    {app, when, "2001:db8::7"},
 		account.NewDevice:         {"\n" + app + "\n", when, "2001:db8::7", "Netscape on BeOS"},
 	}
-	quoted := map[string]string{"en": "“l.u.i.g.i”", "de": "„l.u.i.g.i“", "es": "«l.u.i.g.i»"}
+	quoted := map[string]string{"en": "“luigi-r”", "de": "„luigi-r“", "es": "«luigi-r»"}
 	templates := load(t, "")
 	if have := templates.Languages(); !slices.Equal(have, []string{"en", "de", "es"}) {
 		t.Errorf("the languages are %s", have)
@@ -232,8 +232,8 @@ func TestOwnTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	const link = app + "/activate#token=tok-en_42"
-	if have.Subject != "Hallo" || have.Text != "l.u.i.g.i!\n\n"+link+"\n" ||
-		have.HTML != `<b>l.u.i.g.i</b> <a href="`+link+`">Los</a>` {
+	if have.Subject != "Hallo" || have.Text != "luigi-r!\n\n"+link+"\n" ||
+		have.HTML != `<b>luigi-r</b> <a href="`+link+`">Los</a>` {
 		t.Errorf("it is %+v", have)
 	}
 	other, err := templates.Render(mailOf(account.UsernameReminder, "de"))
@@ -329,7 +329,7 @@ func TestBrokenTemplates(t *testing.T) {
 		{map[string]string{"DE/activation.txt": "x"}, []string{"DE: is no language"}},
 		{map[string]string{"french/activation.txt": "x"}, []string{"french: is no language"}},
 		{map[string]string{"de/old/activation.txt": "x"}, []string{"de/old: is no template"}},
-		{map[string]string{"de/activation.txt/x": "x"}, []string{"read de/activation.txt: "}},
+		{map[string]string{"de/activation.txt/x": "x"}, []string{"de/activation.txt: is not a file"}},
 		{map[string]string{"layuot.html": "x", "de/x.txt": "x", "es/x.txt": "x"},
 			[]string{"de/x.txt: ", "es/x.txt: ", "layuot.html: "}},
 		{map[string]string{"de/activation.txt": "{{", "es/new-device.txt": "Subject: x\n\n{{.X}}",
@@ -379,6 +379,23 @@ func TestLog(t *testing.T) {
 	for _, want := range []string{"level=INFO msg=mail to=luigi@example.org", letter.Subject, "#token=x"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the log lacks %q: %s", want, &out)
+		}
+	}
+}
+
+// TestNamesAreNoLinks has a user named like a place on the web; but who forgot a username has to copy it.
+func TestNamesAreNoLinks(t *testing.T) {
+	templates := load(t, "")
+	for _, letter := range account.Letters {
+		m := mailOf(letter, "en")
+		m.Username, m.Device = "www.evil.example", "see https://evil.example/"
+		have, err := templates.Render(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		linkable := strings.Contains(have.Text, "www.evil") || strings.Contains(have.Text, "https://evil")
+		if linkable != (letter == account.UsernameReminder) {
+			t.Errorf("%s: %s", letter, have.Text)
 		}
 	}
 }

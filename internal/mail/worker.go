@@ -3,7 +3,9 @@ package mail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,9 +13,9 @@ import (
 	"latchkey/internal/auth"
 )
 
-// Worker sends what is in the outbox. Any number of nodes may have one: each mail is claimed before it is sent. A mail is
-// sent again only when its node died, or lost the database, between sending it and noting so; it has the same Message-ID
-// then.
+// Worker sends what is in the outbox. Any number of nodes may have one: each mail is claimed before it is sent. A mail that
+// was taken is sent again only when its node died, lost the database or was told nothing between sending it and noting
+// so; it has the same Message-ID then.
 type Worker struct {
 	Verbs     *auth.Service
 	Templates *Templates
@@ -49,7 +51,7 @@ func (w *Worker) Run(ctx context.Context) {
 // sendDue sends a batch of mails at once, and returns how many.
 func (w *Worker) sendDue(ctx context.Context) (int, error) {
 	due, err := w.Verbs.DueMails(ctx)
-	if err != nil || len(due) == 0 {
+	if len(due) == 0 {
 		return 0, err
 	}
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -60,27 +62,41 @@ func (w *Worker) sendDue(ctx context.Context) (int, error) {
 		all.Go(func() { w.send(sending, d) })
 	}
 	all.Wait()
-	return len(due), nil
+	return len(due), err
 }
 
 func (w *Worker) send(ctx context.Context, d auth.Delivery) {
-	message, err := w.Templates.Render(d.Mail)
-	if err == nil {
-		err = w.Sender.Send(ctx, message)
-	}
+	err := w.deliver(ctx, d)
 	noting := context.WithoutCancel(ctx) // what was sent must be noted
 	if err == nil {
 		w.sent.Add(1)
 		err = w.Verbs.MailSent(noting, d)
 	} else {
 		var gaveUp bool
-		if gaveUp, err = w.Verbs.MailFailed(noting, d, errors.Is(err, ErrRefused), err); gaveUp {
+		if gaveUp, err = w.Verbs.MailFailed(noting, d, d.Problem != nil || errors.Is(err, ErrRefused), err); gaveUp {
 			w.failed.Add(1)
 		}
 	}
 	if err != nil {
 		w.Log.ErrorContext(ctx, "what became of a mail was not noted", "mail", d.ID, "error", err)
 	}
+}
+
+// deliver puts a mail into words and sends it. A panic on the way is an error.
+func (w *Worker) deliver(ctx context.Context, d auth.Delivery) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fmt.Errorf("panic: %v\n%s", value, debug.Stack())
+		}
+	}()
+	if d.Problem != nil {
+		return d.Problem
+	}
+	message, err := w.Templates.Render(d.Mail)
+	if err != nil {
+		return err
+	}
+	return w.Sender.Send(ctx, message)
 }
 
 // State is how the outbox does.

@@ -22,6 +22,20 @@ func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) 
 	return users, err
 }
 
+// HoldAddress makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the rows
+// of those who have the address or wait for it holds all that Yield and the rest will touch.
+func (s *Store) HoldAddress(ctx context.Context, emailKey string) error {
+	for _, statement := range []string{
+		`UPDATE users SET epoch = epoch WHERE pending_email_key = ?`,
+		`UPDATE users SET epoch = epoch WHERE email_key = ?`,
+	} {
+		if _, err := s.change(ctx, statement, emailKey); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Yield takes an address that user has proven to have from everybody who has not: accounts that wait for its
 // confirmation end, unconfirmed ones lose it, and changes to it are dropped. Call it in a transaction, before user gets
 // the address.
@@ -77,11 +91,14 @@ func (s *Store) ConfirmEmail(ctx context.Context, user account.ID, emailKey stri
 }
 
 // RestoreEmail gives a user back an address that they have proven to have, drops a change that is under way and ends
-// every session; ok is false when the account is not active. It fails with TAKEN when another account has confirmed it.
+// every session; ok is false when the account is not active. Where they have the address still, it stays as confirmed as
+// it was. It fails with TAKEN when another account has confirmed it.
 func (s *Store) RestoreEmail(ctx context.Context, user account.ID, email string) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE users SET email = ?, email_key = ?, email_verified = ?, pending_email = NULL,
-		pending_email_key = NULL, epoch = epoch + 1 WHERE id = ? AND status = 'ACTIVE'`,
-		email, account.EmailKey(email), true, user)
+	key := account.EmailKey(email)
+	rows, err := s.change(ctx, `UPDATE users SET email = ?, email_key = ?,
+		email_verified = CASE WHEN email_key = ? THEN email_verified ELSE ? END,
+		pending_email = NULL, pending_email_key = NULL, epoch = epoch + 1 WHERE id = ? AND status = 'ACTIVE'`,
+		email, key, key, true, user)
 	return rows == 1, err
 }
 

@@ -60,37 +60,48 @@ func (r *outgoingRow) outgoing() *Outgoing {
 	}
 }
 
-// Allowance is how often an address may be asked for.
+// Allowance is how often a letter to an address may be asked for.
 type Allowance struct {
-	Pause time.Duration // between two requests for the same letter; at least a minute
-	Day   int           // requests for any letter in 24 hours
+	Pause time.Duration // between two requests; at least a minute
+	Day   int           // requests in 24 hours
 }
 
-// AskForMail puts a request for a mail into the outbox, to whoever turns out to have the address, unless the address has
-// been asked for too often. Nobody is told which. user is whom it is about, or empty.
+// AskForMail puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been asked
+// for too often. Nobody is told which. user is whom it is about, or empty; a request about one user needs no pause after
+// those about others.
 func (s *Store) AskForMail(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
-	now, paused := m.CreatedAt, m.CreatedAt.Add(-a.Pause)
-	key := account.EmailKey(m.To)
+	now := m.CreatedAt
+	key, letters := account.EmailKey(m.To), string(m.Letter)+"%"
+	askedFor, before := string(m.Letter), letters
+	if user != "" {
+		askedFor += " " + string(user)
+		before = askedFor
+	}
 	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
 		languages, username, new_email, device, ip_address, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'ASKED', NULLIF(?, ''), ?, ?, ?, ?, ?, '', '', '', ?, 0, ?, ?, ?
-		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for = ? AND minute >= ? AND created_at > ?)
-		AND (SELECT COUNT(*) FROM mails WHERE address_key = ? AND asked_for IS NOT NULL AND created_at > ?) < ?
+		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?)
+		AND (SELECT COUNT(*) FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?) < ?
 		ON CONFLICT (address_key, asked_for, minute) DO NOTHING`,
-		m.ID, m.Letter, user, m.To, key, m.Letter, now.Unix()/60, m.Languages, m.IPAddress, micros(now), micros(now),
+		m.ID, m.Letter, user, m.To, key, askedFor, now.Unix()/60, m.Languages, m.IPAddress, micros(now), micros(now),
 		micros(m.ExpiresAt),
-		key, m.Letter, paused.Unix()/60, micros(paused),
-		key, micros(now.Add(-24*time.Hour)), a.Day)
+		key, before, micros(m.CreatedAt.Add(-a.Pause)), key, letters, micros(now.Add(-24*time.Hour)), a.Day)
 	return err
 }
 
-// InsertMail puts a mail into the outbox; call it in the transaction of what it speaks of.
-func (s *Store) InsertMail(ctx context.Context, m account.Mail, user account.ID, sealedToken []byte) error {
+// InsertMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call it in
+// the transaction of what it speaks of.
+func (s *Store) InsertMail(
+	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, a Allowance,
+) error {
+	key := account.EmailKey(m.To)
 	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
 		new_email, device, ip_address, sealed_token, attempts, created_at, due_at, expires_at)
-		VALUES (?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
-		m.ID, m.Letter, user, m.To, account.EmailKey(m.To), m.Languages, m.Username, m.NewEmail, m.Device, m.IPAddress,
-		sealedToken, micros(m.CreatedAt), micros(m.CreatedAt), micros(m.ExpiresAt))
+		SELECT ?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?
+		WHERE (SELECT COUNT(*) FROM mails WHERE address_key = ? AND letter = ? AND created_at > ?) < ?`,
+		m.ID, m.Letter, user, m.To, key, m.Languages, m.Username, m.NewEmail, m.Device, m.IPAddress, sealedToken,
+		micros(m.CreatedAt), micros(m.CreatedAt), micros(m.ExpiresAt),
+		key, m.Letter, micros(m.CreatedAt.Add(-24*time.Hour)), a.Day)
 	return err
 }
 
@@ -146,16 +157,18 @@ const (
 	MailDropped MailState = "DROPPED" // nobody was to get it
 )
 
-// FinishMail notes what has become of a mail, and forgets the token in it.
-func (s *Store) FinishMail(ctx context.Context, id account.ID, state MailState) error {
+// FinishMail notes what has become of a mail, and forgets the token in it, unless somebody else has claimed it since that
+// attempt.
+func (s *Store) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
 	_, err := s.change(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
-		WHERE id = ? AND state IN ('ASKED', 'READY')`, state, id)
+		WHERE id = ? AND attempts = ? AND state IN ('ASKED', 'READY')`, state, id, attempt)
 	return err
 }
 
-// PutOffMail makes a mail due again at a time.
-func (s *Store) PutOffMail(ctx context.Context, id account.ID, due time.Time) error {
-	_, err := s.change(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND state IN ('ASKED', 'READY')`, micros(due), id)
+// PutOffMail makes a mail due again at a time, unless somebody else has claimed it since that attempt.
+func (s *Store) PutOffMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
+	_, err := s.change(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
+		micros(due), id, attempt)
 	return err
 }
 

@@ -22,13 +22,15 @@ func (t OneTime) Expired(now time.Time) bool { return t.ExpiresAt <= micros(now)
 
 const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expires_at`
 
-// PutOneTime keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
+// PutOneTime keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address. If
+// that still works, the new one counts as made when it was: what has been made in between is later.
 func (s *Store) PutOneTime(
 	ctx context.Context, user account.ID, purpose account.Letter, address string, hash []byte, now, expires time.Time,
 ) error {
 	_, err := s.change(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
 		expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, purpose, address_key) DO UPDATE SET
-		hash = excluded.hash, address = excluded.address, created_at = excluded.created_at, expires_at = excluded.expires_at`,
+		hash = excluded.hash, address = excluded.address, expires_at = excluded.expires_at, created_at = CASE
+		WHEN one_time_tokens.expires_at > excluded.created_at THEN one_time_tokens.created_at ELSE excluded.created_at END`,
 		user, purpose, address, account.EmailKey(address), hash, micros(now), micros(expires))
 	return err
 }
@@ -63,12 +65,20 @@ func (s *Store) VoidOneTimeSince(ctx context.Context, t OneTime) error {
 	return err
 }
 
-// ProlongOneTime lets a user's tokens for a purpose work until a time, if that is later than they would.
+// ProlongOneTime lets a user's token for a purpose and an address, if it works at now, work until expires.
 func (s *Store) ProlongOneTime(
-	ctx context.Context, user account.ID, purpose account.Letter, expires time.Time,
+	ctx context.Context, user account.ID, purpose account.Letter, address string, now, expires time.Time,
 ) error {
-	_, err := s.change(ctx, `UPDATE one_time_tokens SET expires_at = ? WHERE user_id = ? AND purpose = ? AND expires_at < ?`,
-		micros(expires), user, purpose, micros(expires))
+	_, err := s.change(ctx, `UPDATE one_time_tokens SET expires_at = ?
+		WHERE user_id = ? AND purpose = ? AND address_key = ? AND expires_at > ?`,
+		micros(expires), user, purpose, account.EmailKey(address), micros(now))
+	return err
+}
+
+// DropOneTime removes a user's token for a purpose and an address.
+func (s *Store) DropOneTime(ctx context.Context, user account.ID, purpose account.Letter, address string) error {
+	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
+		user, purpose, account.EmailKey(address))
 	return err
 }
 

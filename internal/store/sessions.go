@@ -223,13 +223,18 @@ func (s *Store) RevokeAll(
 	return int(rows), s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
 }
 
-// Cut ends all sessions begun before a time, and returns the time before which they are over now: a later one if that
-// was set before.
+// Cut ends all sessions begun before a time, with all one-time tokens and mails that wait, and returns the time before
+// which they are over now: a later one if that was set before. Call it in a transaction.
 func (s *Store) Cut(ctx context.Context, before time.Time) (cut time.Time, err error) {
 	if _, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value < excluded.value`,
 		micros(before)); err != nil {
 		return cut, err
+	}
+	for _, statement := range []string{`DELETE FROM one_time_tokens`, `DELETE FROM mails WHERE state IN ('ASKED', 'READY')`} {
+		if _, err := s.change(ctx, statement); err != nil {
+			return cut, err
+		}
 	}
 	var at int64
 	err = s.one(ctx, &at, `SELECT `+minAuthTime)

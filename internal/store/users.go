@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"latchkey/internal/account"
@@ -64,23 +65,44 @@ func (s *Store) NamesTaken(ctx context.Context, usernameKey, emailKey string) (u
 }
 
 // InsertUser adds a user, without profile. It fails with TAKEN when the username or the address is not free. A PENDING
-// user does not have the address yet, only waits for it, like perhaps others.
+// user does not have the address yet, only waits for it, like perhaps others; their profile is kept as a draft for
+// PublishProfile.
 func (s *Store) InsertUser(ctx context.Context, u *account.User, passwordHash string) error {
-	var emailKey, pendingKey *string
+	var emailKey, pendingKey, draft *string
 	if u.Email != nil {
 		key := account.EmailKey(*u.Email)
-		if u.Status == account.Pending {
-			pendingKey = &key
-		} else {
-			emailKey = &key
+		emailKey = &key
+	}
+	if u.Status == account.Pending {
+		emailKey, pendingKey = nil, emailKey
+		text, err := json.Marshal(u.Profile)
+		if err != nil {
+			return err
 		}
+		draft = new(string(text))
 	}
 	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, pending_email_key,
-		email_verified, name, role, status, password_hash, epoch, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
-		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, pendingKey, u.EmailVerified, u.Name, u.Role,
-		u.Status, passwordHash, micros(u.CreatedAt))
+		profile_draft, email_verified, name, role, status, password_hash, epoch, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
+		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, pendingKey, draft, u.EmailVerified, u.Name,
+		u.Role, u.Status, passwordHash, micros(u.CreatedAt))
 	return err
+}
+
+// PublishProfile adds the profile that a user has as a draft, if any; call it in a transaction.
+func (s *Store) PublishProfile(ctx context.Context, user account.ID) error {
+	var draft *string
+	if err := s.one(ctx, &draft, `SELECT profile_draft FROM users WHERE id = ?`, user); err != nil || draft == nil {
+		return err
+	}
+	var profile account.Profile
+	if err := json.Unmarshal([]byte(*draft), &profile); err != nil {
+		return err
+	}
+	if err := s.changeUser(ctx, `UPDATE users SET profile_draft = NULL WHERE id = ?`, user); err != nil {
+		return err
+	}
+	return s.InsertProfile(ctx, &profile)
 }
 
 // SetName changes how a user is called.

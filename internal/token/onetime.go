@@ -15,7 +15,7 @@ func NewOneTime() string { return base64.RawURLEncoding.EncodeToString(random(on
 // HashOneTime returns the SHA-256 that is kept of a one-time token; ok is false when text has not the form of one. A hash
 // without salt is enough for what cannot be guessed (OWASP ASVS 5.0, section 6.5.2).
 func HashOneTime(text string) (hash []byte, ok bool) {
-	raw, err := strict.DecodeString(text)
+	raw, err := strict.DecodeString(text) // which skips line breaks, so the text is compared
 	if err != nil || len(raw) != oneTimeSize || base64.RawURLEncoding.EncodeToString(raw) != text {
 		return nil, false
 	}

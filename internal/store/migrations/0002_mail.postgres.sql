@@ -1,7 +1,9 @@
 -- An address that waits for confirmation: the new one of a change, or, while the account is PENDING, that of its email
--- column, which has no key until then. Several accounts may wait for one address; the first to prove it has it.
+-- column, which has no key until then. Several accounts may wait for one address; the first to prove it has it. Until then
+-- its profile is only a draft, in JSON, that nobody sees.
 ALTER TABLE users ADD COLUMN pending_email TEXT;
 ALTER TABLE users ADD COLUMN pending_email_key TEXT COLLATE "C";
+ALTER TABLE users ADD COLUMN profile_draft TEXT;
 
 CREATE INDEX users_by_pending_email_key ON users (pending_email_key) WHERE pending_email_key IS NOT NULL;
 
