@@ -175,6 +175,9 @@ func TestOwnerRule(t *testing.T) {
 		const update = `mutation ($id: ID!) { updateProfile(id: $id, input: {location: "Rome"}) { profile { id } } }`
 		mario, luigi := s.register("mario"), s.register("luigi")
 		luigi.ask(update, vars{"id": mario.profileID}).fails("FORBIDDEN")
+		if !s.says(`"event":"authz_fail"`, luigi.userID) {
+			t.Fatal("the log does not tell who tried")
+		}
 		luigi.ask(update, vars{"id": "profile_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f"}).fails("NOT_FOUND")
 		luigi.ask(update, vars{"id": mario.userID}).fails("NOT_FOUND")
 		luigi.ask(update, vars{"id": strings.ToUpper(mario.profileID)}).fails("BAD_USER_INPUT")

@@ -58,6 +58,10 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	switch {
 	case known && failure.Code != account.Internal:
 		p.note(ctx, slog.LevelWarn, failure.Err)
+		if failure.Code == account.Forbidden {
+			p.log.LogAttrs(ctx, slog.LevelWarn, "security", slog.String("event", "authz_fail"),
+				slog.String("user", callerID(ctx)), slog.String("request", requestID(ctx)))
+		}
 	case !panicked && uncoerced(ctx):
 		// The cause quotes the value, so it is not for the log either.
 		answer.Path = graphql.GetFieldContext(ctx).Path()
