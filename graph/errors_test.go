@@ -29,10 +29,10 @@ func TestErrors(t *testing.T) {
 		err     error
 		message string
 		rest    string // of extensions
-		log     string // level and cause, or "" when there is nothing to say
+		log     string // level and event or cause, or "" when there is nothing to say
 	}{
 		{"refusal", &account.Error{Code: account.Forbidden, Message: "No."},
-			"No.", `"code":"FORBIDDEN"`, ""},
+			"No.", `"code":"FORBIDDEN"`, "WARN authz_fail"},
 		{"refusal inside", fmt.Errorf("reading: %w", &account.Error{Code: account.NotFound, Message: "Gone."}),
 			"Gone.", `"code":"NOT_FOUND"`, ""},
 		{"reason", &account.Error{Code: account.Unauthenticated, Reason: account.ReasonExpired, Message: "Again."},
@@ -89,11 +89,11 @@ func TestErrors(t *testing.T) {
 				}
 				return
 			}
-			var line struct{ Level, Request, Cause, Stack string }
+			var line struct{ Level, Request, Event, Cause, Stack string }
 			if err := json.Unmarshal([]byte(lines[0]), &line); err != nil || len(lines) != 2 {
 				t.Fatalf("%v: %s", err, r.log)
 			}
-			if line.Level+" "+line.Cause != c.log || line.Request != "r-1" {
+			if line.Level+" "+line.Event+line.Cause != c.log || line.Request != "r-1" {
 				t.Errorf("%+v", line)
 			}
 			if hasStack := strings.Contains(line.Stack, "errors_test.go"); hasStack != (c.err == nil) {
