@@ -82,8 +82,8 @@ var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)
 // letterForm is a letter, perhaps with a language before it.
 var letterForm = regexp.MustCompile(`^([A-Za-z0-9-]{2,20}/)?[a-z-]{1,40}$`)
 
-// do runs the action; on the database that the settings name, if it needs one, which must be one that a server has used:
-// elsewhere it would look done, and be nowhere.
+// do runs the action; on the database that the settings name, if it needs one, which must be one that a server has
+// used: elsewhere it would look done, and be nowhere.
 func (a *action) do(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, stdout io.Writer,
 ) error {

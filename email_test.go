@@ -106,7 +106,8 @@ func TestActivationIsSentAgain(t *testing.T) {
 	}, verification)
 }
 
-// TestRegistrationTellsNobodyWhoIsKnown registers a known and an unknown address, and compares all that a stranger sees.
+// TestRegistrationTellsNobodyWhoIsKnown registers a known and an unknown address, and compares all that a stranger
+// sees.
 func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
 	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
 		s.join("mario", "mario@example.com")
@@ -384,8 +385,8 @@ func TestAChangeOfAddressIsStopped(t *testing.T) {
 	}, verification)
 }
 
-// TestNoticesRunOut: the way back is open for a day, to an address that its user had confirmed, and not opened again by a
-// later change; and of two who move an address to and fro, the one who was there first keeps it.
+// TestNoticesRunOut: the way back is open for a day, to an address that its user had confirmed, and not opened again by
+// a later change; and of two who move an address to and fro, the one who was there first keeps it.
 func TestNoticesRunOut(t *testing.T) {
 	move := func(s *site, box *mailbox, to string) (stop string) {
 		s.t.Helper()
@@ -696,7 +697,8 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 	})
 }
 
-// TestMailsOutliveTheirServer: refused for now, refused for good, a server that is away, and one that comes back too late.
+// TestMailsOutliveTheirServer: refused for now, refused for good, a server that is away, and one that comes back too
+// late.
 func TestMailsOutliveTheirServer(t *testing.T) {
 	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
 		s.joined("mario", "mario@example.com")

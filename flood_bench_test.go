@@ -13,9 +13,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// BenchmarkFlood has 500 clients sign in at once, to a server that is a process of its own, while others read. It reports
-// how long reading took, how long the slowest sign-in waited for its answer, how many were told to come later, and the most
-// memory the server has had.
+// BenchmarkFlood has 500 clients sign in at once, to a server that is a process of its own, while others read. It
+// reports how long reading took, how long the slowest sign-in waited for its answer, how many were told to come later,
+// and the most memory the server has had.
 func BenchmarkFlood(b *testing.B) {
 	for _, engine := range []struct {
 		name string

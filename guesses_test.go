@@ -12,8 +12,8 @@ import (
 
 // What guessing comes to, on two nodes that share a database.
 
-// guess tries a password and returns the code of what comes of it: OK, a mistake's or an error's, and for how many seconds
-// to wait.
+// guess tries a password and returns the code of what comes of it: OK, a mistake's or an error's, and for how many
+// seconds to wait.
 func (c *client) guess(identifier, password string) (code string, wait int) {
 	c.t.Helper()
 	a := c.ask(obtainTokenMutation, vars{"input": vars{"identifier": identifier, "password": password}})

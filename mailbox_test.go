@@ -183,8 +183,8 @@ func (box *mailbox) next() letter {
 	}
 }
 
-// letters returns what has come to the mailbox since the last call, by recipient, once the site has nothing more to send.
-// Several to one recipient are a mistake of the story.
+// letters returns what has come to the mailbox since the last call, by recipient, once the site has nothing more to
+// send. Several to one recipient are a mistake of the story.
 func (s *site) letters(box *mailbox) map[string]letter {
 	s.t.Helper()
 	s.settle()

@@ -161,8 +161,8 @@ const freeGuesses = 4
 // mailEvery is how soon a mail is found that another node put into the outbox and did not live to send.
 const mailEvery = 5 * time.Second
 
-// newSender returns what delivers mails: an SMTP server, else, in development, the log; nil in production, where the log is
-// no place for what mails carry.
+// newSender returns what delivers mails: an SMTP server, else, in development, the log; nil in production, where the
+// log is no place for what mails carry.
 func newSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
 	development := c.Mode == config.Development
 	if address := c.SMTPURL.Reveal(); address != "" {

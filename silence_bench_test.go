@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// BenchmarkSilence compares how long answers take for an address that somebody has and for one that nobody has. The ratio
-// of the medians is what a stranger could learn; run it with -benchtime 200x for 200 interleaved tries of each.
+// BenchmarkSilence compares how long answers take for an address that somebody has and for one that nobody has. The
+// ratio of the medians is what a stranger could learn; run it with -benchtime 200x for 200 interleaved tries of each.
 func BenchmarkSilence(b *testing.B) {
 	ask := func(mutation string) func(s *site, n int, address string) {
 		return func(s *site, _ int, address string) { s.anonymous().ask(mutation, vars{"e": address}).ok() }

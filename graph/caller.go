@@ -34,8 +34,8 @@ type requester struct {
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
-// section 2.1), the client it comes from and the refresh token it has as a cookie. X-Forwarded-For is believed as far as
-// it was written by trusted proxies; whether cookies are secure is told by the server's public URL.
+// section 2.1), the client it comes from and the refresh token it has as a cookie. X-Forwarded-For is believed as far
+// as it was written by trusted proxies; whether cookies are secure is told by the server's public URL.
 func WithCaller(verbs *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
 	cookies := newCookies(publicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -28,8 +28,8 @@ func WithRequestID(next http.Handler) http.Handler {
 	})
 }
 
-// LogRequest returns a handler that adds the id of the request, if there is one, and the address that it came from, to what
-// is logged in its context.
+// LogRequest returns a handler that adds the id of the request, if there is one, and the address that it came from, to
+// what is logged in its context.
 func LogRequest(h slog.Handler) slog.Handler { return requestLog{h} }
 
 type requestLog struct{ slog.Handler }

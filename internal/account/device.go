@@ -21,8 +21,8 @@ func Agent(deviceName, userAgent string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Network returns the part of an address that one customer of a provider keeps: of IPv6 the /64, of IPv4 all of it. What
-// is no address is returned as it is.
+// Network returns the part of an address that one customer of a provider keeps: of IPv6 the /64, of IPv4 all of it.
+// What is no address is returned as it is.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || !ip.Is6() {

@@ -87,8 +87,8 @@ func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// hasPileOfMarks tells whether text begins with a mark, or has more than four nonspacing ones, or twice the same, behind
-// each other (Unicode Technical Standard 39, section 5.4).
+// hasPileOfMarks tells whether text begins with a mark, or has more than four nonspacing ones, or twice the same,
+// behind each other (Unicode Technical Standard 39, section 5.4).
 func hasPileOfMarks(text string) bool {
 	count, last := 0, rune(0)
 	for i, r := range norm.NFD.String(text) {

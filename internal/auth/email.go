@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/token"
 )
 
-// RequestPasswordReset has a mail sent with a token for ResetPassword, if somebody has the address. Nobody is told whether
-// somebody does. Mistakes: those of an e-mail address. RATE_LIMITED after too many requests from the network.
+// RequestPasswordReset has a mail sent with a token for ResetPassword, if somebody has the address. Nobody is told
+// whether somebody does. Mistakes: those of an e-mail address. RATE_LIMITED after too many requests from the network.
 func (s *Service) RequestPasswordReset(ctx context.Context, email string, client Client) error {
 	return s.request(ctx, account.PasswordReset, email, client)
 }
@@ -61,8 +61,8 @@ func (s *Service) Activate(ctx context.Context, text string) (*account.User, err
 }
 
 // ResetPassword replaces a forgotten password and ends every session; it signs nobody in (OWASP Forgot Password Cheat
-// Sheet, "User Resets Password"). A refused password leaves the token good. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN,
-// and those of a password.
+// Sheet, "User Resets Password"). A refused password leaves the token good. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED,
+// TAKEN, and those of a password.
 func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, client Client) error {
 	proof, err := s.oneTimeOf(ctx, account.PasswordReset, text)
 	if err != nil {
@@ -105,8 +105,8 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 	return err
 }
 
-// RequestEmailChange lets an address wait to replace the caller's until ConfirmEmailChange, and tells the present one, with
-// a token for CancelEmailChange. Whether somebody has the new address is told to nobody but its owner. Mistakes:
+// RequestEmailChange lets an address wait to replace the caller's until ConfirmEmailChange, and tells the present one,
+// with a token for CancelEmailChange. Whether somebody has the new address is told to nobody but its owner. Mistakes:
 // INVALID_CREDENTIALS and those of an e-mail address.
 func (s *Service) RequestEmailChange(
 	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client Client,
@@ -179,8 +179,8 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 	return user, nil
 }
 
-// settleOldAddress decides what the notice to the address that a user had is good for from now on: if they had shown that
-// it is theirs, it takes the change back for another day; otherwise nobody knows who got it.
+// settleOldAddress decides what the notice to the address that a user had is good for from now on: if they had shown
+// that it is theirs, it takes the change back for another day; otherwise nobody knows who got it.
 func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before *account.User) error {
 	switch {
 	case before.Email == nil:
@@ -229,8 +229,9 @@ func (s *Service) oneTimeOf(ctx context.Context, purpose account.Letter, text st
 	return proof, nil
 }
 
-// redeem uses a one-time token up, which proves an address, takes the address from whoever has not proven it, and does what
-// the token is for: all or nothing. act returns false when the account is not any more what the token was made for.
+// redeem uses a one-time token up, which proves an address, takes the address from whoever has not proven it, and does
+// what the token is for: all or nothing. act returns false when the account is not any more what the token was made
+// for.
 func (s *Service) redeem(
 	ctx context.Context, purpose account.Letter, text string,
 	act func(tx *store.Store, proof store.OneTime) (ok bool, err error),

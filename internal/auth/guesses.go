@@ -11,7 +11,8 @@ import (
 	"latchkey/internal/throttle"
 )
 
-// Limits are how often things may be tried. The counters are in the database: the same on every node and after a restart.
+// Limits are how often things may be tried. The counters are in the database: the same on every node and after a
+// restart.
 type Limits struct {
 	Guesses  throttle.Guesses // at the password of one account
 	SignIn   throttle.Limit   // wrong passwords from one network
@@ -50,9 +51,9 @@ func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, c
 	return a, err
 }
 
-// guess asks whether a password is right, as often as that is allowed. It fails with RATE_LIMITED before asking, and also
-// afterwards, whatever the answer was, when others have failed too often meanwhile. Call succeeded when it is right and
-// something comes of it.
+// guess asks whether a password is right, as often as that is allowed. It fails with RATE_LIMITED before asking, and
+// also afterwards, whatever the answer was, when others have failed too often meanwhile. Call succeeded when it is
+// right and something comes of it.
 func (s *Service) guess(ctx context.Context, a attempt, ask func() (right bool, err error)) (right bool, err error) {
 	if err := s.mayTry(ctx, a); err != nil {
 		return false, err
@@ -80,7 +81,8 @@ func (s *Service) mayTry(ctx context.Context, a attempt) error {
 	return s.withinLimit(ctx, signIns, a.network, s.Limits.SignIn)
 }
 
-// failed counts a wrong password. It fails with RATE_LIMITED when others have been counted meanwhile that allow no more.
+// failed counts a wrong password. It fails with RATE_LIMITED when others have been counted meanwhile that allow no
+// more.
 func (s *Service) failed(ctx context.Context, a attempt) error {
 	now := s.Now()
 	var (

@@ -54,8 +54,8 @@ func (s *Service) DeleteMe(
 	return &proof.UserID, nil
 }
 
-// ChangePassword replaces the caller's password and ends all their sessions, the caller's included, for which a new
-// one begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). What mails could still do is void, but for taking back a change of
+// ChangePassword replaces the caller's password and ends all their sessions, the caller's included, for which a new one
+// begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). What mails could still do is void, but for taking back a change of
 // address. Mistakes: INVALID_CREDENTIALS and those of a password.
 func (s *Service) ChangePassword(
 	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client,

@@ -10,9 +10,9 @@ import (
 	"latchkey/internal/token"
 )
 
-// Every mail is a row of the outbox, written in the transaction of what it speaks of, and sent afterwards by whichever node
-// claims it first. A mail that anybody may ask for is only a request at first: whether somebody has the address is looked
-// up when the request is claimed, so that asking takes the same time and the same steps for every address.
+// Every mail is a row of the outbox, written in the transaction of what it speaks of, and sent afterwards by whichever
+// node claims it first. A mail that anybody may ask for is only a request at first: whether somebody has the address is
+// looked up when the request is claimed, so that asking takes the same time and the same steps for every address.
 
 // allowance bounds each letter to an address, so that nobody can have a mailbox filled.
 var allowance = store.Allowance{Pause: time.Minute, Day: 20}
@@ -99,8 +99,8 @@ func (s *Service) oneTime(ctx context.Context, tx *store.Store, m account.Mail, 
 	return s.secrets.SealOneTime(text, string(m.ID))
 }
 
-// DueMails claims mails that are due and returns them. Call MailSent or MailFailed for each of them; what is not heard of
-// again is due again after five minutes.
+// DueMails claims mails that are due and returns them. Call MailSent or MailFailed for each of them; what is not heard
+// of again is due again after five minutes.
 func (s *Service) DueMails(ctx context.Context) (due []Delivery, err error) {
 	now := s.Now()
 	claimed, err := s.store.ClaimMails(ctx, now, now.Add(mailLease), mailBatch)

@@ -15,8 +15,8 @@ import (
 // clockSkew is how far our clock may have gone back between a rotation and a replay inside the grace.
 const clockSkew = 5 * time.Second
 
-// outcome is what became of a refresh token that was presented: one of these, or what ended its session. All but rotated
-// and replayed look alike to the client.
+// outcome is what became of a refresh token that was presented: one of these, or what ended its session. All but
+// rotated and replayed look alike to the client.
 type outcome string
 
 const (
@@ -57,8 +57,8 @@ func (p Presented) token() (text string, delivery account.TokenDelivery, err err
 }
 
 // Refresh exchanges a refresh token for the next pair. It needs no access token and is not an authentication. Mistake:
-// TOKEN_INVALID, whatever is wrong; RATE_LIMITED after 60 refreshes of a session in a minute, or too many refused ones from
-// the network; BAD_USER_INPUT when body and cookie are of two sessions.
+// TOKEN_INVALID, whatever is wrong; RATE_LIMITED after 60 refreshes of a session in a minute, or too many refused ones
+// from the network; BAD_USER_INPUT when body and cookie are of two sessions.
 //
 // A token works once. Its direct child is given out again for a short while, the same bytes to everyone, because
 // answers get lost and tabs refresh at once; any older token ends the session with all its tokens (RFC 9700, section
@@ -256,7 +256,8 @@ func verdict(kind account.TokenKind, expires time.Time) *account.Verdict {
 
 // SignOut ends the session of a genuine refresh token, of whatever generation, and, unless the token is in the body,
 // that of the caller's access token, also when that has expired. A token that is unknown or whose session is over
-// changes nothing, and answers the same (RFC 7009, section 2.2). BAD_USER_INPUT when body and cookie are of two sessions.
+// changes nothing, and answers the same (RFC 7009, section 2.2). BAD_USER_INPUT when body and cookie are of two
+// sessions.
 func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Presented) error {
 	text, _, err := from.token()
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"latchkey/internal/store"
 )
 
-// Register makes a user with a profile and signs them in: all of it, or nothing. Where addresses have to be confirmed, the
-// user waits for that instead, and a mail is under way: to them, or, when somebody has confirmed the address before, to
-// that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED. RATE_LIMITED after too many registrations from the network.
+// Register makes a user with a profile and signs them in: all of it, or nothing. Where addresses have to be confirmed,
+// the user waits for that instead, and a mail is under way: to them, or, when somebody has confirmed the address
+// before, to that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED. RATE_LIMITED after too
+// many registrations from the network.
 func (s *Service) Register(
 	ctx context.Context, in account.RegisterInput, client Client,
 ) (*account.User, *account.TokenPair, error) {

@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/store"
 )
 
-// Sessions returns a user's live sessions, newest use first; FORBIDDEN unless the caller may see the private half of the
-// account. Their ExpiresAt is when they end if they are not used again.
+// Sessions returns a user's live sessions, newest use first; FORBIDDEN unless the caller may see the private half of
+// the account. Their ExpiresAt is when they end if they are not used again.
 func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user account.ID) ([]*account.Session, error) {
 	if err := caller.May(account.Member); err != nil {
 		return nil, err
@@ -86,9 +86,9 @@ const (
 	countsKept  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
 )
 
-// Sweep removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been used for
-// so long that they are dead, whatever else ended them; accounts that waited for a confirmation too long; old mails,
-// one-time tokens and devices. Any number of nodes may sweep at once.
+// Sweep removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been
+// used for so long that they are dead, whatever else ended them; accounts that waited for a confirmation too long; old
+// mails, one-time tokens and devices. Any number of nodes may sweep at once.
 func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
 	now := s.Now()
 	for _, broom := range []struct {

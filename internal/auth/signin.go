@@ -21,8 +21,8 @@ type Client struct {
 
 // ObtainToken signs in with a password: a new session each time. Mistakes: INVALID_CREDENTIALS, the same answer at the
 // same cost for an unknown user, a wrong password and an account that may not sign in; EMAIL_NOT_VERIFIED, only with
-// the right password; those of the device's name. RATE_LIMITED after too many wrong passwords for the account or from the
-// network, and when too many passwords are being checked.
+// the right password; those of the device's name. RATE_LIMITED after too many wrong passwords for the account or from
+// the network, and when too many passwords are being checked.
 func (s *Service) ObtainToken(
 	ctx context.Context, in account.ObtainTokenInput, client Client,
 ) (*account.User, *account.TokenPair, error) {
@@ -96,8 +96,8 @@ func (s *Service) ObtainToken(
 }
 
 // credentials returns those of the user with a name or an address and those of an account that waits for the address;
-// both zero for a name that nobody has. Where addresses need no confirmation, nothing has to be kept from strangers, and
-// whoever waits counts as the user if there is no other.
+// both zero for a name that nobody has. Where addresses need no confirmation, nothing has to be kept from strangers,
+// and whoever waits counts as the user if there is no other.
 func (s *Service) credentials(
 	ctx context.Context, usernameKey, emailKey string,
 ) (found, waiting store.Credentials, err error) {

@@ -114,8 +114,8 @@ func isASCII(text string) bool {
 
 // Send takes the message to the server. It fails with ErrRefused when the server answers its recipient or its content
 // with 5xx, when m.To is not one address, and when that is not ASCII before its @ and the server does not know SMTPUTF8
-// (RFC 6531). It takes 30 s at most, and 3 minutes more for the server's last word. What the server says goes into the error, without what looks like an address or
-// a link.
+// (RFC 6531). It takes 30 s at most, and 3 minutes more for the server's last word. What the server says goes into the
+// error, without what looks like an address or a link.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if account.CheckEmail(m.To) != nil {
 		return fmt.Errorf("%w: the recipient is not one e-mail address", ErrRefused)
@@ -163,8 +163,8 @@ func (s *SMTP) compose(m Message, to string) ([]byte, error) {
 	return content.Bytes(), err
 }
 
-// deliver speaks SMTP on the connection. It calls sent once only the server's word is missing, and returns nil as soon as
-// the server has taken the message.
+// deliver speaks SMTP on the connection. It calls sent once only the server's word is missing, and returns nil as soon
+// as the server has taken the message.
 func (s *SMTP) deliver(conn net.Conn, to string, content []byte, sent func()) error {
 	config := &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12, RootCAs: s.roots}
 	if s.implicit {
@@ -251,8 +251,8 @@ func (s *SMTP) authenticate(client *smtp.Client) error {
 	return nil
 }
 
-// judged returns an error of a step at which 5xx is about the message; but 552 may be about a mailbox that is full for now
-// (RFC 5321, section 4.5.3.1.10), and 554 to a recipient about us.
+// judged returns an error of a step at which 5xx is about the message; but 552 may be about a mailbox that is full for
+// now (RFC 5321, section 4.5.3.1.10), and 554 to a recipient about us.
 func judged(step string, err error) error {
 	reply, ok := errors.AsType[*textproto.Error](err)
 	if ok && reply.Code >= 500 && reply.Code != 552 && (reply.Code != 554 || step != "RCPT TO") {

@@ -412,8 +412,8 @@ func oneLine(text string) string {
 	}, text)), " ")
 }
 
-// unlinked returns text that strangers chose with an invisible character (U+2060) where mail programs would make a link of
-// it, as of www.example.com.
+// unlinked returns text that strangers chose with an invisible character (U+2060) where mail programs would make a link
+// of it, as of www.example.com.
 func unlinked(text string) string { return linkJoints.Replace(text) }
 
 var linkJoints = strings.NewReplacer(".", ".\u2060", "/", "/\u2060", ":", ":\u2060")

@@ -13,9 +13,9 @@ import (
 	"latchkey/internal/auth"
 )
 
-// Worker sends what is in the outbox. Any number of nodes may have one: each mail is claimed before it is sent. A mail that
-// was taken is sent again only when its node died, lost the database or was told nothing between sending it and noting
-// so; it has the same Message-ID then.
+// Worker sends what is in the outbox. Any number of nodes may have one: each mail is claimed before it is sent. A mail
+// that was taken is sent again only when its node died, lost the database or was told nothing between sending it and
+// noting so; it has the same Message-ID then.
 type Worker struct {
 	Verbs     *auth.Service
 	Templates *Templates

@@ -7,8 +7,8 @@ import (
 	"latchkey/internal/account"
 )
 
-// SeeDevice notes that a user signed in with a kind of program in a network. It tells whether that is new, and whether it
-// is the user's first.
+// SeeDevice notes that a user signed in with a kind of program in a network. It tells whether that is new, and whether
+// it is the user's first.
 func (s *Store) SeeDevice(
 	ctx context.Context, user account.ID, agent, network string, now time.Time,
 ) (unseen, first bool, err error) {

@@ -7,8 +7,8 @@ import (
 	"latchkey/internal/account"
 )
 
-// UsersByAddress returns at most limit users of an address in canonical form: first the one who has it, then those whose
-// accounts wait for its confirmation, newest first.
+// UsersByAddress returns at most limit users of an address in canonical form: first the one who has it, then those
+// whose accounts wait for its confirmation, newest first.
 func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) ([]*account.User, error) {
 	var rows []userRow
 	err := s.all(ctx, &rows, `SELECT `+userColumns+` FROM `+userTables+`
@@ -22,8 +22,8 @@ func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) 
 	return users, err
 }
 
-// HoldAddress makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the rows
-// of those who have the address or wait for it holds all that Yield and the rest will touch.
+// HoldAddress makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the
+// rows of those who have the address or wait for it holds all that Yield and the rest will touch.
 func (s *Store) HoldAddress(ctx context.Context, emailKey string) error {
 	for _, statement := range []string{
 		`UPDATE users SET epoch = epoch WHERE pending_email_key = ?`,
@@ -62,9 +62,9 @@ func (s *Store) Activate(ctx context.Context, user account.ID, emailKey string) 
 }
 
 // ResetPassword replaces the hash of a user whose address is proven, and with it all that was set before: every session
-// ends, an account that waited for the address is put into use, and a change of address is dropped. ok is false when the
-// account does not have or wait for that address, or is disabled. It fails with TAKEN when another account has confirmed
-// the address.
+// ends, an account that waited for the address is put into use, and a change of address is dropped. ok is false when
+// the account does not have or wait for that address, or is disabled. It fails with TAKEN when another account has
+// confirmed the address.
 func (s *Store) ResetPassword(ctx context.Context, user account.ID, emailKey, hash string) (ok bool, err error) {
 	rows, err := s.change(ctx, `UPDATE users SET password_hash = ?, epoch = epoch + 1, status = 'ACTIVE', email_key = ?,
 		email_verified = ?, pending_email = NULL, pending_email_key = NULL
@@ -91,8 +91,8 @@ func (s *Store) ConfirmEmail(ctx context.Context, user account.ID, emailKey stri
 }
 
 // RestoreEmail gives a user back an address that they have proven to have, drops a change that is under way and ends
-// every session; ok is false when the account is not active. Where they have the address still, it stays as confirmed as
-// it was. It fails with TAKEN when another account has confirmed it.
+// every session; ok is false when the account is not active. Where they have the address still, it stays as confirmed
+// as it was. It fails with TAKEN when another account has confirmed it.
 func (s *Store) RestoreEmail(ctx context.Context, user account.ID, email string) (ok bool, err error) {
 	key := account.EmailKey(email)
 	rows, err := s.change(ctx, `UPDATE users SET email = ?, email_key = ?,

@@ -66,8 +66,8 @@ func (s *Store) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (remov
 	return s.change(ctx, `DELETE FROM signing_keys WHERE signs_from < ?`, micros(t))
 }
 
-// HoldSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one before
-// it left.
+// HoldSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one
+// before it left.
 func (s *Store) HoldSigningKeys(ctx context.Context, now time.Time) error {
 	_, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES ('signing_keys_held_at', ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, micros(now))

@@ -66,9 +66,9 @@ type Allowance struct {
 	Day   int           // requests in 24 hours
 }
 
-// AskForMail puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been asked
-// for too often. Nobody is told which. user is whom it is about, or empty; a request about one user needs no pause after
-// those about others.
+// AskForMail puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been
+// asked for too often. Nobody is told which. user is whom it is about, or empty; a request about one user needs no
+// pause after those about others.
 func (s *Store) AskForMail(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
 	now := m.CreatedAt
 	key, letters := account.EmailKey(m.To), string(m.Letter)+"%"
@@ -89,8 +89,8 @@ func (s *Store) AskForMail(ctx context.Context, m account.Mail, user account.ID,
 	return err
 }
 
-// InsertMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call it in
-// the transaction of what it speaks of.
+// InsertMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call
+// it in the transaction of what it speaks of.
 func (s *Store) InsertMail(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, a Allowance,
 ) error {
@@ -105,8 +105,8 @@ func (s *Store) InsertMail(
 	return err
 }
 
-// ClaimMails returns at most limit mails that are due. Nobody else gets them until a time; by then each has to be sent or
-// put off. The claim counts as an attempt.
+// ClaimMails returns at most limit mails that are due. Nobody else gets them until a time; by then each has to be sent
+// or put off. The claim counts as an attempt.
 func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int) ([]*Outgoing, error) {
 	var due []struct {
 		ID    account.ID `db:"id"`
@@ -132,7 +132,8 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 	return claimed, nil
 }
 
-// HoldRequest makes others that hold the request wait until the transaction ends; ok is false when it has been answered.
+// HoldRequest makes others that hold the request wait until the transaction ends; ok is false when it has been
+// answered.
 func (s *Store) HoldRequest(ctx context.Context, id account.ID) (ok bool, err error) {
 	rows, err := s.change(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
 	return rows == 1, err
@@ -157,8 +158,8 @@ const (
 	MailDropped MailState = "DROPPED" // nobody was to get it
 )
 
-// FinishMail notes what has become of a mail, and forgets the token in it, unless somebody else has claimed it since that
-// attempt.
+// FinishMail notes what has become of a mail, and forgets the token in it, unless somebody else has claimed it since
+// that attempt.
 func (s *Store) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
 	_, err := s.change(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
 		WHERE id = ? AND attempts = ? AND state IN ('ASKED', 'READY')`, state, id, attempt)

@@ -22,8 +22,8 @@ func (t OneTime) Expired(now time.Time) bool { return t.ExpiresAt <= micros(now)
 
 const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expires_at`
 
-// PutOneTime keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address. If
-// that still works, the new one counts as made when it was: what has been made in between is later.
+// PutOneTime keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
+// If that still works, the new one counts as made when it was: what has been made in between is later.
 func (s *Store) PutOneTime(
 	ctx context.Context, user account.ID, purpose account.Letter, address string, hash []byte, now, expires time.Time,
 ) error {
@@ -41,8 +41,8 @@ func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.Letter
 	return t, err
 }
 
-// Redeem uses a token up and returns what it stood for; ok is false when there is none with the hash for the purpose, or
-// it has expired. Of several at once one succeeds.
+// Redeem uses a token up and returns what it stood for; ok is false when there is none with the hash for the purpose,
+// or it has expired. Of several at once one succeeds.
 func (s *Store) Redeem(
 	ctx context.Context, hash []byte, purpose account.Letter, now time.Time,
 ) (t OneTime, ok bool, err error) {

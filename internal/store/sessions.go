@@ -142,8 +142,8 @@ func (s *Store) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool,
 	return rows == 1, err
 }
 
-// CountReplay notes that the child of a generation is given out again; ok is false, and nothing changes, when the session
-// refreshed too often.
+// CountReplay notes that the child of a generation is given out again; ok is false, and nothing changes, when the
+// session refreshed too often.
 func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) (ok bool, err error) {
 	minuteAgo := micros(now.Add(-time.Minute))
 	rows, err := s.change(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+counting+`

@@ -164,7 +164,8 @@ func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...a
 	return err == nil, err
 }
 
-// reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like one.
+// reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
+// one.
 
 func (s *Store) reading(ctx context.Context, query string, f func(context.Context, statement) error) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)

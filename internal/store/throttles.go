@@ -30,8 +30,8 @@ func (s *Store) Tally(ctx context.Context, subject, source string) (t Tally, err
 	return Tally{Count: row.Count, Since: moment(row.Since), Until: moment(row.Until)}, err
 }
 
-// CountFailure counts one more failure in a row and returns their number; counted is false, and nothing changes, while no
-// try is allowed. Call HoldOff in the same transaction.
+// CountFailure counts one more failure in a row and returns their number; counted is false, and nothing changes, while
+// no try is allowed. Call HoldOff in the same transaction.
 func (s *Store) CountFailure(
 	ctx context.Context, subject, source string, now time.Time,
 ) (failures int, counted bool, err error) {
@@ -49,8 +49,8 @@ func (s *Store) HoldOff(ctx context.Context, subject, source string, until time.
 	return err
 }
 
-// CountEvent counts an event in the window that begins with the first; counted is false, and nothing changes, when there
-// were as many as allowed.
+// CountEvent counts an event in the window that begins with the first; counted is false, and nothing changes, when
+// there were as many as allowed.
 func (s *Store) CountEvent(
 	ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
 ) (counted bool, err error) {
@@ -83,8 +83,8 @@ func (s *Store) KnowsNetwork(ctx context.Context, user account.ID, network strin
 	return known, err
 }
 
-// DeleteOldThrottles removes at most limit of the counters that have counted nothing since a time and allow another try,
-// and returns how many it removed.
+// DeleteOldThrottles removes at most limit of the counters that have counted nothing since a time and allow another
+// try, and returns how many it removed.
 func (s *Store) DeleteOldThrottles(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	at := micros(before)
 	return s.change(ctx, `DELETE FROM throttles WHERE counted_at < ? AND until < ? AND (subject, source) IN

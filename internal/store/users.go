@@ -110,8 +110,8 @@ func (s *Store) SetName(ctx context.Context, id account.ID, name string) error {
 	return s.changeUser(ctx, `UPDATE users SET name = ? WHERE id = ?`, name, id)
 }
 
-// SetUsername renames an active user whose epoch is still the given one, and their profile; call it in a transaction. It
-// fails with TAKEN when the name is not free; ok is false when the user has changed meanwhile.
+// SetUsername renames an active user whose epoch is still the given one, and their profile; call it in a transaction.
+// It fails with TAKEN when the name is not free; ok is false when the user has changed meanwhile.
 func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, username string) (ok bool, err error) {
 	key := account.UsernameKey(username)
 	rows, err := s.change(ctx, `UPDATE users SET username = ?, username_key = ?
@@ -148,8 +148,8 @@ func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, no
 	return rows == 1, err
 }
 
-// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs, mails that are not sent
-// yet included; call it in a transaction. ok is false when the user has changed meanwhile.
+// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs, mails that are not
+// sent yet included; call it in a transaction. ok is false when the user has changed meanwhile.
 func (s *Store) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bool, err error) {
 	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
 	if err != nil || rows == 0 {

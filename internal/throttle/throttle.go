@@ -29,7 +29,8 @@ const (
 	lastDelay  = 15 * time.Minute
 )
 
-// Delay returns how long to wait after so many failures in a row. After the most there may be it is as good as for ever.
+// Delay returns how long to wait after so many failures in a row. After the most there may be it is as good as for
+// ever.
 func (g Guesses) Delay(failures int) time.Duration {
 	switch excess := failures - g.Free; {
 	case failures >= g.Most:

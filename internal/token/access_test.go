@@ -270,8 +270,8 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// FuzzSigned: even under a genuine signature, header and payload are accepted only if they say what Issue would say, and
-// if the library at its strictest has nothing against them.
+// FuzzSigned: even under a genuine signature, header and payload are accepted only if they say what Issue would say,
+// and if the library at its strictest has nothing against them.
 func FuzzSigned(f *testing.F) {
 	k := &Key{ID: "fuzz", Alg: HS256, private: behind(make([]byte, 32))}
 	ring := must(NewRing([]*Key{k}, k.ID))

@@ -12,8 +12,8 @@ const oneTimeSize = 32 // bytes
 // NewOneTime returns a one-time token: 256 random bits as 43 characters of base64url (RFC 4648, section 5).
 func NewOneTime() string { return base64.RawURLEncoding.EncodeToString(random(oneTimeSize)) }
 
-// HashOneTime returns the SHA-256 that is kept of a one-time token; ok is false when text has not the form of one. A hash
-// without salt is enough for what cannot be guessed (OWASP ASVS 5.0, section 6.5.2).
+// HashOneTime returns the SHA-256 that is kept of a one-time token; ok is false when text has not the form of one. A
+// hash without salt is enough for what cannot be guessed (OWASP ASVS 5.0, section 6.5.2).
 func HashOneTime(text string) (hash []byte, ok bool) {
 	raw, err := strict.DecodeString(text) // which skips line breaks, so the text is compared
 	if err != nil || len(raw) != oneTimeSize || base64.RawURLEncoding.EncodeToString(raw) != text {
