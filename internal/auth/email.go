@@ -189,7 +189,8 @@ func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before 
 		return tx.DropOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email)
 	}
 	now := s.Now()
-	return tx.ProlongOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(account.EmailChangeNotice.Life()))
+	life := account.EmailChangeNotice.Life()
+	return tx.ProlongOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(life))
 }
 
 // CancelEmailChange stops a change of address, or takes it back, and ends every session. Mistakes: TOKEN_INVALID,
