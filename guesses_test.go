@@ -137,7 +137,8 @@ func TestGuessingEnds(t *testing.T) {
 
 // TestGuessesAtOnce: of many tries at once as many get an answer as one after the other.
 func TestGuessesAtOnce(t *testing.T) {
-	onTwoNodes(t, func(t *testing.T, s *site) {
+	onEachStrict(t, func(t *testing.T, s *site) {
+		s.peer = s.another(proxied)
 		s.at("192.0.2.1").ask(registerMutation, vars{"input": vars{"username": "mario", "password": password}}).ok()
 		var answered, limited atomic.Int32
 		together(24, func(int) {
@@ -229,7 +230,7 @@ func letters(r rune) rune {
 	return r
 }
 
-// TestCountersOutliveTheServer.
+// TestCountersOutliveTheServer restarts it between two guesses.
 func TestCountersOutliveTheServer(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		for range 5 {
@@ -258,4 +259,110 @@ func TestStrangersShareBoundedSpace(t *testing.T) {
 			t.Fatalf("%d counters are left", n)
 		}
 	})
+}
+
+// TestAccountsThatWaitAreNoWayRound: a stranger's account that waits for an address neither opens a way round the
+// counter of its owner nor tells whether there is one.
+func TestAccountsThatWaitAreNoWayRound(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		s.at("192.0.2.1").ask(registerMutation, vars{"input": vars{"username": "mario", "email": "mario@example.com", "password": password}}).ok()
+		s.anonymous().ask(activateMutation, vars{"t": s.letter(box, "mario@example.com").token()}).ok()
+		stranger := s.at("198.51.100.1")
+		for _, address := range []string{"mario@example.com", "nobody@example.com"} {
+			evil := strings.TrimSuffix(address, "@example.com") + "-evil"
+			stranger.ask(registerMutation, vars{"input": vars{"username": evil, "email": address, "password": newPassword}}).ok()
+			// What is tried at the account that waits, by its name, says nothing of the address.
+			for range 5 {
+				stranger.guess(evil, "wrong-password")
+			}
+			for i := range 5 {
+				guess, want := newPassword, "EMAIL_NOT_VERIFIED"
+				if i == 3 {
+					guess, want = "wrong-password", "INVALID_CREDENTIALS"
+				}
+				if code, _ := stranger.guess(address, guess); code != want {
+					t.Fatalf("%s, guess %d: %s", address, i+1, code)
+				}
+			}
+			for _, guess := range []string{newPassword, password} {
+				if code, wait := stranger.guess(address, guess); code != "RATE_LIMITED" || wait != 1 {
+					t.Fatalf("%s, one too many: %s, wait %d", address, code, wait)
+				}
+			}
+		}
+	}, verification, proxied)
+}
+
+// TestADisabledAccountIsLikeNone: its password is as wrong as any.
+func TestADisabledAccountIsLikeNone(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.at("192.0.2.1").ask(registerMutation, vars{"input": vars{"username": "mario", "password": password}}).ok()
+		s.execute(`UPDATE users SET status = 'DISABLED'`)
+		for i := range 6 {
+			code, _ := s.at("198.51.100.1").guess("mario", password)
+			if want := []string{"INVALID_CREDENTIALS", "RATE_LIMITED"}[i/5]; code != want {
+				t.Fatalf("guess %d: %s", i+1, code)
+			}
+		}
+	}, proxied)
+}
+
+// TestStrangersDoNotDisturbWhoIsSignedIn, wherever they are now.
+func TestStrangersDoNotDisturbWhoIsSignedIn(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario := s.at("192.0.2.1")
+		mario.keep(mario.ask(registerMutation, vars{"input": vars{"username": "mario", "password": password}}).ok(), "register")
+		for range 6 {
+			s.at("198.51.100.1").guess("mario", "wrong-password")
+		}
+		mario.address = "203.0.113.1"
+		if code, _ := mario.guess("mario", password); code != "RATE_LIMITED" {
+			t.Fatalf("a sign-in from elsewhere: %s", code)
+		}
+		mario.ask(`mutation ($p: String!) { changeUsername(input: {currentPassword: $p, newUsername: "luigi"}) { user { id } userErrors { code } } }`,
+			vars{"p": password}).ok()
+	}, proxied)
+}
+
+// TestSecurityEvents does what operators want to know of, and looks for who did it, from where and in which request.
+func TestSecurityEvents(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		mario := s.at("192.0.2.1")
+		a := mario.ask(registerMutation, vars{"input": vars{"username": "mario", "email": "mario@example.com", "password": password}}).ok()
+		mario.keep(a, "register")
+		old, user := mario.refresh, a.text("register.user.id")
+		logged := func(event string, parts ...string) {
+			t.Helper()
+			parts = append(parts, `"msg":"security"`, `"event":"`+event+`"`, `"request":"`, `"from":"192.0.2.1"`)
+			if !s.says(parts...) {
+				t.Errorf("no %s with %q", event, parts)
+			}
+		}
+		do := func(query string, variables vars) { mario.ask(query, variables) }
+		do(`mutation ($t: String!) { refreshToken(input: {refreshToken: $t}) { tokens { tokenType } } }`, vars{"t": old})
+		s.clock.advance(time.Hour)
+		do(`mutation ($t: String!) { refreshToken(input: {refreshToken: $t}) { userErrors { code } } }`, vars{"t": old})
+		mario.guess("mario", password)
+		for range 6 {
+			mario.guess("mario", "wrong-password")
+		}
+		s.clock.advance(time.Second)
+		mario.keep(mario.ask(obtainTokenMutation, vars{"input": vars{"identifier": "mario", "password": password}}).ok(), "obtainToken")
+		do(`mutation ($p: String!) { changeUsername(input: {currentPassword: $p, newUsername: "luigi"}) { user { id } } }`, vars{"p": password})
+		mario.keep(mario.ask(`mutation ($p: String!, $n: String!) { changePassword(input: {currentPassword: $p, newPassword: $n}) {
+			tokens { accessToken refreshToken } userErrors { code } } }`, vars{"p": password, "n": newPassword}).ok(), "changePassword")
+		do(`mutation { signOutEverywhere(input: {}) { revokedCount } }`, nil)
+		do(`mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) { deletedUserId } }`, vars{"p": newPassword})
+		who := `"user":"` + user + `"`
+		logged("user_created", who)
+		logged("authn_login_success", who)
+		logged("authn_login_fail", who)
+		logged("authn_login_lock", who, `"level":"WARN"`)
+		logged("excess_rate_limit_exceeded", who, `"level":"WARN"`)
+		logged("authn_token_reuse", who, `"level":"WARN"`)
+		logged("authn_token_revoked", who)
+		logged("user_updated", who)
+		logged("authn_password_change", who)
+		logged("user_deleted", who)
+	}, proxied)
 }

@@ -349,7 +349,7 @@ func start(t testing.TB, database string, settings ...string) *process {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{&site{t: t, database: database, clock: &clock{now: time.Now()}}, command}
+	p := &process{&site{t: t, database: database, clock: &clock{now: time.Now()}, secrets: new(sync.Map)}, command}
 	t.Cleanup(p.kill)
 	said := ""
 	for lines := bufio.NewScanner(stderr); p.address == "" && lines.Scan(); said += lines.Text() + "\n" {

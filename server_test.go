@@ -42,21 +42,23 @@ type site struct {
 	server   *server
 	peer     *site        // takes every other request, if there is one
 	requests atomic.Int64 // so far
-	secrets  sync.Map     // sent or received so far, which the log must not tell
+	secrets  *sync.Map    // sent or received so far, here and at other servers of the story, which no log must tell
 	stop     func()
 }
 
 // What clients and the server send each other that is for nobody else.
 var (
 	sentSecret     = regexp.MustCompile(`(?i)(?:password|"p")\\?"?: *\\?"([^"\\]{8,})`)
-	receivedSecret = regexp.MustCompile(`"(?:access|refresh)Token":"([^"]+)"`)
+	receivedSecret = regexp.MustCompile(`"(?:access|refresh)Token":"([^"]+)"|\blatchkey=([^;]+)`)
 )
 
 // keepQuiet notes the secrets in a text.
 func (s *site) keepQuiet(form *regexp.Regexp, text []byte) {
 	for _, found := range form.FindAllSubmatch(text, -1) {
-		if secret := string(found[1]); secret != "password" { // the word itself is no secret
-			s.secrets.Store(secret, true)
+		for _, secret := range found[1:] {
+			if len(secret) > 0 && string(secret) != "password" { // the word itself is no secret
+				s.secrets.Store(string(secret), true)
+			}
 		}
 	}
 }
@@ -106,12 +108,14 @@ func serve(t testing.TB, database string, settings ...string) *site {
 // another starts one more server on the same database and clock.
 func (s *site) another(settings ...string) *site {
 	s.t.Helper()
-	return serveAt(s.t, s.database, s.clock, settings...)
+	other := serveAt(s.t, s.database, s.clock, settings...)
+	other.secrets = s.secrets
+	return other
 }
 
 func serveAt(t testing.TB, database string, clock *clock, settings ...string) *site {
 	t.Helper()
-	site := &site{t: t, database: database, clock: clock, log: new(buffer)}
+	site := &site{t: t, database: database, clock: clock, log: new(buffer), secrets: new(sync.Map)}
 	site.server = site.open(settings...)
 	site.address = "http://" + site.server.listener.Addr().String()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -284,6 +288,7 @@ func (c *client) send(r *http.Request) *answer {
 		c.t.Fatal(err)
 	}
 	c.keepQuiet(receivedSecret, a.Body)
+	c.keepQuiet(receivedSecret, []byte(strings.Join(a.Header.Values("Set-Cookie"), "\n")))
 	if err := json.Unmarshal(a.Body, a); err != nil {
 		c.t.Fatalf("answer %d is not JSON: %s", a.Status, a.Body)
 	}

@@ -60,7 +60,7 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		p.note(ctx, slog.LevelWarn, failure.Err)
 		if failure.Code == account.Forbidden {
 			p.log.LogAttrs(ctx, slog.LevelWarn, "security", slog.String("event", "authz_fail"),
-				slog.String("user", callerID(ctx)), slog.String("request", requestID(ctx)))
+				slog.String("user", callerID(ctx)), slog.String("what", fieldName(ctx)))
 		}
 	case !panicked && uncoerced(ctx):
 		// The cause quotes the value, so it is not for the log either.
@@ -78,6 +78,14 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	return answer
 }
 
+// fieldName returns the schema's name of the field at hand, or "" outside of fields.
+func fieldName(ctx context.Context) string {
+	if field := graphql.GetFieldContext(ctx); field != nil && field.Field.Field != nil {
+		return field.Object + "." + field.Field.Name
+	}
+	return ""
+}
+
 // recovered is an executor's recover function: it keeps the stack of a panic for the log.
 func (p presenter) recovered(_ context.Context, value any) error {
 	return &panicError{value: value, stack: debug.Stack()}
@@ -88,7 +96,7 @@ func (p presenter) note(ctx context.Context, level slog.Level, cause error) {
 	if cause == nil || errors.Is(cause, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
-	attributes := []slog.Attr{slog.String("request", requestID(ctx)), slog.String("cause", cause.Error())}
+	attributes := []slog.Attr{slog.String("cause", cause.Error())}
 	if panicked, ok := errors.AsType[*panicError](cause); ok {
 		attributes = append(attributes, slog.String("stack", string(panicked.stack)))
 	}

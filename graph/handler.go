@@ -31,7 +31,8 @@ type Options struct {
 // NewHandler returns the endpoint for a schema; it belongs at /graphql, inside WithRequestID. A request is at most
 // 256 KiB and 1,000 tokens, nests 12 fields, tries one credential and is over after 10 seconds.
 func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
-	presenter := presenter{log: o.Log}
+	log := slog.New(LogRequest(o.Log.Handler()))
+	presenter := presenter{log: log}
 	exec := executor.New(es)
 	exec.SetErrorPresenter(presenter.present)
 	exec.SetRecoverFunc(presenter.recovered)
@@ -51,7 +52,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		schema:    es.Schema(),
 		presenter: presenter,
 		wording:   newWording(es.Schema(), o.Development),
-		log:       o.Log,
+		log:       log,
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every

@@ -34,6 +34,11 @@ func LogRequest(h slog.Handler) slog.Handler { return requestLog{h} }
 
 type requestLog struct{ slog.Handler }
 
+func (l requestLog) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return requestLog{l.Handler.WithAttrs(attributes)}
+}
+func (l requestLog) WithGroup(name string) slog.Handler { return requestLog{l.Handler.WithGroup(name)} }
+
 func (l requestLog) Handle(ctx context.Context, r slog.Record) error {
 	if id := requestID(ctx); id != "" {
 		r.AddAttrs(slog.String("request", id))

@@ -231,8 +231,7 @@ func (t *transport) record(ctx context.Context, x *exchange) {
 		slog.String("name", name),
 		slog.String("code", x.code()),
 		slog.Duration("duration", time.Since(graphql.GetStartTime(ctx))),
-		slog.String("user", callerID(ctx)),
-		slog.String("request", requestID(ctx)))
+		slog.String("user", callerID(ctx)))
 }
 
 // encode writes a response map as JSON, the errors first and no data entry when nothing ran (GraphQL specification,

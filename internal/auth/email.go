@@ -29,6 +29,9 @@ func (s *Service) request(ctx context.Context, letter account.Letter, email stri
 	if wrong := account.CheckEmail(email); wrong != nil {
 		return wrong.At("email")
 	}
+	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
+		return err
+	}
 	return s.inTxWithMail(ctx, func(tx *store.Store) error {
 		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
 			return err
@@ -146,7 +149,11 @@ func (s *Service) RequestEmailChange(
 		}
 		return tx.InsertMail(ctx, notice, user.ID, sealed, allowance)
 	})
-	return user, gone(err)
+	if err != nil {
+		return nil, gone(err)
+	}
+	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "change of address asked for")
+	return user, nil
 }
 
 // ConfirmEmailChange gives the account the address that waits, and ends every session. Mistakes: TOKEN_INVALID,

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -23,24 +22,25 @@ type Limits struct {
 
 // The kinds of event that are counted for a network.
 const (
-	signIns       = "sign-in"
-	registrations = "register"
-	refreshes     = "refresh"
-	mailRequests  = "mail"
+	signIns       = store.OfNetworks + "sign-in"
+	registrations = store.OfNetworks + "register"
+	refreshes     = store.OfNetworks + "refresh"
+	mailRequests  = store.OfNetworks + "mail"
 )
 
 // attempt is a try at the password of an account. It is counted for the account; from a network in which its user has
 // signed in before, it is counted apart, so that strangers cannot shut out who is known there.
 type attempt struct {
-	user    account.ID // empty for a name that nobody has
-	subject string
-	source  string // the network, when the user is known there
-	network string
+	user     account.ID // empty for a name that nobody has
+	subject  string
+	source   string // the network, when the user is known there
+	network  string
+	failures int // in a row, when last looked
 }
 
 // attemptAt returns a try from a client at the password of a user or, without one, of a name that nobody has.
-func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, client Client) (attempt, error) {
-	a := attempt{user: user, subject: string(user), network: account.Network(client.IPAddress)}
+func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, client Client) (*attempt, error) {
+	a := &attempt{user: user, subject: string(user), network: account.Network(client.IPAddress)}
 	if user == "" {
 		a.subject = throttle.Bucket(s.nobody, name)
 	}
@@ -54,7 +54,7 @@ func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, c
 // guess asks whether a password is right, as often as that is allowed. It fails with RATE_LIMITED before asking, and
 // also afterwards, whatever the answer was, when others have failed too often meanwhile. Call succeeded when it is
 // right and something comes of it.
-func (s *Service) guess(ctx context.Context, a attempt, ask func() (right bool, err error)) (right bool, err error) {
+func (s *Service) guess(ctx context.Context, a *attempt, ask func() (right bool, err error)) (right bool, err error) {
 	if err := s.mayTry(ctx, a); err != nil {
 		return false, err
 	}
@@ -63,27 +63,33 @@ func (s *Service) guess(ctx context.Context, a attempt, ask func() (right bool, 
 	case err != nil:
 		return false, err
 	case right:
-		return true, s.mayTry(ctx, a)
+		return true, s.notHeld(ctx, a)
 	}
 	return false, s.failed(ctx, a)
 }
 
 // mayTry returns nil, or RATE_LIMITED.
-func (s *Service) mayTry(ctx context.Context, a attempt) error {
-	now := s.Now()
-	tally, err := s.store.Tally(ctx, a.subject, a.source)
-	if err != nil {
+func (s *Service) mayTry(ctx context.Context, a *attempt) error {
+	if err := s.notHeld(ctx, a); err != nil {
 		return err
-	}
-	if now.Before(tally.Until) {
-		return s.tooManyGuesses(ctx, a, tally.Until.Sub(now))
 	}
 	return s.withinLimit(ctx, signIns, a.network, s.Limits.SignIn)
 }
 
+// notHeld returns nil, or RATE_LIMITED while no guess at the account is allowed.
+func (s *Service) notHeld(ctx context.Context, a *attempt) error {
+	now := s.Now()
+	tally, err := s.store.Tally(ctx, a.subject, a.source)
+	a.failures = tally.Count
+	if err == nil && now.Before(tally.Until) {
+		err = s.tooManyGuesses(ctx, a, tally.Until.Sub(now))
+	}
+	return err
+}
+
 // failed counts a wrong password. It fails with RATE_LIMITED when others have been counted meanwhile that allow no
 // more.
-func (s *Service) failed(ctx context.Context, a attempt) error {
+func (s *Service) failed(ctx context.Context, a *attempt) error {
 	now := s.Now()
 	var (
 		failures        int
@@ -113,6 +119,8 @@ func (s *Service) failed(ctx context.Context, a attempt) error {
 		return err
 	case !counted:
 		return s.tooManyGuesses(ctx, a, held)
+	case delay > longestWait:
+		s.event(ctx, slog.LevelWarn, "authn_login_fail_max", a.user, "failures", failures)
 	case delay > 0:
 		s.event(ctx, slog.LevelWarn, "authn_login_lock", a.user, "failures", failures, "for", delay)
 	}
@@ -123,12 +131,11 @@ func (s *Service) failed(ctx context.Context, a attempt) error {
 }
 
 // succeeded begins to count anew.
-func (s *Service) succeeded(ctx context.Context, a attempt) error {
-	tally, err := s.store.Tally(ctx, a.subject, a.source)
-	if err != nil || tally.Count == 0 {
-		return err
+func (s *Service) succeeded(ctx context.Context, tx *store.Store, a *attempt) error {
+	if a.failures == 0 {
+		return nil
 	}
-	return s.store.ForgetFailures(ctx, a.subject, a.source, s.Now())
+	return tx.ForgetFailures(ctx, a.subject, a.source, s.Now())
 }
 
 // withinLimit returns nil, or RATE_LIMITED when as many events of a kind have come from a network as may.
@@ -151,13 +158,16 @@ func (s *Service) count(ctx context.Context, tx *store.Store, kind string, clien
 		return err
 	}
 	tally, err := tx.Tally(ctx, kind, network)
-	return cmp.Or(err, s.tooManyFrom(ctx, kind, network, tally.Since.Add(limit.Per).Sub(s.Now())))
+	if err != nil {
+		return err
+	}
+	return s.tooManyFrom(ctx, kind, network, tally.Since.Add(limit.Per).Sub(s.Now()))
 }
 
 // longestWait is the most that a client is told to wait; who waits for ever should rather reset the password.
 const longestWait = 24 * time.Hour
 
-func (s *Service) tooManyGuesses(ctx context.Context, a attempt, wait time.Duration) error {
+func (s *Service) tooManyGuesses(ctx context.Context, a *attempt, wait time.Duration) error {
 	s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", a.user, "kind", "guesses")
 	if wait > longestWait {
 		return &account.Error{
@@ -166,7 +176,11 @@ func (s *Service) tooManyGuesses(ctx context.Context, a attempt, wait time.Durat
 			RetryAfter: longestWait,
 		}
 	}
-	return &account.Error{Code: account.RateLimited, Message: "Too many wrong passwords; try again later.", RetryAfter: wait}
+	return &account.Error{
+		Code:       account.RateLimited,
+		Message:    "Too many wrong passwords; try again later.",
+		RetryAfter: max(wait, time.Second),
+	}
 }
 
 func (s *Service) tooManyFrom(ctx context.Context, kind, network string, wait time.Duration) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -296,5 +297,8 @@ func (s *Service) CutSessions(ctx context.Context) (cut time.Time, err error) {
 		cut, err = tx.Cut(ctx, s.Now())
 		return err
 	})
+	if err == nil {
+		s.event(ctx, slog.LevelWarn, "authn_token_revoked", "", "why", "restore-cut", "before", cut)
+	}
 	return cut, err
 }

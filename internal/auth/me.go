@@ -162,6 +162,9 @@ func (s *Service) prove(
 	if err != nil {
 		return found, err
 	}
+	if attempt.source == "" { // strangers do not shut out who is signed in
+		attempt.source = string(caller.SessionID)
+	}
 	right, err := s.guess(ctx, attempt, func() (bool, error) {
 		return s.passwords.Verify(ctx, found.PasswordHash, current)
 	})
@@ -172,7 +175,7 @@ func (s *Service) prove(
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "current password wrong")
 		return found, wrongPassword()
 	}
-	return found, s.succeeded(ctx, attempt)
+	return found, s.succeeded(ctx, s.store, attempt)
 }
 
 func wrongPassword() error {

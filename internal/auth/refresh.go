@@ -86,6 +86,10 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	switch {
 	case account.Failed(err, account.NotFound):
 		return nil, s.refuse(ctx, deleted, family, client)
+	case account.Failed(err, account.RateLimited):
+		s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", family.User.ID, "kind", "refreshes of a session",
+			"session", family.Session.ID)
+		return nil, err
 	case err != nil:
 		return nil, err
 	case pair == nil:
@@ -221,6 +225,9 @@ func (s *Service) refuse(ctx context.Context, why outcome, f *store.Family, clie
 		level = slog.LevelWarn
 	}
 	s.event(ctx, level, event, user, "session", session, "why", why)
+	if err := s.withinLimit(ctx, refreshes, account.Network(client.IPAddress), s.Limits.Refresh); err != nil {
+		return err
+	}
 	if err := s.count(ctx, s.store, refreshes, client, s.Limits.Refresh); err != nil {
 		return err
 	}
@@ -282,6 +289,9 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Pres
 }
 
 func (s *Service) signOut(ctx context.Context, session, user account.ID) error {
+	if err := s.store.Revoke(ctx, session, user, "sign_out", s.Now()); err != nil {
+		return err
+	}
 	s.event(ctx, slog.LevelInfo, "authn_token_revoked", user, "session", session, "why", "sign-out")
-	return s.store.Revoke(ctx, session, user, "sign_out", s.Now())
+	return nil
 }

@@ -53,8 +53,11 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 	if err := s.mayEnd(ctx, caller, id); err != nil {
 		return nil, err
 	}
+	if err := s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now()); err != nil {
+		return nil, err
+	}
 	s.event(ctx, slog.LevelInfo, "authn_token_revoked", caller.User.ID, "session", id, "why", "revoked")
-	return &id, s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now())
+	return &id, nil
 }
 
 // SignOutEverywhere ends the caller's sessions, but for the current one if that is to be kept, and returns how many
@@ -100,6 +103,7 @@ func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
 		{s.store.DeleteOldMails, now.Add(-mailKept)},
 		{s.store.DeleteOldOneTime, now.Add(-oneTimeKept)},
 		{s.store.DeleteOldDevices, now.Add(-devicesKept)},
+		{s.store.DeleteOldWindows, now.Add(-longestWait)},
 		{s.store.DeleteOldThrottles, now.Add(-countsKept)},
 	} {
 		for n := int64(sweepBatch); n == sweepBatch; swept += n {

@@ -34,31 +34,31 @@ func (s *Service) ObtainToken(
 	if err != nil {
 		return nil, nil, err
 	}
-	attempt, err := s.attemptAt(ctx, cmp.Or(found.UserID, waiting.UserID), cmp.Or(usernameKey, emailKey), client)
+	attempt, err := s.attemptAt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client)
 	if err != nil {
 		return nil, nil, err
 	}
+	waits := false
 	right, err := s.guess(ctx, attempt, func() (right bool, err error) {
 		right, err = s.passwords.Verify(ctx, found.PasswordHash, in.Password)
 		if right || err != nil || !s.EmailVerification || emailKey == "" {
-			return right, err
+			return right && found.Status != account.Disabled, err
 		}
-		// Whether or not anybody waits, so that the time does not tell.
-		if right, err = s.passwords.Verify(ctx, waiting.PasswordHash, in.Password); right {
-			found = waiting
-		}
-		return right, err
+		// Whether or not anybody waits, so that the time does not tell. It counts as a failure, whoever has the
+		// address: what is right for somebody who waits for it is wrong for its owner.
+		waits, err = s.passwords.Verify(ctx, waiting.PasswordHash, in.Password)
+		return false, err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	refusal := account.Mistake(account.InvalidCredentials, "The username or the password is wrong.")
 	switch {
-	case !right || found.Status == account.Disabled:
-		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user, "right_password", right)
+	case !right && !waits:
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user)
 		return nil, nil, refusal
-	case found.Status == account.Pending:
-		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "address not confirmed")
+	case waits || found.Status == account.Pending:
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", cmp.Or(waiting.UserID, found.UserID), "why", "address not confirmed")
 		return nil, nil, account.Mistake(account.EmailNotVerified, "Confirm your e-mail address first.")
 	}
 	rehashed := ""
@@ -82,6 +82,9 @@ func (s *Service) ObtainToken(
 				return err
 			}
 		}
+		if err := s.succeeded(ctx, tx, attempt); err != nil {
+			return err
+		}
 		user, err = tx.User(ctx, found.UserID)
 		return err
 	})
@@ -92,7 +95,7 @@ func (s *Service) ObtainToken(
 		return nil, nil, refusal
 	}
 	s.event(ctx, slog.LevelInfo, "authn_login_success", user.ID, "session", tokens.SessionID)
-	return user, tokens, s.succeeded(ctx, attempt)
+	return user, tokens, nil
 }
 
 // credentials returns those of the user with a name or an address and those of an account that waits for the address;

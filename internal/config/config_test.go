@@ -341,9 +341,9 @@ func TestLaterSettings(t *testing.T) {
 }
 
 func TestLooserLimitsAreNamed(t *testing.T) {
-	strict := read(t, nil, "LATCHKEY_LIMIT_GUESSES=10", "LATCHKEY_LIMIT_SIGN_IN=500/1h", "LATCHKEY_LIMIT_MAIL=16/1m").Loosened
-	loose := read(t, nil, "LATCHKEY_LIMIT_GUESSES=101", "LATCHKEY_LIMIT_REGISTER=1001/1h", "LATCHKEY_LIMIT_REFRESH=17/1s").Loosened
-	if strict != nil || !slices.Equal(loose, []string{"LATCHKEY_LIMIT_GUESSES", "LATCHKEY_LIMIT_REGISTER", "LATCHKEY_LIMIT_REFRESH"}) {
+	strict := read(t, nil, "LATCHKEY_LIMIT_GUESSES=10", "LATCHKEY_LIMIT_SIGN_IN=1000/24h", "LATCHKEY_LIMIT_MAIL=16/1m").Loosened
+	loose := read(t, nil, "LATCHKEY_LIMIT_GUESSES=101", "LATCHKEY_LIMIT_REGISTER=1001/1h", "LATCHKEY_LIMIT_REFRESH=17/1s", "LATCHKEY_LIMIT_MAIL=24000/24h").Loosened
+	if strict != nil || !slices.Equal(loose, []string{"LATCHKEY_LIMIT_GUESSES", "LATCHKEY_LIMIT_REGISTER", "LATCHKEY_LIMIT_REFRESH", "LATCHKEY_LIMIT_MAIL"}) {
 		t.Errorf("got %q and %q", strict, loose)
 	}
 }

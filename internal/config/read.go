@@ -173,17 +173,19 @@ func loosened(c *Config) (variables []string) {
 			s.parse(&defaults, s.value)
 		}
 	}
+	if c.LimitGuesses > defaults.LimitGuesses {
+		variables = append(variables, variableOf("LIMIT_GUESSES"))
+	}
 	for _, l := range []struct {
 		name         string
-		given, usual float64
+		given, usual Limit
 	}{
-		{"LIMIT_GUESSES", float64(c.LimitGuesses), float64(defaults.LimitGuesses)},
-		{"LIMIT_SIGN_IN", c.LimitSignIn.allows(), defaults.LimitSignIn.allows()},
-		{"LIMIT_REGISTER", c.LimitRegister.allows(), defaults.LimitRegister.allows()},
-		{"LIMIT_REFRESH", c.LimitRefresh.allows(), defaults.LimitRefresh.allows()},
-		{"LIMIT_MAIL", c.LimitMail.allows(), defaults.LimitMail.allows()},
+		{"LIMIT_SIGN_IN", c.LimitSignIn, defaults.LimitSignIn},
+		{"LIMIT_REGISTER", c.LimitRegister, defaults.LimitRegister},
+		{"LIMIT_REFRESH", c.LimitRefresh, defaults.LimitRefresh},
+		{"LIMIT_MAIL", c.LimitMail, defaults.LimitMail},
 	} {
-		if l.given > l.usual {
+		if l.given.Count > l.usual.Count || l.given.perHour() > l.usual.perHour() {
 			variables = append(variables, variableOf(l.name))
 		}
 	}

@@ -71,7 +71,7 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 	}
 	defer h.leave()
 	ok = stored.matches(text)
-	if rest, any := today.less(stored.cost); any {
+	if rest, some := today.beyond(stored.cost); some {
 		// A quick no, which an old hash allows, would tell that the user exists.
 		rest.derive(text, dummy.salt, keySize)
 	}

@@ -32,10 +32,10 @@ func (c cost) derive(text string, salt []byte, size int) []byte {
 	return argon2.IDKey([]byte(text), salt, c.passes, c.memory, c.lanes, uint32(size))
 }
 
-// less returns what c takes more than other: any is false when that is nothing. The time of argon2id grows with the
+// beyond returns what c takes more than other: some is false when that is nothing. The time of argon2id grows with the
 // memory for each pass and, for getting hold of the memory, by another half pass (measured); lanes make no difference
 // where one processor computes them all.
-func (c cost) less(other cost) (rest cost, any bool) {
+func (c cost) beyond(other cost) (rest cost, some bool) {
 	const passes = 2
 	halves := func(passes uint32) uint32 { return 2*passes + 1 }
 	total, done := c.memory*halves(c.passes), other.memory*halves(other.passes)

@@ -22,11 +22,15 @@ func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) 
 	return users, err
 }
 
+// fewWaiters selects the accounts that wait for an address, as many as one transaction can end. Others are left to the
+// sweep: they cannot get an address that somebody has proven.
+const fewWaiters = `id IN (SELECT id FROM users WHERE pending_email_key = ? ORDER BY id LIMIT 1000)`
+
 // HoldAddress makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the
 // rows of those who have the address or wait for it holds all that Yield and the rest will touch.
 func (s *Store) HoldAddress(ctx context.Context, emailKey string) error {
 	for _, statement := range []string{
-		`UPDATE users SET epoch = epoch WHERE pending_email_key = ?`,
+		`UPDATE users SET epoch = epoch WHERE ` + fewWaiters,
 		`UPDATE users SET epoch = epoch WHERE email_key = ?`,
 	} {
 		if _, err := s.change(ctx, statement, emailKey); err != nil {
@@ -42,8 +46,9 @@ func (s *Store) HoldAddress(ctx context.Context, emailKey string) error {
 func (s *Store) Yield(ctx context.Context, emailKey string, user account.ID) error {
 	for _, statement := range []string{
 		`UPDATE users SET email = NULL, email_key = NULL WHERE email_key = ? AND id <> ? AND NOT email_verified`,
-		`DELETE FROM users WHERE pending_email_key = ? AND id <> ? AND status = 'PENDING'`,
-		`UPDATE users SET pending_email = NULL, pending_email_key = NULL WHERE pending_email_key = ? AND id <> ?`,
+		`DELETE FROM users WHERE ` + fewWaiters + ` AND id <> ? AND status = 'PENDING'`,
+		`UPDATE users SET pending_email = NULL, pending_email_key = NULL
+			WHERE pending_email_key = ? AND id <> ? AND status <> 'PENDING'`,
 		`DELETE FROM one_time_tokens WHERE address_key = ? AND user_id <> ?`,
 	} {
 		if _, err := s.change(ctx, statement, emailKey, user); err != nil {

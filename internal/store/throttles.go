@@ -7,6 +7,9 @@ import (
 	"latchkey/internal/account"
 )
 
+// OfNetworks begins the subjects that are counted for a network in a window of at most a day.
+const OfNetworks = "network/"
+
 // Tally is what has been counted of a subject from a source: failures in a row, or events in a window of time.
 type Tally struct {
 	Count int
@@ -81,6 +84,15 @@ func (s *Store) ForgetAllFailures(ctx context.Context, subject string) error {
 func (s *Store) KnowsNetwork(ctx context.Context, user account.ID, network string) (known bool, err error) {
 	err = s.one(ctx, &known, `SELECT EXISTS (SELECT 1 FROM devices WHERE user_id = ? AND network = ?)`, user, network)
 	return known, err
+}
+
+// DeleteOldWindows removes at most limit of the counters of networks whose window began before a time, and returns how
+// many it removed.
+func (s *Store) DeleteOldWindows(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	at := micros(before)
+	return s.change(ctx, `DELETE FROM throttles WHERE since < ? AND (subject, source) IN (SELECT subject, source
+		FROM throttles WHERE subject >= ? AND subject < ? AND since < ? LIMIT ?)`,
+		at, OfNetworks, OfNetworks+"~", at, limit)
 }
 
 // DeleteOldThrottles removes at most limit of the counters that have counted nothing since a time and allow another

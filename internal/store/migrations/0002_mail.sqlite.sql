@@ -5,7 +5,7 @@ ALTER TABLE users ADD COLUMN pending_email TEXT;
 ALTER TABLE users ADD COLUMN pending_email_key TEXT;
 ALTER TABLE users ADD COLUMN profile_draft TEXT;
 
-CREATE INDEX users_by_pending_email_key ON users (pending_email_key) WHERE pending_email_key IS NOT NULL;
+CREATE INDEX users_by_pending_email_key ON users (pending_email_key, created_at) WHERE pending_email_key IS NOT NULL;
 
 CREATE TABLE one_time_tokens (
   user_id     TEXT    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
