@@ -298,3 +298,19 @@ func TestErrorsInAnAnswerAreFew(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersAreBounded asks for the longest page there is, which is answered, and for more of it at once, which is not.
+func TestAnswersAreBounded(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		longest := strings.Repeat("😀", 10_000)
+		people := make([]someone, 100)
+		for i := range people {
+			people[i] = someone{username: fmt.Sprint("user", i), description: longest}
+		}
+		mario := s.crowd(people...)
+		if a := mario.ask(`{ profiles(first: 100) { nodes { description } } }`, nil).ok(); len(a.Body) < 99*len(longest) {
+			t.Fatalf("%d bytes", len(a.Body))
+		}
+		mario.ask(`{ profiles(first: 100) { nodes { description again: description } } }`, nil).fails("REQUEST_TOO_COSTLY")
+	})
+}

@@ -30,7 +30,7 @@ const (
 
 // What a field costs, where it is not 1: what makes long answers or much work for the database.
 var weights = map[string]int{
-	"Profile.description":          5, // up to 40 KB
+	"Profile.description":          8, // up to 40 KB
 	"Query.profiles":               10,
 	"ProfileConnection.totalCount": 200, // counts all that match
 	"User.sessions":                10,

@@ -25,6 +25,7 @@ import (
 
 const (
 	maxBody     = 256 << 10 // bytes
+	maxAnswer   = 4 << 20   // bytes of data: a page of 100 profiles with the longest descriptions
 	requestTime = 10 * time.Second
 
 	allMethods = "GET, POST, OPTIONS"
@@ -77,6 +78,7 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	t.record(ctx, x)
 	w.WriteHeader(x.status())
+	x.response = nil // the client may take its time to read
 	w.Write(body)
 }
 
@@ -112,6 +114,9 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	x.operation = operation.Operation
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
+		if len(response.Data) > maxAnswer && x.operation.Operation == ast.Query {
+			return t.refuse(ctx, refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once."))
+		}
 		response.Errors = response.Errors[:min(len(response.Errors), maxErrors)]
 		return response
 	}

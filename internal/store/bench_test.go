@@ -100,9 +100,35 @@ func benchmarkPages(b *testing.B, name string, small, large *Store, selection ac
 func middle(t testing.TB, s *Store, selection account.Selection) *account.Position {
 	t.Helper()
 	n := must1(s.CountProfiles(t.Context(), selection))(t)
-	query, args := pageQuery(account.Window{Selection: selection})
+	query, args := s.pageQuery(account.Window{Selection: selection})
 	var row profileRow
 	must(t, s.read.Get(&row, s.read.Rebind(strings.TrimSuffix(query, "?")+`1 OFFSET ?`), append(args[:len(args)-1], n/2)...))
 	position := row.profile().Position()
 	return &position
+}
+
+// BenchmarkSearch looks through 200 long descriptions for what nearly occurs in them everywhere, and for what does not at
+// all. The ratio is what a stranger could make of it.
+func BenchmarkSearch(b *testing.B) {
+	for name, url := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		b.Run(name, func(b *testing.B) {
+			s := fresh(b, url(b))
+			for i := range 200 {
+				join(b, s, fmt.Sprint("user", i))
+			}
+			execute(b, s, `UPDATE profiles SET description_key = ?`, strings.Repeat("e", account.MaxDescription-1))
+			spent := map[string]time.Duration{}
+			for b.Loop() {
+				for _, text := range []string{strings.Repeat("e", 98) + "x", strings.Repeat("z", 99)} {
+					began := time.Now()
+					if _, _, err := s.Profiles(b.Context(), account.Window{Selection: account.Selection{Search: text}, Limit: 1}); err != nil {
+						b.Fatal(err)
+					}
+					spent[text[:1]] += time.Since(began)
+				}
+			}
+			b.ReportMetric(float64(spent["e"].Microseconds())/float64(b.N)/1000, "ms-nearly")
+			b.ReportMetric(float64(spent["e"])/float64(spent["z"]), "ratio")
+		})
+	}
 }

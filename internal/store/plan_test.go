@@ -45,7 +45,7 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 
 func comesFrom(t *testing.T, s *Store, index string, window account.Window) {
 	t.Helper()
-	query, args := pageQuery(window)
+	query, args := s.pageQuery(window)
 	plan := explain(t, s, query, args)
 	wrong := !slices.Contains(strings.Fields(plan), index)
 	for _, costly := range []string{"TEMP B-TREE", "Sort", "Filter", "Seq Scan", "Bitmap"} {

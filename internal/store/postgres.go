@@ -40,6 +40,7 @@ func openPostgres(url string) (*Store, error) {
 				// A bad connection is one on which nothing was sent; several may lie in the pool after callers hung up.
 				return errors.Is(err, driver.ErrBadConn) || errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
 			},
+			find:   "strpos",
 			tables: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
 			// A stricter transaction would see the database as it was before the wait.
 			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

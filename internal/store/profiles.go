@@ -83,7 +83,7 @@ func canonical(text *string) *string {
 // Profiles returns the profiles of a window in the selection's order, and whether there are more behind them, or, when
 // the window is cut from the back, in front of them. The cost depends on the number returned, not on the table.
 func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*account.Profile, more bool, err error) {
-	query, args := pageQuery(w)
+	query, args := s.pageQuery(w)
 	var rows []profileRow
 	if err := s.all(ctx, &rows, query, args...); err != nil {
 		return nil, false, err
@@ -102,10 +102,10 @@ func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*acc
 }
 
 // pageQuery asks for the rows of a window and one more, starting at the end that the window is cut from.
-func pageQuery(w account.Window) (query string, args []any) {
+func (s *Store) pageQuery(w account.Window) (query string, args []any) {
 	order := w.Selection.Order
 	descending := (order.Direction == account.Descending) != w.Backward
-	where, args := conditions(w.Selection)
+	where, args := s.conditions(w.Selection)
 	if w.Selection.IsOrganizer == nil && w.Selection.Location == "" {
 		where = append(where, `id <> ''`) // opens the indexes of the whole table
 	}
@@ -143,12 +143,12 @@ func pageQuery(w account.Window) (query string, args []any) {
 
 // CountProfiles returns how many profiles a selection has. It reads all of them.
 func (s *Store) CountProfiles(ctx context.Context, selection account.Selection) (n int, err error) {
-	where, args := conditions(selection)
+	where, args := s.conditions(selection)
 	err = s.one(ctx, &n, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
 	return n, err
 }
 
-func conditions(selection account.Selection) (where []string, args []any) {
+func (s *Store) conditions(selection account.Selection) (where []string, args []any) {
 	if selection.IsOrganizer != nil {
 		where, args = append(where, `is_organizer = ?`), append(args, *selection.IsOrganizer)
 	}
@@ -156,15 +156,13 @@ func conditions(selection account.Selection) (where []string, args []any) {
 		where, args = append(where, `location_key = ?`), append(args, selection.Location)
 	}
 	if selection.Search != "" {
-		pattern := "%" + likeEscaper.Replace(selection.Search) + "%"
-		where = append(where, `(username_key LIKE ? ESCAPE '\' OR description_key LIKE ? ESCAPE '\'
-			OR location_key LIKE ? ESCAPE '\')`)
-		args = append(args, pattern, pattern, pattern)
+		// Not LIKE, which compares letter by letter from every place on: a text of one letter over and over takes it long.
+		find := func(column string) string { return s.dialect.find + "(" + column + ", ?) > 0" }
+		where = append(where, `(`+find("username_key")+` OR `+find("description_key")+` OR `+find("location_key")+`)`)
+		args = append(args, selection.Search, selection.Search, selection.Search)
 	}
 	return where, args
 }
-
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 func whereClause(conditions []string) string {
 	if len(conditions) == 0 {

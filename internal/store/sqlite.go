@@ -46,6 +46,7 @@ func openSQLite(path string) (*Store, error) {
 				var e sqlite3.Error
 				return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 			},
+			find:   "instr",
 			tables: `SELECT name FROM sqlite_schema WHERE type = 'table'`,
 		},
 		read:  open(max(4, 2*runtime.NumCPU()), "&_query_only=on"),

@@ -34,6 +34,7 @@ type dialect struct {
 	retryable  func(err error) bool   // nothing happened, and the same again may well succeed
 	exclusive  string                 // makes a migration wait for others; empty where every transaction does
 	tables     string                 // the names of the tables there are
+	find       string                 // the function that finds a text in another, from 1 on, or 0
 }
 
 const statementTimeout = 5 * time.Second
