@@ -259,6 +259,12 @@ func (c *client) post(body []byte) *answer {
 
 func (c *client) postWith(headers http.Header, body []byte) *answer {
 	c.t.Helper()
+	return c.send(c.request(headers, body))
+}
+
+// request returns one that posts a body to /graphql.
+func (c *client) request(headers http.Header, body []byte) *http.Request {
+	c.t.Helper()
 	node := c.site
 	if c.peer != nil && c.requests.Add(1)%2 == 0 {
 		node = c.peer
@@ -270,29 +276,38 @@ func (c *client) postWith(headers http.Header, body []byte) *answer {
 	maps.Copy(r.Header, headers)
 	r.Header.Set("Content-Type", "application/json")
 	node.keepQuiet(sentSecret, body)
-	return c.send(r)
+	return r
 }
 
 func (c *client) send(r *http.Request) *answer {
 	c.t.Helper()
+	a, err := c.exchange(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
+
+// exchange sends a request and returns what came back, or an error when that is not a whole answer.
+func (c *client) exchange(r *http.Request) (*answer, error) {
 	if c.access != "" {
 		r.Header.Set("Authorization", "Bearer "+c.access)
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
-		c.t.Fatal(err)
+		return nil, err
 	}
 	defer response.Body.Close()
 	a := &answer{t: c.t, Status: response.StatusCode, Header: response.Header}
 	if a.Body, err = io.ReadAll(response.Body); err != nil {
-		c.t.Fatal(err)
+		return nil, err
 	}
 	c.keepQuiet(receivedSecret, a.Body)
 	c.keepQuiet(receivedSecret, []byte(strings.Join(a.Header.Values("Set-Cookie"), "\n")))
 	if err := json.Unmarshal(a.Body, a); err != nil {
-		c.t.Fatalf("answer %d is not JSON: %s", a.Status, a.Body)
+		return nil, fmt.Errorf("answer %d is not JSON: %s", a.Status, a.Body)
 	}
-	return a
+	return a, nil
 }
 
 // answer is what came back.
