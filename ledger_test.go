@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -505,5 +506,48 @@ func (p *process) audit(facts []fact) {
 	slices.Sort(found)
 	if !slices.Equal(found, here) {
 		p.t.Errorf("the users are %v, and should be %v", found, here)
+	}
+}
+
+// TestWhatIsAnsweredIsOnTheDisk counts how often SQLite has the system write its log through to the disk.
+func TestWhatIsAnsweredIsOnTheDisk(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("no strace to count with")
+	}
+	p := start(t, storetest.SQLite(t))
+	mario := p.register("mario")
+	calls := filepath.Join(t.TempDir(), "calls")
+	counter := exec.Command(strace, "-f", "-y", "-e", "trace=fdatasync,fsync", "-o", calls,
+		"-p", fmt.Sprint(p.command.Process.Pid))
+	stderr, err := counter.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := counter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	if !lines.Scan() || !strings.Contains(lines.Text(), "attached") {
+		counter.Wait()
+		t.Skip("strace may not count:", lines.Text())
+	}
+	const rounds = 10
+	for i := range rounds {
+		mario.ask(`mutation ($id: ID!, $text: String!) { updateProfile(id: $id, input: {description: $text}) {
+			userErrors { code } } }`, vars{"id": mario.profileID, "text": fmt.Sprint(i)}).ok()
+		mario.ask(`mutation ($text: String!) { updateMe(input: {name: $text}) { userErrors { code } } }`,
+			vars{"text": fmt.Sprint(i)}).ok()
+		mario.renew().ok()
+		p.signIn("mario").signOut(nil)
+	}
+	p.kill()
+	counter.Wait()
+	text, err := os.ReadFile(calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, want := strings.Count(string(text), "-wal>"), 5*rounds; have < want {
+		t.Errorf("%d changes were answered after %d writes to the disk", want, have)
 	}
 }
