@@ -98,7 +98,9 @@ type server struct {
 }
 
 // open connects everything that the settings name, and brings the database's schema up to date.
-func open(ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time) (_ *server, err error) {
+func open(
+	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, wrappers ...store.Wrapper,
+) (_ *server, err error) {
 	s := &server{
 		log:         log,
 		explorer:    c.Mode == config.Development,
@@ -121,7 +123,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger, now func() tim
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
-	if s.store, s.verbs, err = connect(ctx, c, log, now, true); err != nil {
+	if s.store, s.verbs, err = connect(ctx, c, log, now, true, wrappers...); err != nil {
 		return nil, err
 	}
 	if err := s.verbs.TendKeys(ctx); err != nil {
@@ -182,8 +184,9 @@ func newSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
 // database's schema up to date; with an empty database it begins only if it may.
 func connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
+	wrappers ...store.Wrapper,
 ) (_ *store.Store, _ *auth.Service, err error) {
-	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
+	kept, err := store.Open(ctx, c.DatabaseURL.Reveal(), wrappers...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
 	}

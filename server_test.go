@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"latchkey/internal/config"
+	"latchkey/internal/store"
 	"latchkey/internal/store/storetest"
 )
 
@@ -40,6 +41,7 @@ type site struct {
 	clock    *clock
 	log      *buffer
 	server   *server
+	wrappers []store.Wrapper
 	peer     *site        // takes every other request, if there is one
 	requests atomic.Int64 // so far
 	secrets  *sync.Map    // sent or received so far, here and at other servers of the story, which no log must tell
@@ -142,7 +144,7 @@ func (s *site) open(settings ...string) *server {
 		s.t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: c.LogLevel}))
-	server, err := open(s.t.Context(), c, log, s.clock.Now)
+	server, err := open(s.t.Context(), c, log, s.clock.Now, s.wrappers...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-func openPostgres(url string) (*Store, error) {
+func openPostgres(url string, wrap Wrapper) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("database: the postgres:// address cannot be understood")
@@ -22,7 +23,7 @@ func openPostgres(url string) (*Store, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = statementTimeout
 	}
-	db := sqlx.NewDb(stdlib.OpenDB(*config), "pgx")
+	db := sqlx.NewDb(sql.OpenDB(wrap(stdlib.GetConnector(*config))), "pgx")
 	db.SetMaxOpenConns(20)
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)

@@ -18,7 +18,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-func openSQLite(path string) (*Store, error) {
+func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func openSQLite(path string) (*Store, error) {
 		// The driver waits for a lock without looking at the context, so it waits for a second and we try again.
 		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() +
 			"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=1000" + options
-		db := sqlx.NewDb(sql.OpenDB(sqliteConnector(dsn)), "sqlite3")
+		db := sqlx.NewDb(sql.OpenDB(wrap(sqliteConnector(dsn))), "sqlite3")
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
 		return db

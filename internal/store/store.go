@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -39,14 +40,22 @@ type dialect struct {
 
 const statementTimeout = 5 * time.Second
 
+// Wrapper stands between a store and its driver. Tests count and fail calls with it.
+type Wrapper func(driver.Connector) driver.Connector
+
 // Open connects to the database that a URL names, sqlite:PATH or postgres://…, and makes sure that it answers. A
 // SQLite database that does not exist is made.
-func Open(ctx context.Context, url string) (*Store, error) {
+func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) {
 	open := openPostgres
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		open, url = openSQLite, path
 	}
-	s, err := open(url)
+	s, err := open(url, func(c driver.Connector) driver.Connector {
+		for _, wrap := range wrappers {
+			c = wrap(c)
+		}
+		return c
+	})
 	if err != nil {
 		return nil, err
 	}
