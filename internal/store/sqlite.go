@@ -27,12 +27,16 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	file.Close()
+	defer file.Close()
+	opened, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
 	open := func(connections int, options string) *sqlx.DB {
 		// The driver waits for a lock without looking at the context, so it waits for a second and we try again.
 		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() +
-			"?_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=1000" + options
-		db := sqlx.NewDb(sql.OpenDB(wrap(sqliteConnector(dsn))), "sqlite3")
+			"?mode=rw&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=1000" + options
+		db := sqlx.NewDb(sql.OpenDB(wrap(&sqliteConnector{dsn, absolute, opened})), "sqlite3")
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
 		return db
@@ -64,16 +68,63 @@ func sqliteConstraint(err error) string {
 	return strings.ReplaceAll(column, ".", "_")
 }
 
-// sqliteConnector opens connections to the data source it names.
-type sqliteConnector string
-
-func (c sqliteConnector) Connect(context.Context) (driver.Conn, error) {
-	return c.Driver().Open(string(c))
+// sqliteConnector opens connections to a file as long as it is where it was at first. SQLite would go on writing to a
+// file that has been moved or deleted, where the next start does not find what was answered meanwhile.
+type sqliteConnector struct {
+	dsn, path string
+	file      os.FileInfo
 }
 
-func (c sqliteConnector) Driver() driver.Driver {
+func (c *sqliteConnector) Connect(context.Context) (driver.Conn, error) {
+	if err := c.inPlace(); err != nil {
+		return nil, err
+	}
+	conn, err := c.Driver().Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return &sqliteConn{conn.(*sqlite3.SQLiteConn), c.inPlace}, nil
+}
+
+func (c *sqliteConnector) Driver() driver.Driver {
 	return &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
 		_, err := conn.Exec(`PRAGMA trusted_schema = off`, nil)
 		return err
 	}}
+}
+
+func (c *sqliteConnector) inPlace() error {
+	if file, err := os.Stat(c.path); err != nil || !os.SameFile(file, c.file) {
+		return errors.New("the database file has been moved or replaced: put it back, or stop the server")
+	}
+	return nil
+}
+
+// sqliteConn refuses to write unless its file is in place. What is prepared only reads.
+type sqliteConn struct {
+	*sqlite3.SQLiteConn
+	inPlace func() error
+}
+
+func (c *sqliteConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if err := c.inPlace(); err != nil {
+		return nil, err
+	}
+	return c.SQLiteConn.BeginTx(ctx, o)
+}
+
+func (c *sqliteConn) ExecContext(
+	ctx context.Context, query string, args []driver.NamedValue,
+) (driver.Result, error) {
+	if err := c.inPlace(); err != nil {
+		return nil, err
+	}
+	return c.SQLiteConn.ExecContext(ctx, query, args)
+}
+
+func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.inPlace(); err != nil {
+		return nil, err
+	}
+	return c.SQLiteConn.QueryContext(ctx, query, args)
 }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/internal/store/storetest"
+)
+
+const updateNameMutation = `mutation ($n: String!) { updateMe(input: {name: $n}) { user { name } userErrors { code } } }`
+
+// hampered demands that writing fails in time and without a cause, while reading and token checks go on.
+func (c *client) hampered() {
+	c.t.Helper()
+	for range 3 {
+		began := time.Now()
+		c.ask(updateNameMutation, vars{"n": "lost"}).fails("INTERNAL_SERVER_ERROR")
+		c.present(c.refresh).fails("INTERNAL_SERVER_ERROR")
+		c.anonymous().ask(registerMutation, vars{"input": vars{"username": "luigi", "password": password}}).
+			fails("INTERNAL_SERVER_ERROR")
+		if took := time.Since(began); took > 15*time.Second {
+			c.t.Fatalf("three refusals took %s", took)
+		}
+		c.ask(`{ me { name } profiles(first: 5) { nodes { id } } }`, nil).ok().is("me.name", "Mario")
+		c.ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`, vars{"t": c.refresh}).ok().
+			is("verifyToken.valid", true)
+	}
+}
+
+// recovered demands that all is as if nothing had been the matter.
+func (c *client) recovered() {
+	c.t.Helper()
+	c.ask(`{ me { name } }`, nil).ok().is("me.name", "Mario")
+	c.ask(updateNameMutation, vars{"n": "Super Mario"}).ok()
+	c.renew().ok()
+	c.register("luigi")
+	if found := c.values(`PRAGMA integrity_check`); len(found) != 1 || found[0] != "ok" {
+		c.t.Error(found)
+	}
+}
+
+// TestADatabaseThatIsMovedAway does not grow where nobody will look for it, nor is another one begun.
+func TestADatabaseThatIsMovedAway(t *testing.T) {
+	database := storetest.SQLite(t)
+	path := strings.TrimPrefix(database, "sqlite:")
+	p := start(t, database)
+	mario := p.register("mario")
+	mario.ask(updateNameMutation, vars{"n": "Mario"}).ok()
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(path, path+".away")
+	mario.hampered()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Fatal("there is another database: ", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mario.hampered()
+	move(path+".away", path)
+	mario.recovered()
+}
+
+// TestStartingRefusesWhatIsNotItsDatabase with one line that says why.
+func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
+	for name, test := range map[string]struct {
+		harm func(t *testing.T, path string)
+		want string
+	}{
+		"cut in half": {func(t *testing.T, path string) {
+			info, err := os.Stat(path)
+			if err == nil {
+				err = os.Truncate(path, info.Size()/2)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, "malformed"},
+		"emptied": {func(t *testing.T, path string) {
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+		}, "bring the database back"},
+		"read-only": {func(t *testing.T, path string) {
+			if os.Geteuid() == 0 {
+				t.Skip("root may write to every file")
+			}
+			if err := os.Chmod(path, 0o400); err != nil {
+				t.Fatal(err)
+			}
+		}, "permission denied"},
+		"a text": {func(t *testing.T, path string) {
+			if err := os.WriteFile(path, []byte(strings.Repeat("Dear diary, ", 1000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a database"},
+		"of another program": {func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			(&site{t: t, database: "sqlite:" + path}).execute(`CREATE TABLE songs (title TEXT)`)
+		}, "another program"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			database := storetest.SQLite(t)
+			path := strings.TrimPrefix(database, "sqlite:")
+			first := serve(t, database, "LATCHKEY_SECRET=")
+			first.register("mario")
+			first.stop()
+			test.harm(t, path)
+			err := run(t.Context(), nil, []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + database},
+				io.Discard, os.Stderr, time.Now)
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("want %q, have %v", test.want, err)
+			}
+		})
+	}
+}
