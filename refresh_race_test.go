@@ -271,9 +271,7 @@ func TestATerminatedServerExitsWithZero(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		p := start(t, database)
 		mario := p.register("mario")
-		if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
+		p.terminate()
 		if err := p.command.Wait(); err != nil {
 			t.Fatal(err)
 		}
@@ -284,46 +282,108 @@ func TestATerminatedServerExitsWithZero(t *testing.T) {
 	})
 }
 
-// TestStoppingAnswersWhatWasAccepted ends a server under requests that take their time.
+// TestStoppingAnswersWhatWasAccepted ends a server under 200 requests that take their time.
 func TestStoppingAnswersWhatWasAccepted(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		p := start(t, database)
 		p.register("mario")
-		const body = `{"query": "mutation { obtainToken(input: {identifier: \"mario\", password: \"i-keep-jumping\"}) { tokens { refreshToken } userErrors { code } } }"}`
-		connections := make([]net.Conn, 40)
-		for i := range connections {
-			connection, err := net.Dial("tcp", strings.TrimPrefix(p.address, "http://"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer connection.Close()
-			connections[i] = connection
-			fmt.Fprintf(connection, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		began := make([]*halfRequest, 200)
+		for i := range began {
+			began[i] = p.begin(`{"query": "mutation { obtainToken(input: {identifier: \"mario\", password: \"i-keep-jumping\"}) {
+				tokens { refreshToken } userErrors { code } } }"}`)
 		}
-		// The first answer shows that the server is at work on the others.
-		answers := make([]*bufio.Reader, len(connections))
-		answered := func(i int) {
-			answers[i] = bufio.NewReader(connections[i])
-			response, err := http.ReadResponse(answers[i], nil)
-			if err != nil {
-				t.Fatalf("request %d: %v", i, err)
-			}
-			text, _ := io.ReadAll(response.Body)
+		for _, r := range began[:len(began)/2] {
+			r.finish()
+		}
+		p.terminate()
+		for _, r := range began[len(began)/2:] {
+			r.finish()
+		}
+		for i, r := range began {
+			text := r.answer()
 			if !bytes.Contains(text, []byte(`"refreshToken":"rt_`)) && !bytes.Contains(text, []byte("RATE_LIMITED")) {
 				t.Fatalf("request %d: %s", i, text)
 			}
-		}
-		answered(0)
-		if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		for i := 1; i < len(connections); i++ {
-			answered(i)
 		}
 		if err := p.command.Wait(); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestWhoTerminatesAgainDoesNotWait for a request that would take the server some seconds to give up.
+func TestWhoTerminatesAgainDoesNotWait(t *testing.T) {
+	p := start(t, storetest.SQLite(t))
+	p.begin(`{"query": "{ serverInfo { registration } }"}`)
+	ended := make(chan error, 1)
+	go func() { ended <- p.command.Wait() }()
+	began := time.Now()
+	for {
+		p.terminate() // the first is heard at some time, and those after it are not
+		select {
+		case err := <-ended:
+			if status := p.command.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM {
+				t.Errorf("the server ended by itself: %v", err)
+			}
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+		if time.Since(began) > finishWithin/2 {
+			t.Fatal("the server waits")
+		}
+	}
+}
+
+// terminate asks the process to end.
+func (p *process) terminate() {
+	p.t.Helper()
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// halfRequest is a request whose body the server is waiting for.
+type halfRequest struct {
+	t          testing.TB
+	connection net.Conn
+	answers    *bufio.Reader
+	body       string
+}
+
+// begin sends the head of a request for /graphql and returns when the server has begun with it.
+func (p *process) begin(body string) *halfRequest {
+	p.t.Helper()
+	connection, err := net.Dial("tcp", strings.TrimPrefix(p.address, "http://"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { connection.Close() })
+	body = strings.Join(strings.Fields(body), " ")
+	fmt.Fprintf(connection, "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+		"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n", len(body))
+	r := &halfRequest{p.t, connection, bufio.NewReader(connection), body}
+	for _, want := range []string{"HTTP/1.1 100 Continue\r\n", "\r\n"} {
+		if line, err := r.answers.ReadString('\n'); err != nil || line != want {
+			p.t.Fatalf("the server answers %q (%v)", line, err)
+		}
+	}
+	return r
+}
+
+func (r *halfRequest) finish() { io.WriteString(r.connection, r.body) }
+
+// answer returns the body of the answer.
+func (r *halfRequest) answer() []byte {
+	r.t.Helper()
+	response, err := http.ReadResponse(r.answers, nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return text
 }
 
 // process is the server as a program of its own, with the real clock.
