@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,16 +44,16 @@ var faultsOf = map[string][]storetest.Fault{
 	},
 }
 
-// deed is a request in the state that it needs. Asked again, it succeeds or fails with one of the codes, which tell that it
-// has been done already.
+// deed is a request in the state that it needs. Asked again, it succeeds or fails with one of the codes, which tell
+// that it has been done already.
 type deed struct {
 	ask  func() *answer
 	done []string
 }
 
-// deeds returns each field of the schema's queries and mutations as a deed, to be made ready by calling it with a number
-// that has not been used before. Deeds are asked of s; confirming is a server on the same database that has addresses
-// confirmed.
+// deeds returns each field of the schema's queries and mutations as a deed, to be made ready by calling it with a
+// number that has not been used before. Deeds are asked of s; confirming is a server on the same database that has
+// addresses confirmed.
 func deeds(s, confirming *site) map[string]func(n int) deed {
 	mario := s.register("mario")
 	fresh := func(n int) *client {
@@ -203,8 +204,8 @@ func (c *client) deleteProfile() {
 	c.ask(`mutation ($id: ID!) { deleteProfile(id: $id) { userErrors { code } } }`, vars{"id": c.ownProfile()}).ok()
 }
 
-// TestEveryCallToTheDatabaseMayFail lets the first call that a request makes to the driver fail, then the second, and so
-// on until the request makes no more, each with another fault.
+// TestEveryCallToTheDatabaseMayFail lets the first call that a request makes to the driver fail, then the second, and
+// so on until the request makes no more, each with another fault. LATCHKEY_TEST_SEED says which fault is the first.
 func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		goroutines := runtime.NumGoroutine()
@@ -319,4 +320,63 @@ func (a *answer) refusal() string {
 		}
 	}
 	return ""
+}
+
+// TestPostgresEndsItsConnections under traffic, again and again, as an operator or a fail-over does.
+func TestPostgresEndsItsConnections(t *testing.T) {
+	p := start(t, storetest.Postgres(t))
+	mario := p.register("mario")
+	db := p.db()
+	ended, failed, slowest := 0, 0, time.Duration(0)
+	for round := range 5 {
+		stop, crowd := make(chan struct{}), make([]int, 6)
+		var all sync.WaitGroup
+		for i := range crowd {
+			all.Go(func() {
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					a := mario.ask(`mutation ($n: String!) { updateMe(input: {name: $n}) { user { name } userErrors { code } } }`,
+						vars{"n": fmt.Sprint(round, i, n)})
+					if len(a.Errors) > 0 {
+						a.fails("INTERNAL_SERVER_ERROR")
+						crowd[i]++
+						continue
+					}
+					a.ok()
+				}
+			})
+		}
+		for range 10 {
+			n := 0
+			if err := db.QueryRow(`SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&n); err != nil {
+				t.Error(err)
+			}
+			ended += n
+		}
+		last := time.Now()
+		for good := 0; good < 40; good++ { // more than there are connections
+			if a := p.anonymous().ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`,
+				vars{"t": mario.refresh}); len(a.Errors) > 0 {
+				good = 0
+			}
+			if time.Since(last) > 20*time.Second {
+				t.Fatal("the server does not come back")
+			}
+		}
+		slowest = max(slowest, time.Since(last))
+		close(stop)
+		all.Wait()
+		for _, n := range crowd {
+			failed += n
+		}
+	}
+	t.Logf("%d connections ended, %d requests failed, back after %s", ended, failed, slowest)
+	if slowest > 2*time.Second {
+		t.Errorf("it took %s to come back", slowest)
+	}
 }
