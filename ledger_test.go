@@ -411,7 +411,8 @@ func (k *keeper) verify(s *site) {
 			c := k.anonymous()
 			c.access, c.refresh = s.access, s.refresh
 			if s.over {
-				c.isOver()
+				c.anonymous().present(s.refresh).mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+				c.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
 				continue
 			}
 			if !c.alive() {
