@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,38 +36,28 @@ var schema string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, time.Now); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Printf("%s\n%v", err, usage{})
-	case errors.As(err, &usage{}):
-		fmt.Fprint(os.Stderr, err)
-		os.Exit(2)
-	case err != nil:
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, time.Now); err != nil {
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
-// run does what the command at the beginning of args says. Without one it serves with the settings until ctx ends, and
-// then until every accepted request is answered.
+// exitCode returns 2 for arguments that are no command, and 1 for whatever else fails.
+func exitCode(err error) int {
+	if _, ok := errors.AsType[usage](err); ok {
+		return 2
+	}
+	return 1
+}
+
+// run does what the command in args says.
 func run(ctx context.Context, args, env []string, stdout io.Writer, stderr *os.File, now func() time.Time) error {
-	act, args, err := command(args)
-	if err != nil {
+	command, settings, err := parse(args, stdout)
+	if err != nil || command == nil {
 		return err
 	}
-	c, err := config.Read(args, env)
-	if err != nil {
-		return err
-	}
-	if act != nil {
-		c.LogLevel = max(c.LogLevel, slog.LevelWarn) // what it did it prints
-		return act.do(ctx, c, newLog(c, stderr), now, stdout)
-	}
-	s, err := open(ctx, c, newLog(c, stderr), now)
-	if err != nil {
-		return err
-	}
-	return s.serve(ctx)
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(&program{args: settings, env: env, stdout: stdout, stderr: stderr, now: now})
 }
 
 // newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise.
