@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -34,16 +35,19 @@ type commands struct {
 		Preview previewMail `cmd:"" help:"Show a mail."`
 		Test    testMail    `cmd:"" help:"Send a mail to an address, to see whether mails arrive."`
 	} `cmd:"" help:"The mails to users."`
-	RestoreCut restoreCut `cmd:"" help:"End every session begun before now, after restoring a backup."`
+	RestoreCut restoreCut  `cmd:"" help:"End every session begun before now, after restoring a backup."`
+	Schema     printSchema `cmd:"" help:"Print the GraphQL schema."`
+	Version    showVersion `cmd:"" help:"Print the version of this program."`
 }
 
-// usage is the error of arguments that are no command, in one line. It repeats none of them but flags: one may be a secret.
+// usage is the error of arguments that are no command, in one line. It repeats none of them but flags: one may be a
+// secret.
 type usage string
 
 func (u usage) Error() string { return string(u) + "; latchkey --help shows the commands" }
 
-// parse returns the command in args, and the settings among them, as config.Read takes them; no command when they asked for
-// help, which goes to stdout. It fails with usage.
+// parse returns the command in args, and the settings among them, as config.Read takes them; no command when they asked
+// for help, which goes to stdout. It fails with usage.
 func parse(args []string, stdout io.Writer) (command *kong.Context, settings []string, err error) {
 	helped := false
 	parser, err := kong.New(&commands{},
@@ -339,4 +343,32 @@ func (restoreCut) Run(ctx context.Context, p *program) error {
 		}
 		return p.printf("Every session begun before %s is over.\n", cut.UTC().Format(time.RFC3339Nano))
 	})
+}
+
+type printSchema struct{}
+
+// Run prints the contract.
+func (printSchema) Run(p *program) error { return p.printf("%s", schema) }
+
+type showVersion struct{}
+
+// Run prints the version of the module, the revision it was built from, if known, and the version of Go.
+func (showVersion) Run(p *program) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return errors.New("this program was built without its version")
+	}
+	built := map[string]string{}
+	for _, setting := range info.Settings {
+		built[setting.Key] = setting.Value
+	}
+	source := ""
+	if revision := built["vcs.revision"]; revision != "" {
+		source = " (" + revision + " of " + built["vcs.time"]
+		if built["vcs.modified"] == "true" {
+			source += ", changed since"
+		}
+		source += ")"
+	}
+	return p.printf("latchkey %s%s, %s\n", info.Main.Version, source, info.GoVersion)
 }
