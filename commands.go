@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,10 @@ type commands struct {
 		Preview previewMail `cmd:"" help:"Show a mail."`
 		Test    testMail    `cmd:"" help:"Send a mail to an address, to see whether mails arrive."`
 	} `cmd:"" help:"The mails to users."`
+	Migrate struct {
+		Status migrateStatus `cmd:"" help:"Show the steps of the database's schema."`
+		Up     migrateUp     `cmd:"" help:"Bring the schema up to date, as serve does when it starts."`
+	} `cmd:"" help:"The database's schema."`
 	RestoreCut restoreCut  `cmd:"" help:"End every session begun before now, after restoring a backup."`
 	Schema     printSchema `cmd:"" help:"Print the GraphQL schema."`
 	Version    showVersion `cmd:"" help:"Print the version of this program."`
@@ -133,7 +138,8 @@ var (
 	// argumentForm is that of errors about arguments that are missing or refused by their type.
 	argumentForm = regexp.MustCompile(`^(?:expected "|missing positional arguments )?<([a-z-]+)>`)
 	// knownForm is that of errors which repeat nothing but flags and what this program knows itself.
-	knownForm = regexp.MustCompile(`^(expected |unknown flag --?[a-z]+(-[a-z]+)*(,|$)|missing flags: |--[a-z]+(-[a-z]+)*[: ])`)
+	knownForm = regexp.MustCompile(
+		`^(expected |unknown flag --?[a-z]+(-[a-z]+)*(,|$)|missing flags: |--[a-z]+(-[a-z]+)*[: ])`)
 )
 
 // program is what commands have to work with.
@@ -160,10 +166,8 @@ func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) e
 	if err != nil {
 		return err
 	}
-	if path, ok := c.DatabaseURL.SQLitePath(); ok {
-		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("database: %w", err)
-		}
+	if err := mustExist(c); err != nil {
+		return err
 	}
 	kept, verbs, err := connect(ctx, c, p.log(c), p.now, false)
 	if err != nil {
@@ -171,6 +175,32 @@ func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) e
 	}
 	defer kept.Close()
 	return do(verbs)
+}
+
+// mustExist returns an error when the database is a file that is not there: opening it would make it.
+func mustExist(c config.Config) error {
+	if path, ok := c.DatabaseURL.SQLitePath(); ok {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
+	}
+	return nil
+}
+
+// table prints rows in columns, the first one being their names.
+func (p *program) table(rows [][]string) error {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}
+
+// json prints a value for scripts.
+func (p *program) json(value any) error {
+	encoder := json.NewEncoder(p.stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
 }
 
 // printf prints to the standard output.
@@ -205,12 +235,11 @@ func (listKeys) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "KID\tALGORITHM\tMADE\tSIGNS FROM\tSTATE")
+		rows := [][]string{{"KID", "ALGORITHM", "MADE", "SIGNS FROM", "STATE"}}
 		for _, k := range keys {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Alg, stamp(k.CreatedAt), stamp(k.SignsFrom), k.State)
+			rows = append(rows, []string{k.ID, k.Alg, stamp(k.CreatedAt), stamp(k.SignsFrom), string(k.State)})
 		}
-		return w.Flush()
+		return p.table(rows)
 	})
 }
 

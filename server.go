@@ -172,25 +172,15 @@ func newSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
 func connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
 ) (_ *store.Store, _ *auth.Service, err error) {
-	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
+	kept, err := openStore(ctx, c, mayBegin)
 	if err != nil {
-		return nil, nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
 			kept.Close()
 		}
 	}()
-	sign := signOfUse(c) // first, for another process may be beginning
-	switch empty, err := kept.Empty(ctx); {
-	case err != nil:
-		return nil, nil, err
-	case empty && sign != "":
-		return nil, nil, fmt.Errorf("database %s is empty or missing, but %s is there: "+
-			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
-	case empty && !mayBegin:
-		return nil, nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
-	}
 	steps, err := kept.Migrate(ctx, now)
 	if err != nil {
 		return nil, nil, err
@@ -227,6 +217,30 @@ func connect(
 		Now:               now,
 		Log:               slog.New(graph.LogRequest(log.Handler())),
 	}), nil
+}
+
+// openStore returns the database that the settings name, as it is; an empty one only if it may begin there.
+func openStore(ctx context.Context, c config.Config, mayBegin bool) (_ *store.Store, err error) {
+	kept, err := store.Open(ctx, c.DatabaseURL.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+	}
+	defer func() {
+		if err != nil {
+			kept.Close()
+		}
+	}()
+	sign := signOfUse(c) // first, for another process may be beginning
+	switch empty, err := kept.Empty(ctx); {
+	case err != nil:
+		return nil, err
+	case empty && sign != "":
+		return nil, fmt.Errorf("database %s is empty or missing, but %s is there: "+
+			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
+	case empty && !mayBegin:
+		return nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
+	}
+	return kept, nil
 }
 
 // handler puts the endpoints together.
