@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,6 +37,16 @@ type commands struct {
 		Preview previewMail `cmd:"" help:"Show a mail."`
 		Test    testMail    `cmd:"" help:"Send a mail to an address, to see whether mails arrive."`
 	} `cmd:"" help:"The mails to users."`
+	User struct {
+		Create        createUser    `cmd:"" help:"Make an active user, also where registration is closed."`
+		List          listUsers     `cmd:"" help:"Show the users, oldest first."`
+		Show          showUser      `cmd:"" help:"Show a user, and where they are signed in."`
+		Disable       disableUser   `cmd:"" help:"Shut a user out, which ends every session."`
+		Enable        enableUser    `cmd:"" help:"Let a disabled user in again."`
+		Role          setRole       `cmd:"" help:"Change what a user may do, which ends every session."`
+		ResetPassword resetPassword `cmd:"" help:"Mail a user the link for a new password. Nobody else ever sets one."`
+		Delete        deleteUser    `cmd:"" help:"Remove a user with all that is theirs, for ever."`
+	} `cmd:"" help:"The users. USER is an ID, a username or an e-mail address."`
 	Migrate struct {
 		Status migrateStatus `cmd:"" help:"Show the steps of the database's schema."`
 		Up     migrateUp     `cmd:"" help:"Bring the schema up to date, as serve does when it starts."`
@@ -72,7 +83,7 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings []s
 	if err != nil {
 		return nil, nil, err
 	}
-	command, err = parser.Parse(args)
+	command, err = parser.Parse(shielded(args))
 	switch {
 	case helped:
 		return nil, nil, nil
@@ -80,6 +91,16 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings []s
 		return nil, nil, misuse(err)
 	}
 	return command, settings, nil
+}
+
+// shielded returns args with the ID of a key to retire, where it begins with a hyphen and would pass for a flag, behind --.
+func shielded(args []string) []string {
+	at := slices.Index(args, "retire") + 1
+	if at == 0 || at == len(args) || !strings.HasPrefix(args[at], "-") || !kidForm.MatchString(args[at]) ||
+		slices.Contains(config.Flags(), args[at]) {
+		return args
+	}
+	return append(slices.Concat(args[:at], args[at+1:]), "--", args[at])
 }
 
 // settingFlag returns a flag that adds itself and its value, whatever that is, to settings.
@@ -144,10 +165,10 @@ var (
 
 // program is what commands have to work with.
 type program struct {
-	args, env []string // the settings
-	stdout    io.Writer
-	stderr    *os.File
-	now       func() time.Time
+	args, env      []string // the settings
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
 }
 
 // config returns the settings.
@@ -339,7 +360,7 @@ func (m testMail) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	if c.SMTPURL.Reveal() == "" {
-		return errors.New("LATCHKEY_SMTP_URL is not set, so mails are not delivered")
+		return errNoMail
 	}
 	templates, err := mail.NewTemplates(c.MailTemplates, c.AppURL)
 	if err != nil {
@@ -360,6 +381,8 @@ func (m testMail) Run(ctx context.Context, p *program) error {
 	}
 	return p.printf("A mail to %s is on its way: %q.\n", m.Address, sample.Subject)
 }
+
+var errNoMail = errors.New("LATCHKEY_SMTP_URL is not set, so mails are not delivered")
 
 type restoreCut struct{}
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/internal/account"
 	"latchkey/internal/store"
 	"latchkey/internal/store/storetest"
 )
@@ -26,7 +27,8 @@ func TestHelp(t *testing.T) {
 	printed := s.does("--help")
 	for _, want := range []string{
 		"serve", "keys list", "keys rotate", "keys retire", "mail preview", "mail test", "restore-cut", "schema", "version",
-		"migrate status", "migrate up",
+		"migrate status", "migrate up", "user create", "user list", "user show", "user disable", "user enable", "user role",
+		"user reset-password", "user delete",
 		"--database-url", "LATCHKEY_SECRET_FILE",
 	} {
 		if !strings.Contains(printed, want) {
@@ -120,5 +122,312 @@ func TestMigratingFromNothing(t *testing.T) {
 			t.Fatalf("up says %s", said)
 		}
 		serve(t, url).register("mario")
+	})
+}
+
+// shown is what a script sees of a user.
+func (s *site) shown(who string) (u userJSON) {
+	s.t.Helper()
+	if err := json.Unmarshal([]byte(s.does("user", "show", who, "--json")), &u); err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}
+
+// create makes a user with the usual password by command.
+func (s *site) create(username string, more ...string) {
+	s.t.Helper()
+	args := append([]string{"user", "create", username}, more...)
+	if _, err := s.commandWith(password+"\n", args...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestOperatorsMakeUsers(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		said, err := s.commandWith(password+"\nmore\n", "user", "create", "Mario", "--email", "Mario@Example.com",
+			"--name", "Mario M.", "--role", "admin", "--registration", "closed", "--json")
+		var made userJSON
+		if err := errors.Join(err, json.Unmarshal([]byte(said), &made)); err != nil {
+			t.Fatal(err)
+		}
+		if made.Username != "Mario" || *made.Email != "Mario@Example.com" || made.EmailVerified || made.Name != "Mario M." ||
+			made.Role != account.Admin || made.Status != account.Active || strings.Contains(said, "assword") {
+			t.Fatalf("made %s", said)
+		}
+		mario := s.signIn("mario")
+		mario.ask(`{ me { role profile { username location } } }`, nil).ok().is("me.role", "ADMIN").
+			is("me.profile.username", "Mario")
+		for _, who := range []string{"mario", "MARIO", "mario@example.COM", string(made.ID)} {
+			if u := s.shown(who); u.ID != made.ID || len(u.Sessions) != 1 || u.LastLoginAt == nil {
+				t.Errorf("%s is %+v", who, u)
+			}
+		}
+		if text := s.does("user", "show", "mario"); !strings.Contains(text, "Mario@Example.com (not confirmed)") ||
+			!strings.Contains(text, string(s.shown("mario").Sessions[0].ID)) {
+			t.Errorf("shown as %s", text)
+		}
+		for _, refused := range []struct{ typed, username, email, why string }{
+			{"short", "luigi", "luigi@example.com", "TOO_SHORT at password"},
+			{"password123", "luigi", "luigi@example.com", "PASSWORD_TOO_COMMON at password"},
+			{password, "m\u0430rio", "luigi@example.com", "INVALID at username"},
+			{password, "mARIO", "luigi@example.com", "TAKEN at username"},
+			{password, "luigi", "mario@example.com", "TAKEN at email"},
+			{password, "luigi", "luigi", "INVALID at email"},
+			{"", "luigi", "luigi@example.com", "password"},
+		} {
+			printed, err := s.commandWith(refused.typed, "user", "create", refused.username, "--email", refused.email)
+			if err == nil || !strings.Contains(err.Error(), refused.why) || printed != "" || exitCode(err) != 1 ||
+				refused.typed != "" && strings.Contains(err.Error(), refused.typed) {
+				t.Errorf("%+v: %v %s", refused, err, printed)
+			}
+		}
+		s.declines("needs a username", "user", "create")
+		s.declines("--role must be one of", "user", "create", "luigi", "--role", "king")
+		s.declines("NOT_FOUND: There is no such", "user", "show", "luigi")
+		s.declines("NOT_FOUND: There is no such", "user", "show", "user_01990000-0000-7000-8000-000000000000")
+		s.declines("There is no such user", "user", "show", "luigi@example.com")
+		if s.count("users") != 1 || s.count("profiles") != 1 {
+			t.Error("a refused command did something")
+		}
+		if !s.says("user_created", string(made.ID), "operator", "ADMIN") {
+			t.Error("the log does not tell")
+		}
+		s.create("luigi", "--email-verification", "required")
+		if s.signIn("luigi"); s.shown("luigi").Email != nil {
+			t.Error("an address came from nowhere")
+		}
+	})
+}
+
+// TestOperatorsListUsers turns the pages.
+func TestOperatorsListUsers(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		if said := s.does("user", "list", "--json"); said != "[]\n" {
+			t.Fatalf("nobody is %s", said)
+		}
+		names := []string{"mario", "luigi", "peach", "toad", "yoshi"}
+		for _, name := range names {
+			s.clock.advance(time.Millisecond)
+			s.register(name)
+		}
+		var seen []string
+		for after := (userJSON{}); ; {
+			args := []string{"user", "list", "--limit", "2", "--json"}
+			if after.ID != "" {
+				args = append(args, "--after", string(after.ID))
+			}
+			var page []userJSON
+			if err := json.Unmarshal([]byte(s.does(args...)), &page); err != nil || len(page) > 2 {
+				t.Fatalf("%v %v", page, err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, after = range page {
+				seen = append(seen, after.Username)
+			}
+		}
+		if !slices.Equal(seen, names) {
+			t.Errorf("seen: %v", seen)
+		}
+		if rows := strings.Split(s.does("user", "list", "--limit", "3"), "\n"); len(rows) != 5 ||
+			!strings.Contains(rows[3], "peach") || !s.says("There are more: --after "+strings.Fields(rows[3])[0]) {
+			t.Errorf("the table is %q", rows)
+		}
+		for _, args := range [][]string{{"--limit", "0"}, {"--limit", "1001"}, {"--limit", "x"}, {"--after", "mario"}} {
+			if _, err := s.command(append([]string{"user", "list"}, args...)...); err == nil || exitCode(err) != 2 {
+				t.Errorf("%q: %v", args, err)
+			}
+		}
+	})
+}
+
+func TestOperatorsShutUsersOut(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		mario, luigi := s.joined("mario", "mario@example.com"), s.joined("luigi", "luigi@example.com")
+		s.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok()
+		link := s.letter(box, "mario@example.com").token()
+		if said := s.does("user", "disable", "mario@example.com"); said != "mario is disabled; every session is over.\n" {
+			t.Fatalf("it says %s", said)
+		}
+		mario.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+		mario.renew().mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		s.obtain("mario", password).mistakes("obtainToken", "INVALID_CREDENTIALS")
+		isDead := func(token string) {
+			t.Helper()
+			if code := s.redeem("resetPassword", token); code != "TOKEN_INVALID" {
+				t.Fatalf("the link answers %q", code)
+			}
+		}
+		isDead(link)
+		s.declines("This user is disabled", "user", "reset-password", "mario", "--smtp-url", "smtp://localhost:1")
+		if !luigi.alive() || !s.says("user_archived", mario.userID, "operator") {
+			t.Fatal("it is about the wrong one")
+		}
+		if said := s.does("user", "enable", "mario"); said != "mario may sign in.\n" {
+			t.Fatalf("it says %s", said)
+		}
+		if mario.alive() {
+			t.Fatal("an ended session lives again")
+		}
+		isDead(link)
+		back := s.signIn("mario")
+
+		s.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok()
+		s.clock.advance(time.Minute)
+		s.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok()
+		link = s.letter(box, "mario@example.com").token()
+		s.does("user", "role", "mario", "staff")
+		back.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+		isDead(link)
+		if !s.says("privilege_permissions_changed", mario.userID, "MEMBER", "STAFF") {
+			t.Error("the log does not tell")
+		}
+		again := s.signIn("mario")
+		again.ask(`{ me { role } }`, nil).ok().is("me.role", "STAFF")
+		if s.does("user", "role", "mario", "staff"); !again.alive() {
+			t.Error("the role there was ends sessions")
+		}
+		s.declines("user role needs a role: member, staff or admin", "user", "role", "mario")
+		s.declines("user role needs a role: member, staff or admin", "user", "role", "mario", "king")
+	})
+}
+
+// TestNobodySetsAPassword has the user choose it.
+func TestNobodySetsAPassword(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		mario := s.joined("mario", "Mario@example.com")
+		smtp := "--smtp-url=" + strings.TrimPrefix(box.setting, "LATCHKEY_SMTP_URL=")
+		s.declines("LATCHKEY_SMTP_URL is not set", "user", "reset-password", "mario",
+			"--mode", "production", "--public-url", "https://x.example")
+		if said := s.does("user", "reset-password", "mario", smtp); !strings.Contains(said, "outbox for mario") {
+			t.Fatalf("it says %s", said)
+		}
+		l := s.letter(box, "Mario@example.com")
+		if !mario.alive() {
+			t.Fatal("the mail ends sessions")
+		}
+		s.anonymous().ask(resetMutation, vars{"t": l.token(), "p": newPassword}).ok()
+		if mario.alive() {
+			t.Fatal("the new password ends no sessions")
+		}
+		s.obtain("mario", newPassword).ok()
+		s.register("luigi")
+		s.declines("This user has no e-mail address", "user", "reset-password", "luigi", smtp)
+	})
+}
+
+func TestOperatorsDeleteUsers(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		mario := s.joined("mario", "mario@example.com")
+		for _, typed := range []string{"", "no\n", "y\n"} {
+			if printed, err := s.commandWith(typed, "user", "delete", "mario"); err == nil || printed != "" || !mario.alive() {
+				t.Fatalf("%q: %v %s", typed, err, printed)
+			}
+		}
+		if said, err := s.commandWith("yes\n", "user", "delete", "mario"); err != nil || said != "mario is deleted.\n" {
+			t.Fatalf("%v %s", err, said)
+		}
+		mario.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+		for _, table := range []string{"users", "profiles", "sessions", "devices", "one_time_tokens"} {
+			if n := s.count(table); n != 0 {
+				t.Errorf("%d rows are left in %s", n, table)
+			}
+		}
+		if l := s.letter(box, "mario@example.com"); !strings.Contains(l.Subject, "deleted") {
+			t.Errorf("the mail is %s", l.Subject)
+		}
+		if !s.says("user_deleted", mario.userID, "operator") {
+			t.Error("the log does not tell")
+		}
+		s.join("mario", "mario@example.com")
+		s.does("user", "disable", "mario")
+		s.does("user", "delete", "mario", "--yes")
+		if s.count("users") != 0 {
+			t.Error("a disabled user stays")
+		}
+	})
+}
+
+// TestOperatorsAndAccountsThatWait leaves the confirmation of an address to its owner.
+func TestOperatorsAndAccountsThatWait(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
+		s.join("mario", "mario@example.com")
+		s.letter(box, "mario@example.com")
+		if u := s.shown("mario@example.com"); u.Status != account.Pending {
+			t.Fatalf("found %+v", u)
+		}
+		s.declines("waits for the confirmation", "user", "disable", "mario")
+		s.declines("waits for the confirmation", "user", "enable", "mario")
+		s.join("luigi", "mario@example.com")
+		s.declines("Several accounts wait for this address", "user", "show", "mario@example.com")
+		s.letter(box, "mario@example.com")
+		s.does("user", "delete", "luigi", "--yes")
+		s.noLetter(box)
+		if s.count("users") != 1 {
+			t.Error("the wrong one is deleted")
+		}
+	}, "LATCHKEY_EMAIL_VERIFICATION=required")
+}
+
+// TestTheLastAdministratorStays tries all ways to be rid of them, one by one, and of two by two at once.
+func TestTheLastAdministratorStays(t *testing.T) {
+	const deleteMe = `mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) {
+		deletedUserId userErrors { code field } } }`
+	onEachStrict(t, func(t *testing.T, s *site) {
+		s.create("mario", "--role", "admin")
+		mario := s.signIn("mario")
+		s.declines("the last administrator", "user", "disable", "mario")
+		s.declines("the last administrator", "user", "role", "mario", "staff")
+		s.declines("the last administrator", "user", "delete", "mario", "--yes")
+		mario.ask(deleteMe, vars{"p": password}).fails("FORBIDDEN")
+		s.create("luigi", "--role", "admin")
+		s.does("user", "disable", "luigi")
+		s.declines("the last administrator", "user", "disable", "mario")
+		if !mario.alive() {
+			t.Fatal("a refused command did something")
+		}
+		s.does("user", "delete", "luigi", "--yes")
+
+		verbs, ctx := s.server.verbs, t.Context()
+		id := account.ID(mario.userID)
+		for round, act := range []func(id account.ID, c *client) error{
+			func(id account.ID, _ *client) error { _, err := verbs.DisableUser(ctx, id); return err },
+			func(id account.ID, _ *client) error { _, err := verbs.SetRole(ctx, id, account.Member); return err },
+			func(id account.ID, _ *client) error { _, err := verbs.RemoveUser(ctx, id); return err },
+			func(_ account.ID, c *client) error {
+				if a := c.ask(deleteMe, vars{"p": password}); len(a.Errors) > 0 {
+					return errors.New(a.Errors[0].Message)
+				}
+				return nil
+			},
+		} {
+			names := []string{"toad", "yoshi"}
+			clients := make([]*client, len(names))
+			for i, name := range names {
+				s.create(name+strings.Repeat("x", round), "--role", "admin")
+				clients[i] = s.signIn(name + strings.Repeat("x", round))
+			}
+			if _, err := verbs.DisableUser(ctx, id); err != nil {
+				t.Fatal(err)
+			}
+			gone := make([]bool, len(names))
+			together(len(names), func(i int) { gone[i] = act(account.ID(clients[i].userID), clients[i]) == nil })
+			if gone[0] == gone[1] {
+				t.Fatalf("round %d: gone are %v", round, gone)
+			}
+			// The one that stayed makes room for the next round.
+			if _, err := verbs.EnableUser(ctx, id); err != nil {
+				t.Fatal(err)
+			}
+			for i := range names {
+				if !gone[i] {
+					if _, err := verbs.RemoveUser(ctx, account.ID(clients[i].userID)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
 	})
 }

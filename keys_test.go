@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -79,12 +80,22 @@ func tend(sites ...*site) {
 	}
 }
 
-// command runs the program on the site's database and clock, and returns what it prints.
+// command runs the program on the site's database and clock, and returns what it prints. It logs where the site does.
 func (s *site) command(args ...string) (printed string, err error) {
 	s.t.Helper()
+	return s.commandWith("", args...)
+}
+
+// commandWith also types something.
+func (s *site) commandWith(typed string, args ...string) (printed string, err error) {
+	s.t.Helper()
 	var stdout bytes.Buffer
+	var stderr io.Writer = os.Stderr
+	if s.log != nil {
+		stderr = s.log
+	}
 	env := []string{"LATCHKEY_DATABASE_URL=" + s.database, "LATCHKEY_SECRET=" + testSecret}
-	err = run(s.t.Context(), args, env, &stdout, os.Stderr, s.clock.Now)
+	err = run(s.t.Context(), args, env, strings.NewReader(typed), &stdout, stderr, s.clock.Now)
 	return stdout.String(), err
 }
 
@@ -377,6 +388,9 @@ func TestTheCommandsOfKeys(t *testing.T) {
 			}
 		}
 
+		for _, hyphens := range []string{"-", "--"} {
+			s.declines("there is no signing key", "keys", "retire", hyphens+first[2:], "--signing-alg", "EdDSA")
+		}
 		const wrong = "wrong-secret-wrong-secret-0123456789"
 		s.declines("is the secret of this database", "keys", "rotate", "--secret", wrong)
 		s.declines("needs the whole KID", "keys", "retire")
@@ -387,7 +401,7 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		for _, args := range [][]string{
 			{"keys"}, {"keys", "lost"}, {wrong}, {""}, {"restore"}, {"keys", "list", first}, {"restore-cut", "now"},
 			{"keys", "retire", first, "--color", "red"}, {"serve", wrong}, {"keys", "rotate", "--secret"}, {"--" + wrong},
-			{"keys", "retire", wrong + "!"},
+			{"keys", "retire", wrong + "!"}, {"keys", "retire", "--secret-previous-file"},
 		} {
 			printed, err := s.command(args...)
 			if _, ok := errors.AsType[usage](err); !ok || printed != "" || strings.Contains(err.Error(), wrong) || exitCode(err) != 2 {

@@ -36,7 +36,7 @@ var schema string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, time.Now); err != nil {
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr, time.Now); err != nil {
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
 		os.Exit(exitCode(err))
 	}
@@ -51,21 +51,21 @@ func exitCode(err error) int {
 }
 
 // run does what the command in args says.
-func run(ctx context.Context, args, env []string, stdout io.Writer, stderr *os.File, now func() time.Time) error {
+func run(
+	ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer, now func() time.Time,
+) error {
 	command, settings, err := parse(args, stdout)
 	if err != nil || command == nil {
 		return err
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(&program{args: settings, env: env, stdout: stdout, stderr: stderr, now: now})
+	return command.Run(&program{settings, env, stdin, stdout, stderr, now})
 }
 
 // newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise.
-func newLog(c config.Config, stderr *os.File) *slog.Logger {
+func newLog(c config.Config, stderr io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
-	info, err := stderr.Stat()
-	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
-	if c.LogFormat == "text" || c.LogFormat == "" && terminal {
+	if c.LogFormat == "text" || c.LogFormat == "" && isTerminal(stderr) {
 		return slog.New(slog.NewTextHandler(stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(stderr, options))
