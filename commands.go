@@ -47,6 +47,9 @@ type commands struct {
 		ResetPassword resetPassword `cmd:"" help:"Mail a user the link for a new password. Nobody else ever sets one."`
 		Delete        deleteUser    `cmd:"" help:"Remove a user with all that is theirs, for ever."`
 	} `cmd:"" help:"The users. USER is an ID, a username or an e-mail address."`
+	Sessions struct {
+		Revoke revokeSessions `cmd:"" help:"End all sessions of a user, or one session."`
+	} `cmd:"" help:"Where users are signed in; user show lists it."`
 	Migrate struct {
 		Status migrateStatus `cmd:"" help:"Show the steps of the database's schema."`
 		Up     migrateUp     `cmd:"" help:"Bring the schema up to date, as serve does when it starts."`
@@ -93,7 +96,8 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings []s
 	return command, settings, nil
 }
 
-// shielded returns args with the ID of a key to retire, where it begins with a hyphen and would pass for a flag, behind --.
+// shielded returns args with the ID of a key to retire, where it begins with a hyphen and would pass for a flag, behind
+// two hyphens.
 func shielded(args []string) []string {
 	at := slices.Index(args, "retire") + 1
 	if at == 0 || at == len(args) || !strings.HasPrefix(args[at], "-") || !kidForm.MatchString(args[at]) ||

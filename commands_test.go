@@ -28,7 +28,7 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{
 		"serve", "keys list", "keys rotate", "keys retire", "mail preview", "mail test", "restore-cut", "schema", "version",
 		"migrate status", "migrate up", "user create", "user list", "user show", "user disable", "user enable", "user role",
-		"user reset-password", "user delete",
+		"user reset-password", "user delete", "sessions revoke",
 		"--database-url", "LATCHKEY_SECRET_FILE",
 	} {
 		if !strings.Contains(printed, want) {
@@ -428,6 +428,47 @@ func TestTheLastAdministratorStays(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+}
+
+func TestOperatorsEndSessions(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario, luigi := s.register("mario"), s.register("luigi")
+		second, third := s.signIn("mario"), s.signIn("mario")
+		sessions := s.shown("mario").Sessions
+		if len(sessions) != 3 {
+			t.Fatalf("shown: %v", sessions)
+		}
+		newest := string(sessions[0].ID)
+		if said := s.does("sessions", "revoke", "--session", newest); said != "Sessions ended: 1.\n" {
+			t.Fatalf("it says %s", said)
+		}
+		if left := s.shown("mario").Sessions; len(left) != 2 || slices.ContainsFunc(left, func(j sessionJSON) bool {
+			return string(j.ID) == newest
+		}) {
+			t.Fatalf("left: %v", left)
+		}
+		s.declines("There is no such session, or it is over", "sessions", "revoke", "--session", newest)
+		if said := s.does("sessions", "revoke", "mario", "--json"); said != "{\n  \"revoked\": 2\n}\n" {
+			t.Fatalf("it says %s", said)
+		}
+		for _, c := range []*client{mario, second, third} {
+			c.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "REVOKED")
+			c.renew().mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
+		}
+		if !luigi.alive() || !s.signIn("mario").alive() || !s.says("authn_token_revoked", mario.userID, "operator") {
+			t.Fatal("it is about the wrong ones")
+		}
+		for _, args := range [][]string{nil, {"luigi", "--session", newest}, {"--session", mario.userID}} {
+			_, err := s.command(append([]string{"sessions", "revoke"}, args...)...)
+			if err == nil || exitCode(err) != 2 {
+				t.Errorf("%q: %v", args, err)
+			}
+		}
+		s.declines("NOT_FOUND", "sessions", "revoke", "peach")
+		if !luigi.alive() {
+			t.Fatal("a refused command did something")
 		}
 	})
 }

@@ -7,7 +7,8 @@ import (
 	"latchkey/internal/store"
 )
 
-// onSchema calls do with the database that the settings name, as it is; a file that is not there is made only if it may be.
+// onSchema calls do with the database that the settings name, as it is; a file that is not there is made only if it may
+// be.
 func (p *program) onSchema(ctx context.Context, mayMake bool, do func(kept *store.Store) error) error {
 	c, err := p.config()
 	if err != nil {

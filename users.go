@@ -313,3 +313,46 @@ func (d deleteUser) Run(ctx context.Context, p *program) error {
 		return d.done(p, user, "%s is deleted.")
 	})
 }
+
+type revokeSessions struct {
+	User    string    `arg:"" optional:"" help:"the ID, the username or the e-mail address of a user"`
+	Session sessionID `help:"The ID of the one session to end, as user show lists it."`
+	JSON    bool      `help:"Print JSON."`
+}
+
+type sessionID string
+
+// Validate admits the ID of a session.
+func (id sessionID) Validate() error {
+	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.SessionKind {
+		return errors.New("must be the ID of a session")
+	}
+	return nil
+}
+
+// Run ends sessions.
+func (r revokeSessions) Run(ctx context.Context, p *program) error {
+	if (r.User == "") == (r.Session == "") {
+		return usage("sessions revoke needs a user or --session, one of them")
+	}
+	return p.act(ctx, func(verbs *auth.Service) error {
+		ended := int64(1)
+		if r.Session != "" {
+			if err := verbs.EndSession(ctx, account.ID(r.Session)); err != nil {
+				return err
+			}
+		} else {
+			user, err := verbs.FindUser(ctx, r.User)
+			if err != nil {
+				return err
+			}
+			if ended, err = verbs.EndSessions(ctx, user.ID); err != nil {
+				return err
+			}
+		}
+		if r.JSON {
+			return p.json(map[string]int64{"revoked": ended})
+		}
+		return p.printf("Sessions ended: %d.\n", ended)
+	})
+}

@@ -78,7 +78,7 @@ func (s *Service) CreateUser(
 	if err != nil {
 		return nil, err
 	}
-	s.operated(ctx, "user_created", user, "role", role)
+	s.operated(ctx, "user_created", user.ID, "role", role)
 	return user, nil
 }
 
@@ -99,7 +99,7 @@ func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User
 		return tx.VoidOneTime(ctx, id)
 	})
 	if err == nil {
-		s.operated(ctx, "user_archived", user)
+		s.operated(ctx, "user_archived", user.ID)
 	}
 	return user, err
 }
@@ -117,7 +117,7 @@ func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User,
 		return tx.Enable(ctx, id)
 	})
 	if err == nil && before != account.Active {
-		s.operated(ctx, "user_updated", user, "what", "enabled")
+		s.operated(ctx, "user_updated", user.ID, "what", "enabled")
 	}
 	return user, err
 }
@@ -139,7 +139,7 @@ func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role)
 		return tx.VoidOneTime(ctx, id)
 	})
 	if err == nil && before != role {
-		s.operated(ctx, "privilege_permissions_changed", user, "from", before, "to", role)
+		s.operated(ctx, "privilege_permissions_changed", user.ID, "from", before, "to", role)
 	}
 	return user, err
 }
@@ -164,9 +164,39 @@ func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*accoun
 		return tx.InsertMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // operators are no strangers
 	})
 	if err == nil {
-		s.operated(ctx, "user_updated", user, "what", "password reset mailed")
+		s.operated(ctx, "user_updated", user.ID, "what", "password reset mailed")
 	}
 	return user, err
+}
+
+// EndSessions ends all sessions of a user and returns how many lived. A sign-in that is under way meanwhile comes to
+// nothing.
+func (s *Service) EndSessions(ctx context.Context, user account.ID) (ended int64, err error) {
+	now := s.Now()
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		ended, err = tx.RevokeEvery(ctx, user, byOperator, now, now.Add(-s.IdleTTL))
+		return err
+	})
+	if err == nil {
+		s.operated(ctx, "authn_token_revoked", user, "why", "everywhere", "sessions", ended)
+	}
+	return ended, err
+}
+
+// EndSession ends one session, whoever's it is; NOT_FOUND when no such session lives.
+func (s *Service) EndSession(ctx context.Context, id account.ID) error {
+	session, err := s.session(ctx, id)
+	if err != nil {
+		return err
+	}
+	if session == nil {
+		return &account.Error{Code: account.NotFound, Message: "There is no such session, or it is over."}
+	}
+	if err := s.store.Revoke(ctx, id, session.UserID, byOperator, s.Now()); err != nil {
+		return err
+	}
+	s.operated(ctx, "authn_token_revoked", session.UserID, "why", "revoked", "session", id)
+	return nil
 }
 
 // RemoveUser removes a user with all that is theirs, as DeleteMe does, whatever their status, and returns who it was.
@@ -193,7 +223,7 @@ func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.
 	if err != nil {
 		return nil, err
 	}
-	s.operated(ctx, "user_deleted", user)
+	s.operated(ctx, "user_deleted", user.ID)
 	return user, nil
 }
 
@@ -243,7 +273,9 @@ func stillPending() error {
 	return forbidden("This account waits for the confirmation of its address.")
 }
 
+const byOperator = "operator"
+
 // operated logs what an operator did to a user.
-func (s *Service) operated(ctx context.Context, event string, user *account.User, more ...any) {
-	s.event(ctx, slog.LevelWarn, event, user.ID, append([]any{"by", "operator"}, more...)...)
+func (s *Service) operated(ctx context.Context, event string, user account.ID, more ...any) {
+	s.event(ctx, slog.LevelWarn, event, user, append([]any{"by", byOperator}, more...)...)
 }

@@ -54,6 +54,24 @@ func (s *Store) SetRole(ctx context.Context, user account.ID, role account.Role)
 	return s.changeUser(ctx, `UPDATE users SET role = ?, epoch = epoch + 1 WHERE id = ?`, role, user)
 }
 
+// RevokeEvery ends all of a user's sessions for a reason that operators read, and returns how many lived; call it in a
+// transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there is no such
+// user.
+func (s *Store) RevokeEvery(
+	ctx context.Context, user account.ID, reason string, now, idleCut time.Time,
+) (revoked int64, err error) {
+	// The user's row is held first, and the epoch rises last, while living and dead can be told apart.
+	if err := s.changeUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
+		return 0, err
+	}
+	revoked, err = s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE user_id = ? AND `+live,
+		micros(now), reason, user, micros(now), micros(idleCut))
+	if err != nil {
+		return 0, err
+	}
+	return revoked, s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
+}
+
 // RemoveUser removes a user as DeleteUser does, whatever their status; NOT_FOUND when there is none.
 func (s *Store) RemoveUser(ctx context.Context, user account.ID) error {
 	if err := s.changeUser(ctx, `DELETE FROM users WHERE id = ?`, user); err != nil {
