@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +34,7 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{
 		"serve", "keys list", "keys rotate", "keys retire", "mail preview", "mail test", "restore-cut", "schema", "version",
 		"migrate status", "migrate up", "user create", "user list", "user show", "user disable", "user enable", "user role",
-		"user reset-password", "user delete", "sessions revoke",
+		"user reset-password", "user delete", "sessions revoke", "backup",
 		"--database-url", "LATCHKEY_SECRET_FILE",
 	} {
 		if !strings.Contains(printed, want) {
@@ -469,6 +475,75 @@ func TestOperatorsEndSessions(t *testing.T) {
 		s.declines("NOT_FOUND", "sessions", "revoke", "peach")
 		if !luigi.alive() {
 			t.Fatal("a refused command did something")
+		}
+	})
+}
+
+// TestABackupIsOfOneMoment makes it while users register, and serves it.
+func TestABackupIsOfOneMoment(t *testing.T) {
+	s := serve(t, storetest.SQLite(t))
+	mario := s.register("mario")
+	folder := t.TempDir()
+	path := filepath.Join(folder, "copy.db")
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for j := range 4 {
+				s.register(fmt.Sprintf("toad-%d-%d", i, j))
+			}
+		})
+	}
+	said := s.does("backup", path)
+	all.Wait()
+	if !strings.HasPrefix(said, path+" is a copy of the database.") || !strings.Contains(said, "LATCHKEY_SECRET") {
+		t.Errorf("it says %s", said)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file is %v %v", info, err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.declines("is there already", "backup", path)
+	s.declines("no such file", "backup", filepath.Join(folder, "nowhere", "copy.db"))
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Error("a file is replaced")
+	}
+	restored := serve(t, "sqlite:"+path)
+	if mario.site = restored; !mario.alive() || restored.count("users") != restored.count("profiles") {
+		t.Error("the copy is not whole")
+	}
+	restored.stop()
+
+	// Interrupted it leaves nothing behind.
+	empty := t.TempDir()
+	kept, err := store.Open(t.Context(), s.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if err := new(program).copyDatabase(interrupted, kept, filepath.Join(empty, "copy.db")); err == nil {
+		t.Error("it goes on")
+	}
+	if files, err := os.ReadDir(empty); len(files) > 0 || err != nil {
+		t.Errorf("it leaves %v %v", files, err)
+	}
+}
+
+func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, url string) {
+		s := &site{t: t, database: url, clock: &clock{now: time.Now()}}
+		path := filepath.Join(t.TempDir(), "copy.db")
+		why := "pg_dump"
+		if strings.HasPrefix(url, "sqlite:") {
+			why = "no such file"
+		}
+		s.declines(why, "backup", path)
+		if _, err := os.Lstat(path); err == nil {
+			t.Error("a file is made")
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -78,4 +79,28 @@ func (p *program) line() (string, error) {
 		err = nil
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err
+}
+
+// progress shows on a terminal how far something has come, as state tells, until stop is called.
+func (p *program) progress(state func() string) (stop func()) {
+	if !isTerminal(p.stderr) {
+		return func() {}
+	}
+	done, cleared := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(cleared)
+		for {
+			select {
+			case <-done:
+				fmt.Fprint(p.stderr, "\r\033[K")
+				return
+			case <-time.After(200 * time.Millisecond):
+				fmt.Fprint(p.stderr, "\r\033[K"+state())
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-cleared
+	}
 }

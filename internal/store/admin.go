@@ -85,3 +85,10 @@ func (s *Store) dropMails(ctx context.Context, user account.ID) error {
 	_, err := s.change(ctx, `DELETE FROM mails WHERE user_id = ? AND state IN ('ASKED', 'READY')`, user)
 	return err
 }
+
+// Backup copies a SQLite database, as it is at one moment, into an empty file, while others go on reading and writing. It
+// takes as long as it takes, or until ctx ends.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	_, err := s.write.ExecContext(ctx, `VACUUM INTO ?`, path)
+	return err
+}
