@@ -43,12 +43,12 @@ func (b backup) Run(ctx context.Context, p *program) error {
 	if secret == "" {
 		secret = "LATCHKEY_SECRET"
 	}
-	return p.printf("%s is a copy of the database. It is of use only with the same secret: keep a copy of %s too, elsewhere.\n",
-		b.Path, secret)
+	return p.printf("%s is a copy of the database. It is of use only with the same secret: "+
+		"keep a copy of %s too, elsewhere.\n", b.Path, secret)
 }
 
-// copyDatabase copies a database into a new file of mode 0600: wholly, or, when it fails, not at all. It never replaces a
-// file.
+// copyDatabase copies a database into a new file of mode 0600: wholly, or, when it fails, not at all. It never replaces
+// a file.
 func (p *program) copyDatabase(ctx context.Context, kept *store.Store, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s is there already", path)

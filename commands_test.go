@@ -34,7 +34,7 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{
 		"serve", "keys list", "keys rotate", "keys retire", "mail preview", "mail test", "restore-cut", "schema", "version",
 		"migrate status", "migrate up", "user create", "user list", "user show", "user disable", "user enable", "user role",
-		"user reset-password", "user delete", "sessions revoke", "backup",
+		"user reset-password", "user delete", "sessions revoke", "backup", "check",
 		"--database-url", "LATCHKEY_SECRET_FILE",
 	} {
 		if !strings.Contains(printed, want) {
@@ -511,6 +511,9 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 		t.Error("a file is replaced")
 	}
 	restored := serve(t, "sqlite:"+path)
+	if said := restored.does("check"); !strings.HasPrefix(said, "Nothing is wrong") {
+		t.Errorf("check says %s", said)
+	}
 	if mario.site = restored; !mario.alive() || restored.count("users") != restored.count("profiles") {
 		t.Error("the copy is not whole")
 	}
@@ -546,4 +549,66 @@ func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
 			t.Error("a file is made")
 		}
 	})
+}
+
+// TestCheckFindsWhatIsWrong damages a database in one way after another, and mends it.
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	onEachWithMail(t, func(t *testing.T, s *site, _ *mailbox) {
+		s.create("Mario", "--email", "Mario@Example.com")
+		s.create("luigi")
+		s.join("toad", "toad@example.com")
+		s.signIn("mario")
+		s.signIn("luigi")
+		s.does("user", "disable", "luigi")
+		fine := func() {
+			t.Helper()
+			if said := s.does("check"); said != "Nothing is wrong with 1 signing keys, 3 users and 2 sessions.\n" {
+				t.Fatalf("it says %s", said)
+			}
+		}
+		fine()
+		for _, damage := range []struct{ statement, undo, found string }{
+			{`UPDATE users SET username_key = 'x' WHERE username = 'Mario'`,
+				`UPDATE users SET username_key = 'mario' WHERE username = 'Mario'`, "the username is not found"},
+			{`UPDATE users SET email_key = 'x' WHERE username = 'Mario'`,
+				`UPDATE users SET email_key = 'mario@example.com' WHERE username = 'Mario'`, "the address is not found"},
+			{`UPDATE users SET email_key = 'x' WHERE username = 'luigi'`,
+				`UPDATE users SET email_key = NULL WHERE username = 'luigi'`, "the address is not found"},
+			{`UPDATE users SET email_key = 'toad@example.com' WHERE username = 'toad'`,
+				`UPDATE users SET email_key = NULL WHERE username = 'toad'`, "the address is not found"},
+			{`UPDATE users SET pending_email_key = NULL WHERE username = 'toad'`,
+				`UPDATE users SET pending_email_key = 'toad@example.com' WHERE username = 'toad'`, "the address that waits"},
+			{`UPDATE users SET profile_draft = '{}' WHERE username = 'luigi'`,
+				`UPDATE users SET profile_draft = NULL WHERE username = 'luigi'`, "half made"},
+			{`UPDATE profiles SET username = 'x' WHERE username = 'Mario'`,
+				`UPDATE profiles SET username = 'Mario' WHERE username = 'x'`, "the profile has another username"},
+			{`UPDATE profiles SET location_key = 'x' WHERE username = 'Mario'`,
+				`UPDATE profiles SET location_key = '' WHERE username = 'Mario'`, "the profile is not found"},
+			{`UPDATE sessions SET user_epoch = user_epoch + 7 WHERE user_id IN (SELECT id FROM users WHERE status = 'ACTIVE')`,
+				`UPDATE sessions SET user_epoch = 0`, "an epoch of its user"},
+			{`UPDATE signing_keys SET alg = 'ES256'`, `UPDATE signing_keys SET alg = 'EdDSA'`, "signing key"},
+		} {
+			s.execute(damage.statement)
+			printed, err := s.command("check")
+			if err == nil || err.Error() != "things that are wrong: 1" || !strings.Contains(printed, damage.found) ||
+				strings.Count(printed, "\n") != 1 || exitCode(err) != 1 {
+				t.Errorf("%s: %v %s", damage.statement, err, printed)
+			}
+			s.execute(damage.undo)
+			fine()
+		}
+		printed, err := s.command("check", "--secret", nextSecret)
+		if err == nil || !strings.Contains(printed, "the secret does not open") {
+			t.Errorf("another secret: %v %s", err, printed)
+		}
+		if strings.HasPrefix(s.database, "sqlite:") {
+			s.execute(`PRAGMA foreign_keys = off; DELETE FROM users WHERE username = 'Mario'`)
+			if printed, err := s.command("check"); err == nil || !strings.Contains(printed, "refers to one of users") {
+				t.Errorf("orphans: %v %s", err, printed)
+			}
+		}
+		s.stop()
+		s.execute(`DELETE FROM schema_migrations WHERE version = 3`)
+		s.declines("run latchkey migrate up", "check")
+	}, "LATCHKEY_EMAIL_VERIFICATION=required")
 }

@@ -404,7 +404,8 @@ func TestTheCommandsOfKeys(t *testing.T) {
 			{"keys", "retire", wrong + "!"}, {"keys", "retire", "--secret-previous-file"},
 		} {
 			printed, err := s.command(args...)
-			if _, ok := errors.AsType[usage](err); !ok || printed != "" || strings.Contains(err.Error(), wrong) || exitCode(err) != 2 {
+			if _, ok := errors.AsType[usage](err); !ok || printed != "" || strings.Contains(err.Error(), wrong) ||
+				exitCode(err) != 2 {
 				t.Errorf("%q: %v %s", args, err, printed)
 			}
 		}

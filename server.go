@@ -28,6 +28,7 @@ import (
 	"latchkey/internal/mail"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
+	"latchkey/internal/token"
 )
 
 //go:embed schema.graphqls
@@ -194,7 +195,14 @@ func connect(
 	if err != nil {
 		return nil, nil, err
 	}
-	return kept, auth.New(kept, secrets, auth.Options{
+	return kept, newVerbs(c, kept, secrets, log, now), nil
+}
+
+// newVerbs returns the verbs for a database and the rules that the settings make.
+func newVerbs(
+	c config.Config, kept *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
+) *auth.Service {
+	return auth.New(kept, secrets, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,
 		SigningKeyMaxAge:  c.SigningKeyMaxAge,
@@ -216,7 +224,7 @@ func connect(
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
 		Log:               slog.New(graph.LogRequest(log.Handler())),
-	}), nil
+	})
 }
 
 // openStore returns the database that the settings name, as it is; an empty one only if it may begin there.

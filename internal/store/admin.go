@@ -55,8 +55,8 @@ func (s *Store) SetRole(ctx context.Context, user account.ID, role account.Role)
 }
 
 // RevokeEvery ends all of a user's sessions for a reason that operators read, and returns how many lived; call it in a
-// transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there is no such
-// user.
+// transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there is no
+// such user.
 func (s *Store) RevokeEvery(
 	ctx context.Context, user account.ID, reason string, now, idleCut time.Time,
 ) (revoked int64, err error) {
@@ -86,8 +86,8 @@ func (s *Store) dropMails(ctx context.Context, user account.ID) error {
 	return err
 }
 
-// Backup copies a SQLite database, as it is at one moment, into an empty file, while others go on reading and writing. It
-// takes as long as it takes, or until ctx ends.
+// Backup copies a SQLite database, as it is at one moment, into an empty file, while others go on reading and writing.
+// It takes as long as it takes, or until ctx ends.
 func (s *Store) Backup(ctx context.Context, path string) error {
 	_, err := s.write.ExecContext(ctx, `VACUUM INTO ?`, path)
 	return err
