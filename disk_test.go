@@ -116,7 +116,7 @@ func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
 			first.stop()
 			test.harm(t, path)
 			err := run(t.Context(), nil, []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + database},
-				io.Discard, os.Stderr, time.Now)
+				strings.NewReader(""), io.Discard, os.Stderr, time.Now)
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("want %q, have %v", test.want, err)
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +28,7 @@ import (
 	"latchkey/internal/mail"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
+	"latchkey/internal/token"
 )
 
 //go:embed schema.graphqls
@@ -37,46 +37,36 @@ var schema string
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	switch err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, time.Now); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Printf("%s\n%v", err, usage{})
-	case errors.As(err, &usage{}):
-		fmt.Fprint(os.Stderr, err)
-		os.Exit(2)
-	case err != nil:
+	if err := run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr, time.Now); err != nil {
 		fmt.Fprintln(os.Stderr, "latchkey:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
-// run does what the command at the beginning of args says. Without one it serves with the settings until ctx ends, and
-// then until every accepted request is answered.
-func run(ctx context.Context, args, env []string, stdout io.Writer, stderr *os.File, now func() time.Time) error {
-	act, args, err := command(args)
-	if err != nil {
+// exitCode returns 2 for arguments that are no command, and 1 for whatever else fails.
+func exitCode(err error) int {
+	if _, ok := errors.AsType[usage](err); ok {
+		return 2
+	}
+	return 1
+}
+
+// run does what the command in args says.
+func run(
+	ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer, now func() time.Time,
+) error {
+	command, settings, err := parse(args, stdout)
+	if err != nil || command == nil {
 		return err
 	}
-	c, err := config.Read(args, env)
-	if err != nil {
-		return err
-	}
-	if act != nil {
-		c.LogLevel = max(c.LogLevel, slog.LevelWarn) // what it did it prints
-		return act.do(ctx, c, newLog(c, stderr), now, stdout)
-	}
-	s, err := open(ctx, c, newLog(c, stderr), now)
-	if err != nil {
-		return err
-	}
-	return s.serve(ctx)
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(&program{settings, env, stdin, stdout, stderr, now})
 }
 
 // newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise.
-func newLog(c config.Config, stderr *os.File) *slog.Logger {
+func newLog(c config.Config, stderr io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
-	info, err := stderr.Stat()
-	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
-	if c.LogFormat == "text" || c.LogFormat == "" && terminal {
+	if c.LogFormat == "text" || c.LogFormat == "" && isTerminal(stderr) {
 		return slog.New(slog.NewTextHandler(stderr, options))
 	}
 	return slog.New(slog.NewJSONHandler(stderr, options))
@@ -186,25 +176,15 @@ func connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
 	wrappers ...store.Wrapper,
 ) (_ *store.Store, _ *auth.Service, err error) {
-	kept, err := store.Open(ctx, c.DatabaseURL.Reveal(), wrappers...)
+	kept, err := openStore(ctx, c, mayBegin, wrappers...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
 			kept.Close()
 		}
 	}()
-	sign := signOfUse(c) // first, for another process may be beginning
-	switch empty, err := kept.Empty(ctx); {
-	case err != nil:
-		return nil, nil, err
-	case empty && sign != "":
-		return nil, nil, fmt.Errorf("database %s is empty or missing, but %s is there: "+
-			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
-	case empty && !mayBegin:
-		return nil, nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
-	}
 	steps, err := kept.Migrate(ctx, now)
 	if err != nil {
 		return nil, nil, err
@@ -218,7 +198,14 @@ func connect(
 	if err != nil {
 		return nil, nil, err
 	}
-	return kept, auth.New(kept, secrets, auth.Options{
+	return kept, newVerbs(c, kept, secrets, log, now), nil
+}
+
+// newVerbs returns the verbs for a database and the rules that the settings make.
+func newVerbs(
+	c config.Config, kept *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
+) *auth.Service {
+	return auth.New(kept, secrets, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,
 		SigningKeyMaxAge:  c.SigningKeyMaxAge,
@@ -240,7 +227,33 @@ func connect(
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
 		Log:               slog.New(graph.LogRequest(log.Handler())),
-	}), nil
+	})
+}
+
+// openStore returns the database that the settings name, as it is; an empty one only if it may begin there.
+func openStore(
+	ctx context.Context, c config.Config, mayBegin bool, wrappers ...store.Wrapper,
+) (_ *store.Store, err error) {
+	kept, err := store.Open(ctx, c.DatabaseURL.Reveal(), wrappers...)
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+	}
+	defer func() {
+		if err != nil {
+			kept.Close()
+		}
+	}()
+	sign := signOfUse(c) // first, for another process may be beginning
+	switch empty, err := kept.Empty(ctx); {
+	case err != nil:
+		return nil, err
+	case empty && sign != "":
+		return nil, fmt.Errorf("database %s is empty or missing, but %s is there: "+
+			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
+	case empty && !mayBegin:
+		return nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
+	}
+	return kept, nil
 }
 
 // handler puts the endpoints together.

@@ -479,7 +479,7 @@ func TestALostDatabaseIsNotReplacedInSilence(t *testing.T) {
 	first.stop()
 	refused := func(want string) {
 		t.Helper()
-		err := run(t.Context(), nil, settings, io.Discard, os.Stderr, time.Now)
+		err := run(t.Context(), nil, settings, strings.NewReader(""), io.Discard, os.Stderr, time.Now)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Fatalf("want %q, have %v", want, err)
 		}

@@ -1696,8 +1696,8 @@ type Mutation {
     input: UpdateMeInput!
   ): UpdateMePayload! @auth
   """
-  Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as
-  with ` + "`" + `obtainToken` + "`" + `.
+  Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Errors: ` + "`" + `RATE_LIMITED` + "`" + `, as
+  with ` + "`" + `obtainToken` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` for the last administrator.
   """
   deleteMe(
     "The proof."

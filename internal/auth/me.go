@@ -30,7 +30,7 @@ func (s *Service) UpdateMe(
 }
 
 // DeleteMe removes the caller's account with all that is theirs, and returns the ID it had. Mistake:
-// INVALID_CREDENTIALS.
+// INVALID_CREDENTIALS. FORBIDDEN for the last administrator.
 func (s *Service) DeleteMe(
 	ctx context.Context, caller *account.Caller, currentPassword string, client Client,
 ) (*account.ID, error) {
@@ -39,6 +39,14 @@ func (s *Service) DeleteMe(
 		return nil, err
 	}
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+		if caller.User.Role == account.Admin { // who becomes one meanwhile gets another epoch
+			if err := tx.HoldAdmins(ctx, s.Now()); err != nil {
+				return err
+			}
+			if err := mayGo(ctx, tx, caller.User); err != nil {
+				return err
+			}
+		}
 		if ok, err := tx.DeleteUser(ctx, proof.UserID, proof.Epoch); err != nil || !ok {
 			return cmp.Or(err, sessionOver())
 		}

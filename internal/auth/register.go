@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"latchkey/internal/account"
 	"latchkey/internal/store"
@@ -32,17 +33,7 @@ func (s *Service) Register(
 		return nil, nil, err
 	}
 	now := s.Now()
-	user := &account.User{
-		ID:        account.NewID(account.UserKind, now),
-		Username:  value(in.Username, madeUpName()),
-		Email:     in.Email,
-		Name:      value(in.Name, ""),
-		Role:      account.Member,
-		Status:    account.Active,
-		CreatedAt: now,
-		Profile:   newProfile(value(in.Profile, account.ProfileInput{}), now),
-	}
-	user.Profile.UserID, user.Profile.Username = user.ID, user.Username
+	user := newUser(in, account.Member, now)
 	if s.EmailVerification {
 		user.Status = account.Pending
 	} else {
@@ -79,17 +70,42 @@ func (s *Service) Register(
 	return user, tokens, nil
 }
 
+// newUser returns an active user with their profile.
+func newUser(in account.RegisterInput, role account.Role, now time.Time) *account.User {
+	user := &account.User{
+		ID:        account.NewID(account.UserKind, now),
+		Username:  value(in.Username, madeUpName()),
+		Email:     in.Email,
+		Name:      value(in.Name, ""),
+		Role:      role,
+		Status:    account.Active,
+		CreatedAt: now,
+		Profile:   newProfile(value(in.Profile, account.ProfileInput{}), now),
+	}
+	user.Profile.UserID, user.Profile.Username = user.ID, user.Username
+	return user
+}
+
 func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInput) error {
-	mistakes := in.Check()
+	var mistakes account.Mistakes
 	if in.Email == nil && in.Username != nil && s.EmailVerification {
 		mistakes.Add(account.NewMistake(account.Required, "Give an e-mail address."), "email")
 	}
+	return s.checkNewUser(ctx, in, mistakes, !s.EmailVerification)
+}
+
+// checkNewUser returns all that is wrong with a new user, besides mistakes; whether an address is taken, only if that
+// may be told.
+func (s *Service) checkNewUser(
+	ctx context.Context, in account.RegisterInput, mistakes account.Mistakes, tellAddress bool,
+) error {
+	mistakes = append(mistakes, in.Check()...)
 	mistakes.Add(s.policy.Check(in.Password, value(in.Username, ""), value(in.Email, ""), value(in.Name, "")), "password")
 	var usernameKey, emailKey string
 	if in.Username != nil && !mistakes.Has("username") {
 		usernameKey = account.UsernameKey(*in.Username)
 	}
-	if in.Email != nil && !mistakes.Has("email") && !s.EmailVerification {
+	if in.Email != nil && !mistakes.Has("email") && tellAddress {
 		emailKey = account.EmailKey(*in.Email)
 	}
 	username, email, err := s.store.NamesTaken(ctx, usernameKey, emailKey)

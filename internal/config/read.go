@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -30,14 +29,10 @@ type Problems []string
 // Error returns one line for each problem.
 func (p Problems) Error() string { return strings.Join(p, "\n") }
 
-// Help is returned in place of a Config when the arguments ask for help. It is also flag.ErrHelp.
-type Help struct{}
-
-// Error returns a table of the settings for the caller to print.
-func (Help) Error() string {
+// Help returns a table of the settings, one a line.
+func Help() string {
 	var text strings.Builder
-	text.WriteString("Usage: latchkey [--name value]…\n\n" +
-		"A flag wins over its environment variable. An empty value counts as not set.\n\n")
+	text.WriteString("A flag wins over its environment variable. An empty value counts as not set.\n\n")
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "FLAG\tVARIABLE\tDEFAULT\tMEANING")
 	for _, s := range settings {
@@ -51,17 +46,19 @@ func (Help) Error() string {
 	return text.String()
 }
 
-// Is makes errors.Is(err, flag.ErrHelp) true.
-func (Help) Is(target error) bool { return target == flag.ErrHelp }
+// Flags returns the flags that Read takes, --listen and so on, each with a value.
+func Flags() (flags []string) {
+	for _, name := range known() {
+		flags = append(flags, flagOf(name))
+	}
+	return flags
+}
 
 // Read returns the settings in args, which are flags without the program's name, and in env, which has the form of
-// os.Environ. A flag wins over its variable. It fails with Help when args ask for it, or with Problems.
+// os.Environ. A flag wins over its variable. It fails with Problems.
 func Read(args, env []string) (Config, error) {
 	var r reader
-	flags, help := r.flags(args)
-	if help {
-		return Config{}, Help{}
-	}
+	flags := r.flags(args)
 	variables := r.variables(env)
 	var c Config
 	bad := map[string]bool{}
@@ -93,15 +90,13 @@ func (r *reader) problem(name, format string, args ...any) {
 	r.problems = append(r.problems, name+": "+fmt.Sprintf(format, args...))
 }
 
-// flags returns the values of args by name of the setting, and whether help is asked for.
-func (r *reader) flags(args []string) (values map[string]string, help bool) {
-	values = map[string]string{}
+// flags returns the values of args by name of the setting.
+func (r *reader) flags(args []string) map[string]string {
+	values := map[string]string{}
 	for i := 0; i < len(args); i++ {
 		flag, value, hasValue := strings.Cut(args[i], "=")
 		name := strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag, "--"), "-", "_"))
 		switch {
-		case flag == "--help" || flag == "-h":
-			help = true
 		case !flagForm.MatchString(flag):
 			// This may be a secret that lost its flag.
 			r.problem(fmt.Sprint("argument ", i+1), "is not a flag; settings are given as --name value")
@@ -116,7 +111,7 @@ func (r *reader) flags(args []string) (values map[string]string, help bool) {
 			values[name] = value
 		}
 	}
-	return values, help
+	return values
 }
 
 var flagForm = regexp.MustCompile(`^--[a-z]+(-[a-z]+)*$`)

@@ -69,7 +69,12 @@ func (s *Store) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (remov
 // HoldSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one
 // before it left.
 func (s *Store) HoldSigningKeys(ctx context.Context, now time.Time) error {
-	_, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES ('signing_keys_held_at', ?)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, micros(now))
+	return s.hold(ctx, "signing_keys_held_at", now)
+}
+
+// hold makes others that hold the same thing wait until the transaction ends.
+func (s *Store) hold(ctx context.Context, thing string, now time.Time) error {
+	_, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, thing, micros(now))
 	return err
 }

@@ -53,12 +53,68 @@ func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []stri
 	if err := s.one(ctx, &newest, `SELECT MAX(version) FROM schema_migrations`); err != nil {
 		return taken, err
 	}
-	if newest > len(steps) {
-		return taken, fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program",
-			newest, len(steps))
-	}
-	return taken, nil
+	return taken, tooNew(newest, len(steps))
 }
+
+func tooNew(newest, known int) error {
+	if newest > known {
+		return fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program", newest, known)
+	}
+	return nil
+}
+
+// Step is a step of the schema.
+type Step struct {
+	Version   int        `json:"version"`
+	Name      string     `json:"name"`
+	AppliedAt *time.Time `json:"appliedAt"` // nil as long as it has not been taken
+}
+
+// Steps returns the steps of the schema in order, and changes nothing. It refuses the same databases as Migrate.
+func (s *Store) Steps(ctx context.Context) ([]Step, error) {
+	known, err := s.migrations()
+	if err != nil {
+		return nil, err
+	}
+	tables, err := s.tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	steps := make([]Step, len(known))
+	for i, step := range known {
+		steps[i] = Step{Version: step.Version, Name: step.Name}
+	}
+	if len(tables) == 0 {
+		return steps, nil
+	}
+	if !slices.Contains(tables, "schema_migrations") {
+		return nil, errForeign
+	}
+	var taken []struct {
+		migration
+		AppliedAt int64 `db:"applied_at"`
+	}
+	if err := s.all(ctx, &taken,
+		`SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version`); err != nil {
+		return nil, err
+	}
+	for _, t := range taken {
+		if err := tooNew(t.Version, len(steps)); err != nil {
+			return nil, err
+		}
+		step := known[t.Version-1]
+		if t.Checksum != step.Checksum {
+			return nil, fmt.Errorf("migration %s: %w", step.Name, errDifferent)
+		}
+		steps[t.Version-1].AppliedAt = momentOrNil(&t.AppliedAt)
+	}
+	return steps, nil
+}
+
+var (
+	errForeign   = errors.New("the database holds tables of another program; give Latchkey one of its own")
+	errDifferent = errors.New("the database was migrated by a different step of this name")
+)
 
 // upToDate tells whether exactly these steps have been taken; a database that is in use need not be written to.
 func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
@@ -119,7 +175,7 @@ func (s *Store) prepareMigrations(ctx context.Context) error {
 		return err
 	}
 	if len(tables) > 0 && !slices.Contains(tables, "schema_migrations") {
-		return errors.New("the database holds tables of another program; give Latchkey one of its own")
+		return errForeign
 	}
 	_, err = s.change(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
 		version    BIGINT NOT NULL PRIMARY KEY,
@@ -140,7 +196,7 @@ func (s *Store) migrate(ctx context.Context, step migration, now time.Time) (ran
 	}
 	if len(done) == 1 {
 		if done[0].Checksum != step.Checksum {
-			return false, errors.New("the database was migrated by a different step of this name")
+			return false, errDifferent
 		}
 		return false, nil
 	}

@@ -155,7 +155,7 @@ func (s *Store) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok 
 	if err != nil || rows == 0 {
 		return false, err
 	}
-	_, err = s.change(ctx, `DELETE FROM mails WHERE user_id = ? AND state IN ('ASKED', 'READY')`, id)
+	err = s.dropMails(ctx, id)
 	return err == nil, err
 }
 

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"latchkey/internal/auth"
+)
+
+type check struct{}
+
+// Help tells what is looked at.
+func (check) Help() string {
+	return "It looks at the settings, the secret, the database's schema, signing keys, users and sessions, and at the " +
+		"database file itself with SQLite. It changes nothing."
+}
+
+// Run prints what is wrong, a line for each thing, and fails if anything is.
+func (check) Run(ctx context.Context, p *program) error {
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	if err := mustExist(c); err != nil {
+		return err
+	}
+	if path := secretFile(c); path != "" {
+		if _, err := os.Stat(path); err != nil { // reading it might make one
+			return fmt.Errorf("secret: %w", err)
+		}
+	}
+	kept, err := openStore(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	steps, err := kept.Steps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if step.AppliedAt == nil {
+			return fmt.Errorf("the schema has not taken %s: run latchkey migrate up first", step.Name)
+		}
+	}
+	secrets, err := readSecrets(c, false)
+	if err != nil {
+		return err
+	}
+	var far atomic.Value
+	far.Store(auth.Checked{})
+	stop := p.progress(func() string {
+		seen := far.Load().(auth.Checked)
+		return fmt.Sprintf("%d users and %d sessions are checked", seen.Users, seen.Sessions)
+	})
+	tell := func(problem string) error { return p.printf("%s\n", problem) }
+	seen := func(sum auth.Checked) { far.Store(sum) }
+	sum, err := newVerbs(c, kept, secrets, p.log(c), p.now).Check(ctx, tell, seen)
+	stop()
+	if err != nil {
+		return err
+	}
+	if sum.Problems > 0 {
+		return fmt.Errorf("things that are wrong: %d", sum.Problems)
+	}
+	return p.printf("Nothing is wrong with %d signing keys, %d users and %d sessions.\n",
+		sum.Keys, sum.Users, sum.Sessions)
+}

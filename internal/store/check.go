@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"latchkey/internal/account"
+)
+
+// What is stored about a user and about a session, for checking that it belongs together.
+
+// UserRecord is what is stored of a user and their profile.
+type UserRecord struct {
+	ID              account.ID     `db:"id"`
+	Username        string         `db:"username"`
+	UsernameKey     string         `db:"username_key"`
+	Email           *string        `db:"email"`
+	EmailKey        *string        `db:"email_key"`
+	PendingEmail    *string        `db:"pending_email"`
+	PendingEmailKey *string        `db:"pending_email_key"`
+	Status          account.Status `db:"status"`
+	HasDraft        bool           `db:"has_draft"` // a profile that nobody sees yet
+	ProfileUsername *string        `db:"profile_username"`
+	ProfileKey      *string        `db:"profile_key"`
+	Description     *string        `db:"description"`
+	DescriptionKey  *string        `db:"description_key"`
+	Location        *string        `db:"location"`
+	LocationKey     *string        `db:"location_key"`
+}
+
+// UserRecords returns at most limit records whose IDs come after one, in the order of their IDs.
+func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (records []UserRecord, err error) {
+	err = s.all(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
+		u.pending_email_key, u.status, u.profile_draft IS NOT NULL AS has_draft, p.username AS profile_username,
+		p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
+		FROM `+userTables+` WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
+	return records, err
+}
+
+// SessionRecord is what is stored of a session and bears on whether it lives.
+type SessionRecord struct {
+	account.Standing
+	CountsAsLive bool // for statements that change sessions
+}
+
+// SessionRecords returns at most limit records whose IDs come after one, in the order of their IDs.
+func (s *Store) SessionRecords(
+	ctx context.Context, after account.ID, limit int, now, idleCut time.Time,
+) ([]SessionRecord, error) {
+	var rows []struct {
+		sessionRow
+		UserID       account.ID     `db:"user_id"`
+		Epoch        int64          `db:"epoch"`
+		Status       account.Status `db:"status"`
+		MinAuthTime  int64          `db:"min_auth_time"`
+		CountsAsLive bool           `db:"counts_as_live"`
+	}
+	err := s.all(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, u.epoch, u.status, `+minAuthTime+` AS min_auth_time,
+		EXISTS (SELECT 1 FROM sessions WHERE id = s.id AND `+live+`) AS counts_as_live
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id > ? ORDER BY s.id LIMIT ?`,
+		micros(now), micros(idleCut), after, limit)
+	records := make([]SessionRecord, len(rows))
+	for i, r := range rows {
+		records[i] = SessionRecord{
+			Standing: account.Standing{
+				Session:     r.session(r.UserID),
+				Epoch:       r.Epoch,
+				Status:      r.Status,
+				MinAuthTime: moment(r.MinAuthTime),
+			},
+			CountsAsLive: r.CountsAsLive,
+		}
+	}
+	return records, err
+}
+
+// Damage returns what SQLite finds wrong with its file and with references between tables. It takes as long as it
+// takes. PostgreSQL keeps watch itself.
+func (s *Store) Damage(ctx context.Context) (found []string, err error) {
+	if s.dialect.name != "sqlite" {
+		return nil, nil
+	}
+	if err := s.read.SelectContext(ctx, &found, `PRAGMA integrity_check`); err != nil {
+		return nil, err
+	}
+	if len(found) == 1 && found[0] == "ok" {
+		found = nil
+	}
+	var orphans []struct {
+		Table  string `db:"table"`
+		RowID  *int64 `db:"rowid"`
+		Parent string `db:"parent"`
+		Key    int    `db:"fkid"`
+	}
+	if err := s.read.SelectContext(ctx, &orphans, `PRAGMA foreign_key_check`); err != nil {
+		return nil, err
+	}
+	for _, o := range orphans {
+		found = append(found, fmt.Sprintf("a row of %s refers to one of %s that is not there", o.Table, o.Parent))
+	}
+	return found, nil
+}
