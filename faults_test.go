@@ -259,7 +259,7 @@ func idle(
 	t *testing.T, database string, now *clock, wrapper store.Wrapper, settings ...string,
 ) (s *site, stop func()) {
 	t.Helper()
-	s = &site{t: t, database: database, clock: now, log: new(buffer), wrappers: []store.Wrapper{wrapper}}
+	s = &site{t: t, database: database, clock: now, log: new(buffer), secrets: new(sync.Map), wrappers: []store.Wrapper{wrapper}}
 	s.server = s.open(append(settings, "LATCHKEY_MAX_SESSIONS=1000", "LATCHKEY_LIMIT_MAIL=100000/1h",
 		"LATCHKEY_LIMIT_REGISTER=100000/1h")...)
 	listener := httptest.NewServer(s.server.http.Handler)

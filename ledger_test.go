@@ -25,7 +25,7 @@ import (
 // acknowledged, and looks after each restart whether all of that is still true. LATCHKEY_TEST_KILLS says how often, and
 // LATCHKEY_TEST_SEED makes the clients choose alike.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
-	kills, seed := testNumber(t, "LATCHKEY_TEST_KILLS", 20), testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
+	kills, seed := testNumber(t, "LATCHKEY_TEST_KILLS", 5), testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
 	storetest.Each(t, func(t *testing.T, database string) {
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 		restart := func() *process {

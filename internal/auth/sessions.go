@@ -106,7 +106,7 @@ func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
 		{s.store.DeleteOldWindows, now.Add(-longestWait)},
 		{s.store.DeleteOldThrottles, now.Add(-countsKept)},
 	} {
-		for n := int64(sweepBatch); n == sweepBatch; swept += n {
+		for n := int64(1); n > 0; swept += n { // a smaller batch may be what other nodes have left of it
 			if n, err = broom.sweep(ctx, broom.before, sweepBatch); err != nil {
 				return swept, err
 			}
