@@ -46,7 +46,8 @@ func (s *Service) Users(ctx context.Context, after account.ID, limit int) ([]*ac
 	return s.store.Users(ctx, after, limit)
 }
 
-// SessionsOf returns a user's live sessions, as Sessions does.
+// SessionsOf returns a user's live sessions, newest use first. Their ExpiresAt is when they end if they are not used
+// again.
 func (s *Service) SessionsOf(ctx context.Context, user account.ID) ([]*account.Session, error) {
 	now := s.Now()
 	sessions, err := s.store.LiveSessions(ctx, user, now, now.Add(-s.IdleTTL))

@@ -90,17 +90,11 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 		if err := tx.PublishProfile(ctx, proof.UserID); err != nil {
 			return false, err
 		}
-		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
-			return false, err
-		}
 		user, err := tx.User(ctx, proof.UserID)
 		if err != nil {
 			return false, err
 		}
-		if err := tx.ForgetAllFailures(ctx, string(user.ID)); err != nil {
-			return false, err
-		}
-		return true, s.tell(ctx, tx, user, account.PasswordChanged, client)
+		return true, s.passwordChanged(ctx, tx, user, client)
 	})
 	if err == nil {
 		s.event(ctx, slog.LevelInfo, "authn_password_change", user.ID, "by", "reset")
@@ -114,13 +108,10 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 func (s *Service) RequestEmailChange(
 	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client Client,
 ) (*account.User, error) {
-	mistakes := account.Mistakes{}
-	proof, err := s.prove(ctx, caller, in.CurrentPassword, client)
-	if err := mistakes.Collect(err); err != nil {
-		return nil, err
-	}
-	mistakes.Add(account.CheckEmail(in.NewEmail), "newEmail")
-	if err := mistakes.Err(); err != nil {
+	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newEmail", func() *account.Error {
+		return account.CheckEmail(in.NewEmail)
+	})
+	if err != nil {
 		return nil, err
 	}
 	var user *account.User

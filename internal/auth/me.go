@@ -68,16 +68,14 @@ func (s *Service) DeleteMe(
 func (s *Service) ChangePassword(
 	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client,
 ) (*account.TokenPair, error) {
-	mistakes := account.Mistakes{}
-	proof, err := s.prove(ctx, caller, in.CurrentPassword, client)
-	if err := mistakes.Collect(err); err != nil {
+	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newPassword", func() *account.Error {
+		user := caller.User
+		return s.policy.Check(in.NewPassword, user.Username, value(user.Email, ""), user.Name)
+	})
+	if err != nil {
 		return nil, err
 	}
 	user := caller.User
-	mistakes.Add(s.policy.Check(in.NewPassword, user.Username, value(user.Email, ""), user.Name), "newPassword")
-	if err := mistakes.Err(); err != nil {
-		return nil, err
-	}
 	hash, err := s.passwords.Hash(ctx, in.NewPassword)
 	if err != nil {
 		return nil, err
@@ -102,13 +100,7 @@ func (s *Service) ChangePassword(
 		if tokens, err = s.signIn(ctx, tx, entry{user.ID, epoch, in.Delivery, client, device}, s.Now()); err != nil {
 			return err
 		}
-		if err := tx.VoidOneTime(ctx, user.ID); err != nil {
-			return err
-		}
-		if err := tx.ForgetAllFailures(ctx, string(user.ID)); err != nil {
-			return err
-		}
-		return s.tell(ctx, tx, user, account.PasswordChanged, client)
+		return s.passwordChanged(ctx, tx, user, client)
 	})
 	if err != nil {
 		return nil, err
@@ -117,17 +109,26 @@ func (s *Service) ChangePassword(
 	return tokens, nil
 }
 
+// passwordChanged does what goes with every new password: what mails could still do is void, failures are counted anew,
+// and the user is told.
+func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *account.User, client Client) error {
+	if err := tx.VoidOneTime(ctx, user.ID); err != nil {
+		return err
+	}
+	if err := tx.ForgetAllFailures(ctx, string(user.ID)); err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, user, account.PasswordChanged, client)
+}
+
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
 func (s *Service) ChangeUsername(
 	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput, client Client,
 ) (*account.User, error) {
-	mistakes := account.Mistakes{}
-	proof, err := s.prove(ctx, caller, in.CurrentPassword, client)
-	if err := mistakes.Collect(err); err != nil {
-		return nil, err
-	}
-	mistakes.Add(account.CheckUsername(in.NewUsername), "newUsername")
-	if err := mistakes.Err(); err != nil {
+	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newUsername", func() *account.Error {
+		return account.CheckUsername(in.NewUsername)
+	})
+	if err != nil {
 		return nil, err
 	}
 	var user *account.User
@@ -152,6 +153,20 @@ func (s *Service) ChangeUsername(
 	}
 	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "username")
 	return user, nil
+}
+
+// proveFor is prove for a change to something new: what check finds wrong with that, at a path inside the input, is told
+// together with a wrong password.
+func (s *Service) proveFor(
+	ctx context.Context, caller *account.Caller, current string, client Client, path string, check func() *account.Error,
+) (store.Credentials, error) {
+	mistakes := account.Mistakes{}
+	proof, err := s.prove(ctx, caller, current, client)
+	if err := mistakes.Collect(err); err != nil {
+		return proof, err
+	}
+	mistakes.Add(check(), path)
+	return proof, mistakes.Err()
 }
 
 // prove returns the caller's credentials when the password is theirs. Mistake: INVALID_CREDENTIALS. RATE_LIMITED like a

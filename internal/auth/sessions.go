@@ -18,12 +18,7 @@ func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user acc
 	if !caller.MaySee(user) {
 		return nil, &account.Error{Code: account.Forbidden, Message: "Only its owner and staff may see this."}
 	}
-	now := s.Now()
-	sessions, err := s.store.LiveSessions(ctx, user, now, now.Add(-s.IdleTTL))
-	for _, session := range sessions {
-		session.ExpiresAt = s.end(*session)
-	}
-	return sessions, err
+	return s.SessionsOf(ctx, user)
 }
 
 // session returns a live session, or nil.

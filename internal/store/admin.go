@@ -12,11 +12,7 @@ func (s *Store) Users(ctx context.Context, after account.ID, limit int) ([]*acco
 	var rows []userRow
 	err := s.all(ctx, &rows, `SELECT `+userColumns+` FROM `+userTables+`
 		WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
-	users := make([]*account.User, len(rows))
-	for i := range rows {
-		users[i] = rows[i].user()
-	}
-	return users, err
+	return usersOf(rows), err
 }
 
 // HoldAdmins makes others that hold the administrators wait until the transaction ends, so that each sees what the one

@@ -15,11 +15,7 @@ func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) 
 		WHERE u.email_key = ? OR (u.pending_email_key = ? AND u.status = 'PENDING')
 		ORDER BY CASE WHEN u.status = 'PENDING' THEN 1 ELSE 0 END, u.created_at DESC, u.id DESC LIMIT ?`,
 		emailKey, emailKey, limit)
-	users := make([]*account.User, len(rows))
-	for i := range rows {
-		users[i] = rows[i].user()
-	}
-	return users, err
+	return usersOf(rows), err
 }
 
 // fewWaiters selects the accounts that wait for an address, as many as one transaction can end. Others are left to the

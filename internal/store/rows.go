@@ -75,6 +75,14 @@ func (r *userRow) user() *account.User {
 	return user
 }
 
+func usersOf(rows []userRow) []*account.User {
+	users := make([]*account.User, len(rows))
+	for i := range rows {
+		users[i] = rows[i].user()
+	}
+	return users
+}
+
 const profileColumns = `id, user_id, username, description, location, is_organizer, date_joined, updated_on`
 
 type profileRow struct {
