@@ -29,7 +29,7 @@ const (
 )
 
 // attempt is a try at the password of an account. It is counted for the account; from a network in which its user has
-// signed in before, it is counted apart, so that strangers cannot shut out who is known there.
+// signed in lately, it is counted apart, so that strangers cannot shut out who is known there.
 type attempt struct {
 	user     account.ID // empty for a name that nobody has
 	subject  string
@@ -44,7 +44,7 @@ func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, c
 	if user == "" {
 		a.subject = throttle.Bucket(s.nobody, name)
 	}
-	known, err := s.store.KnowsNetwork(ctx, user, a.network)
+	known, err := s.store.KnowsNetwork(ctx, user, a.network, s.Now().Add(-devicesKept))
 	if known {
 		a.source = a.network
 	}

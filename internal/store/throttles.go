@@ -80,9 +80,12 @@ func (s *Store) ForgetAllFailures(ctx context.Context, subject string) error {
 	return err
 }
 
-// KnowsNetwork tells whether a user has signed in from a network before.
-func (s *Store) KnowsNetwork(ctx context.Context, user account.ID, network string) (known bool, err error) {
-	err = s.one(ctx, &known, `SELECT EXISTS (SELECT 1 FROM devices WHERE user_id = ? AND network = ?)`, user, network)
+// KnowsNetwork tells whether a user has signed in from a network since a time.
+func (s *Store) KnowsNetwork(
+	ctx context.Context, user account.ID, network string, since time.Time,
+) (known bool, err error) {
+	err = s.one(ctx, &known, `SELECT EXISTS (SELECT 1 FROM devices WHERE user_id = ? AND network = ? AND seen_at >= ?)`,
+		user, network, micros(since))
 	return known, err
 }
 
