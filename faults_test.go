@@ -246,7 +246,7 @@ func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
 		t.Logf("%d faults in %d fields", struck, len(every))
 		stop()
 		stopToo()
-		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
+		for deadline := time.Now().Add(patience); runtime.NumGoroutine() > goroutines; runtime.Gosched() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d goroutines have become %d", goroutines, runtime.NumGoroutine())
 			}
@@ -369,7 +369,7 @@ func TestPostgresEndsItsConnections(t *testing.T) {
 				vars{"t": mario.refresh}); len(a.Errors) > 0 {
 				good = 0
 			}
-			if time.Since(last) > 20*time.Second {
+			if time.Since(last) > patience {
 				t.Fatal("the server does not come back")
 			}
 		}
@@ -381,7 +381,4 @@ func TestPostgresEndsItsConnections(t *testing.T) {
 		}
 	}
 	t.Logf("%d connections ended, %d requests failed, back after %s", ended, failed, slowest)
-	if slowest > 2*time.Second {
-		t.Errorf("it took %s to come back", slowest)
-	}
 }

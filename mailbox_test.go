@@ -177,7 +177,7 @@ func (box *mailbox) next() letter {
 	select {
 	case l := <-box.came:
 		return l
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		box.t.Fatal("no mail came")
 		return letter{}
 	}
@@ -207,7 +207,7 @@ func (s *site) letters(box *mailbox) map[string]letter {
 // settle waits until the outbox is empty.
 func (s *site) settle() {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		state, err := s.server.mail.State(s.t.Context())
 		if err != nil {
 			s.t.Fatal(err)

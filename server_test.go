@@ -134,7 +134,14 @@ func serveAt(t testing.TB, database string, clock *clock, settings ...string) *s
 	return site
 }
 
-// open returns a server on the site's database and clock that does not serve yet.
+// patience is how long a story waits for what must come, on the slowest of machines.
+const patience = time.Minute
+
+// never is how often servers do by themselves what a story may have them do.
+const never = 10_000 * time.Hour
+
+// open returns a server on the site's database and clock that does not serve yet, and does nothing by the way but send
+// mails.
 func (s *site) open(settings ...string) *server {
 	s.t.Helper()
 	c, err := config.Read(nil, append([]string{
@@ -148,6 +155,7 @@ func (s *site) open(settings ...string) *server {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	server.sweepWithin, server.keysEvery = never, never
 	if c.SMTPURL.Reveal() != "" {
 		server.mail.Every = 10 * time.Millisecond // the clock of the outbox moves by leaps here
 	}
