@@ -29,8 +29,8 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 		restart := func() *process {
-			return start(t, database, "LATCHKEY_MAX_SESSIONS=1000", "LATCHKEY_REFRESH_GRACE=60s", "LATCHKEY_LIMIT_GUESSES=1000",
-				"LATCHKEY_LIMIT_REGISTER=1000000/1h", "LATCHKEY_LIMIT_SIGN_IN=1000000/1h", "LATCHKEY_LIMIT_REFRESH=1000000/1m")
+			return start(t, database, "LATCHKEY_MAX_SESSIONS=1000", "LATCHKEY_REFRESH_GRACE=60s",
+				"LATCHKEY_ACCESS_TOKEN_TTL=15m", "LATCHKEY_LIMIT_GUESSES=1000", "LATCHKEY_LIMIT_REGISTER=1000000/1h", "LATCHKEY_LIMIT_SIGN_IN=1000000/1h", "LATCHKEY_LIMIT_REFRESH=1000000/1m")
 		}
 		book := newLedger(t)
 		choices := rand.New(rand.NewPCG(uint64(seed), 0))
