@@ -36,14 +36,8 @@ func (check) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer kept.Close()
-	steps, err := kept.Steps(ctx)
-	if err != nil {
+	if err := upToDate(ctx, kept); err != nil {
 		return err
-	}
-	for _, step := range steps {
-		if step.AppliedAt == nil {
-			return fmt.Errorf("the schema has not taken %s: run latchkey migrate up first", step.Name)
-		}
 	}
 	secrets, err := readSecrets(c, false)
 	if err != nil {

@@ -55,6 +55,7 @@ type commands struct {
 		Up     migrateUp     `cmd:"" help:"Bring the schema up to date, as serve does when it starts."`
 	} `cmd:"" help:"The database's schema."`
 	Backup     backup      `cmd:"" help:"Copy a SQLite database into a file, while servers go on."`
+	Move       move        `cmd:"" help:"Move a SQLite database to PostgreSQL, with everybody signed in."`
 	Check      check       `cmd:"" help:"Look for what is wrong with settings and database."`
 	RestoreCut restoreCut  `cmd:"" help:"End every session begun before now, after restoring a backup."`
 	Schema     printSchema `cmd:"" help:"Print the GraphQL schema."`

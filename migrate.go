@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"latchkey/internal/store"
@@ -23,6 +24,20 @@ func (p *program) onSchema(ctx context.Context, mayMake bool, do func(kept *stor
 	}
 	defer kept.Close()
 	return do(kept)
+}
+
+// upToDate returns an error unless the database has taken all steps of the schema.
+func upToDate(ctx context.Context, kept *store.Store) error {
+	steps, err := kept.Steps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if step.AppliedAt == nil {
+			return fmt.Errorf("the schema has not taken %s: run latchkey migrate up first", step.Name)
+		}
+	}
+	return nil
 }
 
 type migrateStatus struct {

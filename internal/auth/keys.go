@@ -112,14 +112,34 @@ func (s *Service) use(ctx context.Context, stored []store.SigningKey, signing st
 	return nil
 }
 
+// ProveKeys fails unless there are signing keys and the secret, or the previous one, opens each. It changes nothing.
+func (s *Service) ProveKeys(ctx context.Context) error {
+	stored, err := s.store.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range stored {
+		if _, _, err := s.secrets.OpenKey(k.ID, k.Alg, k.CreatedAt, k.Sealed); err != nil {
+			return wrongSecret(err)
+		}
+	}
+	if len(stored) == 0 {
+		return errors.New("there is no signing key")
+	}
+	return nil
+}
+
+func wrongSecret(err error) error {
+	return fmt.Errorf("neither LATCHKEY_SECRET nor LATCHKEY_SECRET_PREVIOUS is the secret of this database: %w", err)
+}
+
 // openKeys returns the keys ready for use, and seals those anew that the previous secret had sealed.
 func (s *Service) openKeys(ctx context.Context, stored []store.SigningKey) ([]*token.Key, error) {
 	opened := make([]*token.Key, len(stored))
 	for i, k := range stored {
 		key, stale, err := s.secrets.OpenKey(k.ID, k.Alg, k.CreatedAt, k.Sealed)
 		if err != nil {
-			return nil, fmt.Errorf(
-				"neither LATCHKEY_SECRET nor LATCHKEY_SECRET_PREVIOUS is the secret of this database: %w", err)
+			return nil, wrongSecret(err)
 		}
 		if stale {
 			sealed, err := key.Seal(s.secrets.Current)

@@ -40,7 +40,9 @@ type DatabaseURL struct {
 
 const sqliteScheme = "sqlite:"
 
-func parseDatabaseURL(text string) (DatabaseURL, error) {
+// ParseDatabaseURL returns the address in text. Its errors complete the sentence that starts with what text is, and
+// never repeat it.
+func ParseDatabaseURL(text string) (DatabaseURL, error) {
 	if path, ok := strings.CutPrefix(text, sqliteScheme); ok {
 		switch {
 		case path == "" || path == ":memory:":

@@ -37,7 +37,7 @@ var settings = []setting{
 	}, {
 		name: "DATABASE_URL", value: "sqlite:latchkey.db", secret: true,
 		help:  "sqlite:PATH, or postgres://… with one host or several.",
-		parse: func(c *Config, text string) (err error) { c.DatabaseURL, err = parseDatabaseURL(text); return err },
+		parse: func(c *Config, text string) (err error) { c.DatabaseURL, err = ParseDatabaseURL(text); return err },
 	}, {
 		name: "PUBLIC_URL", value: "http://localhost:8080",
 		help:  "The server's own address: issuer of tokens, base of its links. https in production.",

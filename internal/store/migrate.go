@@ -25,8 +25,16 @@ type migration struct {
 
 // Migrate brings the schema to this program's version, one transaction a step, and returns the names of the steps it
 // took. Several nodes may call it at once: each step is taken by one of them. It refuses a database that another
-// program made, that a newer version has migrated, or whose steps are not those of this program.
+// program made, that a newer version has migrated, or whose steps are not those of this program; and one that has been
+// moved away, or not yet wholly moved there.
 func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []string, err error) {
+	if err := s.notMoved(ctx); err != nil {
+		return nil, err
+	}
+	return s.migrateUp(ctx, now)
+}
+
+func (s *Store) migrateUp(ctx context.Context, now func() time.Time) (taken []string, err error) {
 	steps, err := s.migrations()
 	if err != nil {
 		return nil, err

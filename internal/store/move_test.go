@@ -1,0 +1,307 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"latchkey/internal/store/storetest"
+)
+
+// household fills every table of a SQLite database, with whatever a column can hold, and returns its address.
+func household(t *testing.T) (url string) {
+	t.Helper()
+	url = storetest.SQLite(t)
+	s := fresh(t, url)
+	defer s.Close()
+	must(t, s.InsertSigningKey(t.Context(), SigningKey{"kid", "EdDSA", 1, []byte("\x00\xff'\\sealed"), noon, noon}))
+	mario := join(t, s, "mario")
+	luigi := join(t, s, "luigi")
+	signIn(t, s, mario)
+	for _, statement := range []string{
+		`UPDATE users SET email_verified = 1, name = 'Mário "M" \N ü 🍄 {a,NULL}' WHERE username = 'mario'`,
+		`UPDATE users SET email = NULL, email_key = NULL, profile_draft = '{"a": null}' WHERE username = 'luigi'`,
+		`UPDATE profiles SET is_organizer = 1 WHERE username = 'luigi'`,
+		`UPDATE sessions SET salt = x'00ff00', generation = 9223372036854775807, key_id = -1`,
+		`INSERT INTO settings (name, value) VALUES ('min_auth_time', -9223372036854775808)`,
+		`INSERT INTO throttles (subject, source, count, since, until, counted_at) VALUES ('', '', 0, 0, 0, 0)`,
+		`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device, ip_address,
+			sealed_token, attempts, created_at, due_at, expires_at) VALUES ('1', '', 'READY', '', '', '', '', '', '', '', x'', 0, 0, 0, 0)`,
+	} {
+		execute(t, s, statement)
+	}
+	execute(t, s, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at, expires_at)
+		VALUES (?, '', '', '', x'00', 0, 0)`, mario.ID)
+	execute(t, s, `INSERT INTO devices (user_id, agent, network, seen_at) VALUES (?, '', '', 0)`, luigi.ID)
+	return url
+}
+
+func content(context.Context) error { return nil }
+
+// moveAll moves a database, and closes both sides.
+func moveAll(t testing.TB, from, to string, wrappers ...Wrapper) ([]Moved, error) {
+	t.Helper()
+	source, err := Open(t.Context(), from, wrappers...)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	target, err := Open(t.Context(), to, wrappers...)
+	if err != nil {
+		return nil, err
+	}
+	defer target.Close()
+	return source.Move(t.Context(), target, atNoon, content, func(int64) {})
+}
+
+// starts tells why no server starts on a database, or nil.
+func starts(t testing.TB, url string) error {
+	t.Helper()
+	s := connect(t, url)
+	defer s.Close()
+	_, err := s.Migrate(t.Context(), atNoon)
+	return err
+}
+
+// alter runs a statement behind the store's back, and leaves no connection open.
+func alter(t testing.TB, url, statement string) error {
+	t.Helper()
+	db := behind(t, url)
+	defer db.Close()
+	_, err := db.Exec(statement)
+	return err
+}
+
+// rowsOf returns all rows of all tables but those about the schema and moves, as text.
+func rowsOf(t testing.TB, url string) (said []string) {
+	t.Helper()
+	s := connect(t, url)
+	defer s.Close()
+	for _, table := range must1(s.tables(t.Context()))(t) {
+		if table == "schema_migrations" || table == movesTable {
+			continue
+		}
+		var columns []string
+		rows := must1(s.read.QueryxContext(t.Context(), `SELECT * FROM `+table))(t)
+		columns = must1(rows.Columns())(t)
+		for rows.Next() {
+			values := must1(rows.SliceScan())(t)
+			cells := make([]string, len(values))
+			for i, v := range values {
+				switch v {
+				case true:
+					v = int64(1)
+				case false:
+					v = int64(0)
+				}
+				cells[i] = fmt.Sprintf("%s=%T(%v)", columns[i], v, v)
+			}
+			slices.Sort(cells)
+			said = append(said, table+" "+strings.Join(cells, " "))
+		}
+		must(t, rows.Err())
+		rows.Close()
+	}
+	slices.Sort(said)
+	return said
+}
+
+// TestAMoveCopiesEverything holds it to the tables that there are, so that none is forgotten that comes later.
+func TestAMoveCopiesEverything(t *testing.T) {
+	t.Parallel()
+	from, to := household(t), storetest.Postgres(t)
+	before := rowsOf(t, from)
+	moved, err := moveAll(t, from, to)
+	must(t, err)
+	s := connect(t, to)
+	tables := must1(s.tables(t.Context()))(t)
+	for _, m := range moved {
+		if m.Rows == 0 || m.Rows != int64(number(t, s, `SELECT COUNT(*) FROM `+m.Table)) || len(m.Checksum) != 64 {
+			t.Errorf("moved: %+v", m)
+		}
+		tables = slices.DeleteFunc(tables, func(name string) bool { return name == m.Table })
+	}
+	slices.Sort(tables)
+	if !slices.Equal(tables, []string{"moves", "schema_migrations"}) {
+		t.Error("not moved:", tables)
+	}
+	after := rowsOf(t, to)
+	if len(before) < len(moved) || !slices.Equal(before, after) {
+		t.Errorf("%d rows became %d:\n%s\n\n%s", len(before), len(after),
+			strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+	if err := starts(t, to); err != nil {
+		t.Error(err)
+	}
+	if err := starts(t, from); err == nil || !strings.Contains(err.Error(), "was moved to PostgreSQL at 2026-05-01T12:00:00Z") {
+		t.Error("a server starts on what was moved:", err)
+	}
+	for _, other := range []string{to, storetest.Postgres(t)} {
+		if _, err := moveAll(t, from, other); err == nil || !strings.Contains(err.Error(), "was moved to PostgreSQL at") {
+			t.Error("it moves again:", err)
+		}
+	}
+	if again := rowsOf(t, to); !slices.Equal(after, again) {
+		t.Error("moving again changed something")
+	}
+}
+
+// TestAMoveInManyBatches has rows for one and a half.
+func TestAMoveInManyBatches(t *testing.T) {
+	t.Parallel()
+	from, to := storetest.SQLite(t), storetest.Postgres(t)
+	s := fresh(t, from)
+	fill(t, s, moveBatch*3/2)
+	must(t, s.Close())
+	source, target := connect(t, from), connect(t, to)
+	var heard []int64
+	_, err := source.Move(t.Context(), target, atNoon, content, func(rows int64) { heard = append(heard, rows) })
+	must(t, err)
+	if !slices.Equal(heard, []int64{1000, 1500, 2500, 3000}) {
+		t.Error("the progress was", heard)
+	}
+	source.Close()
+	if !slices.Equal(rowsOf(t, from), rowsOf(t, to)) {
+		t.Error("the rows differ")
+	}
+}
+
+// TestAMoveNeverOverwrites one row of any table.
+func TestAMoveNeverOverwrites(t *testing.T) {
+	t.Parallel()
+	from := household(t)
+	for _, statement := range []string{
+		`INSERT INTO settings (name, value) VALUES ('x', 1)`,
+		`INSERT INTO throttles (subject, source, count, since, until, counted_at) VALUES ('', '', 0, 0, 0, 0)`,
+		`CREATE TABLE moves (id TEXT NOT NULL PRIMARY KEY, done_at BIGINT); INSERT INTO moves VALUES ('other', NULL)`,
+		`CREATE TABLE moves (id TEXT NOT NULL PRIMARY KEY, done_at BIGINT); INSERT INTO moves VALUES ('other', 1)`,
+	} {
+		to := storetest.Postgres(t)
+		fresh(t, to).Close()
+		must(t, alter(t, to, statement))
+		before := rowsOf(t, to)
+		if _, err := moveAll(t, from, to); err == nil || !strings.Contains(err.Error(), "not empty") {
+			t.Errorf("%s: %v", statement, err)
+		}
+		if !slices.Equal(before, rowsOf(t, to)) {
+			t.Error("something has changed after", statement)
+		}
+	}
+	other := storetest.Postgres(t)
+	must(t, alter(t, other, `CREATE TABLE songs (title TEXT)`))
+	if _, err := moveAll(t, from, other); err == nil || !strings.Contains(err.Error(), "another program") {
+		t.Error(err)
+	}
+	must(t, starts(t, from))
+}
+
+// TestAMoveIsAlone with the file, however idle the others are, and lets nobody in.
+func TestAMoveIsAlone(t *testing.T) {
+	t.Parallel()
+	from, to := household(t), storetest.Postgres(t)
+	idle := connect(t, from)
+	number(t, idle, `SELECT COUNT(*) FROM users`)
+	if _, err := moveAll(t, from, to); err == nil || !strings.Contains(err.Error(), "is in use") {
+		t.Fatal(err)
+	}
+	idle.Close()
+	source, target := connect(t, from), connect(t, to)
+	_, err := source.Move(t.Context(), target, atNoon, func(context.Context) error {
+		for _, statement := range []string{`SELECT COUNT(*) FROM users`, `UPDATE users SET name = 'late'`} {
+			if err := alter(t, from, statement); err == nil || !strings.Contains(err.Error(), "locked") {
+				t.Errorf("%s: %v", statement, err)
+			}
+		}
+		if err := starts(t, to); err == nil || !strings.Contains(err.Error(), "run latchkey move again") {
+			t.Error("a server starts on what is not finished:", err)
+		}
+		return errors.New("another secret")
+	}, func(int64) {})
+	if err == nil || err.Error() != "the move is not finished: another secret" {
+		t.Fatal(err)
+	}
+	source.Close()
+	must(t, starts(t, from))
+	must(t, alter(t, from, `UPDATE users SET name = 'later'`))
+	before := rowsOf(t, from)
+	_, err = moveAll(t, from, to)
+	must(t, err)
+	if !slices.Equal(before, rowsOf(t, to)) {
+		t.Error("the second move left out what happened after the first")
+	}
+	must(t, starts(t, to))
+}
+
+// TestAMoveComparesWhatArrived notices a row that the other side drops or changes.
+func TestAMoveComparesWhatArrived(t *testing.T) {
+	t.Parallel()
+	from := household(t)
+	for change, body := range map[string]string{
+		"dropped": `RETURN NULL;`, "changed": `NEW.seen_at = 1; RETURN NEW;`, "cut": `NEW.agent = 'x'; RETURN NEW;`,
+	} {
+		to := storetest.Postgres(t)
+		fresh(t, to).Close()
+		must(t, alter(t, to, `CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN `+body+` END$$;
+			CREATE TRIGGER meddle BEFORE INSERT ON devices FOR EACH ROW EXECUTE FUNCTION meddle()`))
+		if _, err := moveAll(t, from, to); err == nil || !strings.Contains(err.Error(), "table devices arrived with") {
+			t.Errorf("%s: %v", change, err)
+		}
+		if left := rowsOf(t, to); len(left) > 0 {
+			t.Errorf("%s: left are %v", change, left)
+		}
+		must(t, starts(t, from))
+	}
+}
+
+// TestEveryCallOfAMoveMayFail lets every fourth, from a random one on, do so, on either side, and moves again until it is
+// done. Every time either the source is whole and serves, or everything is on the other side.
+func TestEveryCallOfAMoveMayFail(t *testing.T) {
+	const stride = 4
+	t.Parallel()
+	for name, fault := range map[string]storetest.Fault{
+		"before": {Err: errors.New("no"), Fatal: true, NothingDone: true},
+		"after":  {Err: errors.New("no"), After: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from, to := household(t), storetest.Postgres(t)
+			before := rowsOf(t, from)
+			struck, finished := 0, 0
+			for n := 1 + rand.IntN(stride); ; n += stride {
+				faults := new(storetest.Faults)
+				faults.Arm(n, fault)
+				_, err := moveAll(t, from, to, faults.Wrap)
+				if !faults.Disarm() {
+					must(t, err)
+					break
+				}
+				struck++
+				if starts(t, from) == nil {
+					if err == nil {
+						t.Fatalf("call %d: it says that all is well", n)
+					}
+					continue
+				}
+				if starts(t, to) != nil {
+					_, err = moveAll(t, from, to)
+					must(t, err)
+					must(t, starts(t, to))
+				}
+				if after := rowsOf(t, to); !slices.Equal(before, after) {
+					t.Fatalf("call %d: %d rows became %d", n, len(before), len(after))
+				}
+				finished++
+				from, to = household(t), storetest.Postgres(t)
+				before = rowsOf(t, from)
+			}
+			if struck < 10 {
+				t.Errorf("only %d calls failed", struck)
+			}
+			t.Logf("%d calls failed, after %d of them all was on the other side", struck, finished)
+		})
+	}
+}
