@@ -164,7 +164,7 @@ func misuse(err error) error {
 
 var (
 	// argumentForm is that of errors about arguments that are missing or refused by their type.
-	argumentForm = regexp.MustCompile(`^(?:expected "|missing positional arguments )?<([a-z-]+)>`)
+	argumentForm = regexp.MustCompile(`^(?:expected "|missing positional arguments )?\[?<([a-z-]+)>`)
 	// knownForm is that of errors which repeat nothing but flags and what this program knows itself.
 	knownForm = regexp.MustCompile(
 		`^(expected |unknown flag --?[a-z]+(-[a-z]+)*(,|$)|missing flags: |--[a-z]+(-[a-z]+)*[: ])`)

@@ -34,7 +34,7 @@ func TestHelp(t *testing.T) {
 	for _, want := range []string{
 		"serve", "keys list", "keys rotate", "keys retire", "mail preview", "mail test", "restore-cut", "schema", "version",
 		"migrate status", "migrate up", "user create", "user list", "user show", "user disable", "user enable", "user role",
-		"user reset-password", "user delete", "sessions revoke", "backup", "check",
+		"user reset-password", "user delete", "sessions revoke", "backup", "move", "check",
 		"--database-url", "LATCHKEY_SECRET_FILE",
 	} {
 		if !strings.Contains(printed, want) {

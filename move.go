@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -39,9 +40,6 @@ func (move) Help() string {
 func (m move) Run(ctx context.Context, p *program) error {
 	from, to, err := m.sides(p)
 	if err != nil {
-		return err
-	}
-	if err := mustExist(from); err != nil {
 		return err
 	}
 	source, err := openStore(ctx, from, false)
@@ -87,12 +85,18 @@ func (m move) sides(p *program) (from, to config.Config, err error) {
 	if _, ok := from.DatabaseURL.SQLitePath(); !ok {
 		return from, to, usage("the database to move is one of SQLite, as in sqlite:latchkey.db")
 	}
+	if err := mustExist(from); err != nil {
+		return from, to, err
+	}
 	if m.To == "" {
 		args = slices.Clone(p.args)
 	} else {
 		args = append(args, "--database-url="+string(m.To))
 	}
 	if path := secretFile(from); path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return from, to, fmt.Errorf("secret: %w", err)
+		}
 		args = append(args, "--secret-file="+path)
 	}
 	if to, err = config.Read(args, p.env); err != nil {

@@ -62,10 +62,17 @@ func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) 
 	s.statements = new(sync.Map)
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
-		return nil, err
+		return nil, inOneLine{err}
 	}
 	return s, nil
 }
+
+// inOneLine says in one what an error says in several.
+type inOneLine struct{ error }
+
+func (e inOneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e inOneLine) Unwrap() error { return e.error }
 
 // Close lets go of the database.
 func (s *Store) Close() error {
