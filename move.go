@@ -31,8 +31,8 @@ func (d databaseURL) Validate() error {
 
 // Help tells what has to be so.
 func (move) Help() string {
-	return "Stop the server first. The database to move to is empty. Others on this machine can read arguments: when its " +
-		"address holds a password, leave it out here and set LATCHKEY_DATABASE_URL, or LATCHKEY_DATABASE_URL_FILE. " +
+	return "Stop the server first. The database to move to is empty. Others on this machine can read arguments: when " +
+		"its address holds a password, leave it out and set LATCHKEY_DATABASE_URL or LATCHKEY_DATABASE_URL_FILE. " +
 		"The secret stays the same, and everybody stays signed in. Interrupted, the same command goes on."
 }
 

@@ -58,7 +58,9 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"TABLE ", "users ", "sessions ", "LATCHKEY_SECRET_FILE=" + secret, "LATCHKEY_DATABASE_URL"} {
+	for _, want := range []string{
+		"TABLE ", "users ", "sessions ", "LATCHKEY_SECRET_FILE=" + secret, "LATCHKEY_DATABASE_URL",
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q: %s", want, said)
 		}

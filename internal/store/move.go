@@ -44,11 +44,11 @@ const moveBatch = 1000
 
 // Move copies all that s, on SQLite, keeps to another store, on PostgreSQL, whose schema it brings up to date and which
 // must hold nothing. It fails when anybody else has the file of s open, and nobody can open it meanwhile. It calls seen
-// with the number of rows copied so far, and prove when they are there. Afterwards no server starts on s, which is of no
-// use but to be closed.
+// with the number of rows copied so far, and prove when they are there. Afterwards no server starts on s, which is of
+// no use but to be closed.
 //
-// Whenever it is cut short either s is as it was, and a server starts on it, or everything is at the other one. No server
-// starts on what is not finished, and calling Move again begins again, or finishes it:
+// Whenever it is cut short either s is as it was, and a server starts on it, or everything is at the other one. No
+// server starts on what is not finished, and calling Move again begins again, or finishes it:
 //
 //  1. s is locked, and gets the ID of the move.
 //  2. One transaction copies all rows, compares what the other store then holds, and leaves the ID there, not done.

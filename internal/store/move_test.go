@@ -30,7 +30,8 @@ func household(t *testing.T) (url string) {
 		`INSERT INTO settings (name, value) VALUES ('min_auth_time', -9223372036854775808)`,
 		`INSERT INTO throttles (subject, source, count, since, until, counted_at) VALUES ('', '', 0, 0, 0, 0)`,
 		`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device, ip_address,
-			sealed_token, attempts, created_at, due_at, expires_at) VALUES ('1', '', 'READY', '', '', '', '', '', '', '', x'', 0, 0, 0, 0)`,
+			sealed_token, attempts, created_at, due_at, expires_at)
+			VALUES ('1', '', 'READY', '', '', '', '', '', '', '', x'', 0, 0, 0, 0)`,
 	} {
 		execute(t, s, statement)
 	}
@@ -137,7 +138,7 @@ func TestAMoveCopiesEverything(t *testing.T) {
 	if err := starts(t, to); err != nil {
 		t.Error(err)
 	}
-	if err := starts(t, from); err == nil || !strings.Contains(err.Error(), "was moved to PostgreSQL at 2026-05-01T12:00:00Z") {
+	if err := starts(t, from); err == nil || !strings.Contains(err.Error(), "to PostgreSQL at 2026-05-01T12:00:00Z") {
 		t.Error("a server starts on what was moved:", err)
 	}
 	for _, other := range []string{to, storetest.Postgres(t)} {
@@ -257,8 +258,8 @@ func TestAMoveComparesWhatArrived(t *testing.T) {
 	}
 }
 
-// TestEveryCallOfAMoveMayFail lets every fourth, from a random one on, do so, on either side, and moves again until it is
-// done. Every time either the source is whole and serves, or everything is on the other side.
+// TestEveryCallOfAMoveMayFail lets every fourth, from a random one on, do so, on either side, and moves again until it
+// is done. Every time either the source is whole and serves, or everything is on the other side.
 func TestEveryCallOfAMoveMayFail(t *testing.T) {
 	const stride = 4
 	t.Parallel()
