@@ -50,11 +50,14 @@ func (m move) Run(ctx context.Context, p *program) error {
 	if err := upToDate(ctx, source); err != nil {
 		return err
 	}
-	secrets, err := readSecrets(from, false)
+	secrets, err := readSecrets(to, false) // as the next server reads them
 	if err != nil {
 		return err
 	}
-	if err := newVerbs(from, source, secrets, p.log(from), p.now).ProveKeys(ctx); err != nil {
+	proof := func(kept *store.Store) func(context.Context) error {
+		return newVerbs(to, kept, secrets, p.log(to), p.now).ProveKeys
+	}
+	if err := proof(source)(ctx); err != nil {
 		return err
 	}
 	target, err := store.Open(ctx, to.DatabaseURL.Reveal())
@@ -65,7 +68,7 @@ func (m move) Run(ctx context.Context, p *program) error {
 
 	var rows atomic.Int64
 	stop := p.progress(func() string { return fmt.Sprintf("%d rows are copied", rows.Load()) })
-	moved, err := source.Move(ctx, target, p.now, newVerbs(to, target, secrets, p.log(to), p.now).ProveKeys, rows.Store)
+	moved, err := source.Move(ctx, target, p.now, proof(target), rows.Store)
 	stop()
 	if err != nil {
 		return err

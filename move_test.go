@@ -114,9 +114,10 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 // TestAMoveThatIsKilled leaves either a database that serves as before or one that has everything, and goes on.
 func TestAMoveThatIsKilled(t *testing.T) {
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
-	s := serve(t, from)
-	people := []*client{s.register("mario")}
-	s.stop()
+	s := &site{t: t, database: from, clock: &clock{now: time.Now()}}
+	p := start(t, from)
+	people := []*client{p.register("mario")}
+	p.kill() // which leaves more than one file
 	target := &site{t: t, database: to, clock: s.clock}
 	target.does("migrate", "up")
 	// interrupted holds a lock that stops the move at a place, ends it there with a signal and lets go.
