@@ -26,9 +26,11 @@ import (
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
 	"latchkey/internal/mail"
+	"latchkey/internal/metrics"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
 	"latchkey/internal/token"
+	"latchkey/internal/trace"
 )
 
 //go:embed schema.graphqls
@@ -78,10 +80,15 @@ type server struct {
 	store    *store.Store
 	listener net.Listener
 	http     *http.Server
+	serving  atomic.Bool
 	draining atomic.Bool
 	verbs    *auth.Service
 	mail     *mail.Worker // nil when nothing delivers mails
 	explorer bool
+	metrics  *metrics.Metrics // nil without a listener of their own
+	watchers *http.Server     // there, or nil
+	watched  string           // its address
+	traces   *trace.Tracer    // nil when nobody asks for traces
 
 	sweepWithin time.Duration // the longest pause between two sweeps
 	keysEvery   time.Duration
@@ -106,6 +113,13 @@ func open(
 	if err != nil {
 		return nil, err
 	}
+	if c.Traces {
+		if s.traces, err = trace.Start(ctx, log); err != nil {
+			return nil, err
+		}
+		log = slog.New(s.traces.Log(log.Handler()))
+		s.log = log
+	}
 	sender, err := newSender(c, log)
 	if err != nil {
 		return nil, err
@@ -113,8 +127,14 @@ func open(
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, err
 	}
+	if err := s.watch(c); err != nil {
+		return nil, err
+	}
 	if s.store, s.verbs, err = connect(ctx, c, log, now, true, wrappers...); err != nil {
 		return nil, err
+	}
+	if s.traces != nil {
+		s.store.Trace = s.traces.Statement
 	}
 	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
@@ -133,8 +153,15 @@ func open(
 	} else {
 		log.WarnContext(ctx, "nothing delivers mails: without LATCHKEY_SMTP_URL nobody can reset a password")
 	}
-	s.http = &http.Server{
-		Handler:           s.handler(c),
+	s.count()
+	s.http = newHTTP(s.handler(c), log)
+	return s, nil
+}
+
+// newHTTP returns a server for one of the listeners.
+func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       finishWithin,
 		WriteTimeout:      30 * time.Second,
@@ -144,7 +171,6 @@ func open(
 
 		DisableGeneralOptionsHandler: true, // it knows no security headers
 	}
-	return s, nil
 }
 
 // freeGuesses are the wrong passwords in a row before delays begin.
@@ -264,18 +290,10 @@ func (s *server) handler(c config.Config) http.Handler {
 		Development:    development,
 		AllowedOrigins: c.AllowedOrigins,
 		Log:            s.log,
+		Observe:        s.observer(),
 	})
-	mux.Handle("/graphql", graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, endpoint))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if s.draining.Load() || s.verbs.Ready(ctx) != nil {
-			http.Error(w, "not ready", http.StatusServiceUnavailable)
-			return
-		}
-		io.WriteString(w, "ready\n")
-	})
+	mux.Handle("/graphql", s.traces.Handler(graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, endpoint)))
+	s.health(mux)
 	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
@@ -286,7 +304,7 @@ func (s *server) handler(c config.Config) http.Handler {
 		mux.Handle("GET /{$}", graph.Explorer())
 		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
 	}
-	answer := answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequest(s.log.Handler())))
+	answer := s.counted(answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequest(s.log.Handler()))))
 	return graph.WithRequestID(withSecurityHeaders(answer, strings.HasPrefix(c.PublicURL, "https:")))
 }
 
@@ -335,6 +353,7 @@ func refuseUncleanPaths(next http.Handler) http.Handler {
 const (
 	stopTimeout  = 10 * time.Second
 	finishWithin = 8 * time.Second
+	flushWithin  = stopTimeout - finishWithin // traces; a collector that takes longer loses some
 )
 
 // serve answers requests until ctx ends, then refuses new ones, finishes those it has and closes everything.
@@ -345,6 +364,10 @@ func (s *server) serve(ctx context.Context) error {
 	if s.explorer {
 		ready = append(ready, "explorer", address+"/")
 	}
+	if s.watchers != nil {
+		ready = append(ready, "metrics", "http://"+s.watched+"/metrics")
+	}
+	s.serving.Store(true)
 	s.log.InfoContext(ctx, "latchkey is ready", ready...)
 	working, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
@@ -353,6 +376,10 @@ func (s *server) serve(ctx context.Context) error {
 	if s.mail != nil {
 		work.Go(func() { s.mail.Run(working) })
 	}
+	work.Go(func() {
+		<-working.Done()
+		s.traces.Stop(flushWithin)
+	})
 	defer work.Wait()
 	defer endWork()
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
@@ -424,6 +451,10 @@ func (s *server) tendKeys(ctx context.Context) {
 }
 
 func (s *server) close() {
+	s.traces.Stop(flushWithin)
+	if s.watchers != nil {
+		s.watchers.Close()
+	}
 	if s.listener != nil {
 		s.listener.Close()
 	}

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -31,6 +32,8 @@ type requester struct {
 	caller *account.Caller           // what it was told
 	signed *account.Caller           // who has signed in by this very request
 	served account.ID                // whose tokens the answer holds
+
+	mistake account.Code // the first that the answer tells of
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
@@ -97,6 +100,26 @@ func noteSignIn(ctx context.Context, user *account.User, tokens *account.TokenPa
 		who.signed = &account.Caller{User: user, SessionID: tokens.SessionID}
 	}
 	return user
+}
+
+// noteMistake notes a mistake that the answer tells of as data.
+func noteMistake(ctx context.Context, code account.Code) {
+	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+		who.mu.Lock()
+		defer who.mu.Unlock()
+		who.mistake = cmp.Or(who.mistake, code)
+	}
+}
+
+// mistakeIn returns the code of the first mistake that the answer tells of, or "".
+func mistakeIn(ctx context.Context) account.Code {
+	who, ok := ctx.Value(callerKey{}).(*requester)
+	if !ok {
+		return ""
+	}
+	who.mu.Lock()
+	defer who.mu.Unlock()
+	return who.mistake
 }
 
 // viewerOf returns who looks at what belongs to owner: the owner, if they have signed in by this request, else the

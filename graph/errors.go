@@ -28,8 +28,9 @@ func refusal(code account.Code, message string) *gqlerror.Error {
 
 // userErrors splits what a verb returns: mistakes are data and go into the payload, everything else is an error of the
 // field. The list is never nil.
-func userErrors(err error) ([]*account.Error, error) {
+func userErrors(ctx context.Context, err error) ([]*account.Error, error) {
 	if mistakes, ok := errors.AsType[account.Mistakes](err); ok {
+		noteMistake(ctx, mistakes[0].Code)
 		return mistakes, nil
 	}
 	return []*account.Error{}, err

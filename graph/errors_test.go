@@ -160,7 +160,7 @@ func TestUserErrors(t *testing.T) {
 		{"failure", failure, []*account.Error{}, failure},
 		{"refusal", &account.Error{Code: account.Forbidden}, []*account.Error{}, &account.Error{Code: account.Forbidden}},
 	} {
-		got, rest := userErrors(c.err)
+		got, rest := userErrors(t.Context(), c.err)
 		if !reflect.DeepEqual(got, c.mistakes) || !reflect.DeepEqual(rest, c.rest) {
 			t.Errorf("%s: %v, %v", c.name, got, rest)
 		}

@@ -26,6 +26,7 @@ type Options struct {
 	Development    bool     // tells the schema to whoever asks, and proposes names for misspelt ones
 	AllowedOrigins []string // web origins whose scripts may call with credentials, such as https://app.example.com
 	Log            *slog.Logger
+	Observe        func(context.Context, Operation) // told of each request before it is answered; nil for nobody
 }
 
 // NewHandler returns the endpoint for a schema; it belongs at /graphql, inside WithRequestID. A request is at most
@@ -53,6 +54,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		presenter: presenter,
 		wording:   newWording(es.Schema(), o.Development),
 		log:       log,
+		observe:   o.Observe,
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every

@@ -43,6 +43,7 @@ type transport struct {
 	wording   wording
 	guard     *http.CrossOriginProtection
 	log       *slog.Logger
+	observe   func(context.Context, Operation) // may be nil
 }
 
 // exchange is one request and what became of it.
@@ -77,6 +78,9 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", x.media+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	t.record(ctx, x)
+	if t.observe != nil {
+		t.observe(ctx, x.became(ctx))
+	}
 	w.WriteHeader(x.status())
 	x.response = nil // the client may take its time to read
 	w.Write(body)
@@ -201,10 +205,13 @@ func (x *exchange) status() int {
 	}
 }
 
+// codeOK is the code of an answer without errors.
+const codeOK = "OK"
+
 // code returns the code of the first error, or OK.
 func (x *exchange) code() string {
 	if len(x.response.Errors) == 0 {
-		return "OK"
+		return codeOK
 	}
 	return fmt.Sprint(x.response.Errors[0].Extensions["code"])
 }

@@ -33,6 +33,7 @@ type Options struct {
 	Limits            Limits
 	Now               func() time.Time // the one clock
 	Log               *slog.Logger
+	Note              func(event, why string) // told of everything that bears on security, in words of ours; nil for nobody
 }
 
 // Service is where the verbs are. It is safe for use by many.
@@ -66,6 +67,9 @@ func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 
 // Ready returns nil when requests can be served.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
+
+// Passwords returns how the queue for hashing does.
+func (s *Service) Passwords() password.Queue { return s.passwords.Queue() }
 
 // ServerInfo returns what a client must know before it draws a sign-up form.
 func (s *Service) ServerInfo() *account.ServerInfo {

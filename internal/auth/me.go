@@ -106,6 +106,7 @@ func (s *Service) ChangePassword(
 		return nil, err
 	}
 	s.event(ctx, slog.LevelInfo, "authn_password_change", user.ID)
+	s.note("session_created", "change of password")
 	return tokens, nil
 }
 

@@ -95,6 +95,7 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	case pair == nil:
 		return nil, s.refuse(ctx, became, family, client)
 	}
+	s.note("session_renewed", string(became))
 	pair.Delivery = delivery
 	return pair, nil
 }

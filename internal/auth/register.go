@@ -67,6 +67,9 @@ func (s *Service) Register(
 		return nil, nil, err
 	}
 	s.event(ctx, slog.LevelInfo, "user_created", user.ID, "status", user.Status)
+	if tokens != nil {
+		s.note("session_created", "registration")
+	}
 	return user, tokens, nil
 }
 

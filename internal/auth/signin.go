@@ -95,6 +95,7 @@ func (s *Service) ObtainToken(
 		return nil, nil, refusal
 	}
 	s.event(ctx, slog.LevelInfo, "authn_login_success", user.ID, "session", tokens.SessionID)
+	s.note("session_created", "sign-in")
 	return user, tokens, nil
 }
 

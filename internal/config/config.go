@@ -41,6 +41,9 @@ type Config struct {
 	LogFormat         string         // text, json, or empty: text on a terminal and json otherwise
 	LogLevel          slog.Level     // the least level that is logged
 	TrustedProxies    []netip.Prefix // peers whose X-Forwarded-For is believed; none by default
+	MetricsListen     string         // address of metrics, health and profiles, host:port; empty for none
+	Profiling         bool           // profiles there, too
+	Traces            bool           // to the collector that the OTEL_ variables name
 }
 
 // Limit is how many events are allowed in a window of time.

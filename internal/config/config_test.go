@@ -299,7 +299,7 @@ var (
 
 func TestAllProblemsAtOnce(t *testing.T) {
 	problems := refused(t,
-		[]string{"--log-level=loud", "--lisen", "127.0.0.1:1", "--session-ttl", "0", "--metrics-listen=:9", "-mode",
+		[]string{"--log-level=loud", "--lisen", "127.0.0.1:1", "--session-ttl", "0", "--metrics-listen=:x", "-mode",
 			"--refresh-grace"},
 		"LATCHKEY_MODE=production", "LATCHKEY_SECRET=short", "LATCHKEY_SECERT=x", "LATCHKEY_COLOUR=red", "LATCHKEY_a\nb=c",
 		"LATCHKEY_SMTP_URL=mail.example", "LATCHKEY_DATABASE_URL=postgres://u:p@h/db", "LATCHKEY_ACCESS_TOKEN_TTL=1s",
@@ -317,7 +317,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		"LATCHKEY_SESSION_TTL (from --session-ttl): must be more than 0 and at most 8760h",
 		"LATCHKEY_SMTP_URL: must be smtp://host:587 or smtps://host:465, with user:password@ before the host if need be",
 		"LATCHKEY_LOG_LEVEL (from --log-level): must be debug or info or warn or error",
-		"LATCHKEY_METRICS_LISTEN: this version does not have this yet",
+		"LATCHKEY_METRICS_LISTEN (from --metrics-listen): must have a port from 0 to 65535",
 		"LATCHKEY_PUBLIC_URL: must start with https:// in production",
 		"LATCHKEY_ACCESS_TOKEN_TTL: must be 1m to 15m in production",
 	}
@@ -329,14 +329,52 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-func TestLaterSettings(t *testing.T) {
-	for _, name := range later {
-		byVariable := refused(t, nil, variableOf(name)+"=x")
-		byFlag := refused(t, []string{flagOf(name), "x"})
-		if len(byVariable) != 1 || !strings.Contains(byVariable[0], "this version does not have this yet") ||
-			!slices.Equal(byFlag, byVariable) {
-			t.Errorf("%s: got %q and %q", name, byVariable, byFlag)
+// TestTraces reads the standard variables of OpenTelemetry, as far as they decide whether there are traces.
+func TestTraces(t *testing.T) {
+	const collector, traces = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://c/v1/traces"
+	for _, c := range []struct {
+		want bool
+		env  []string
+	}{
+		{false, nil},
+		{false, []string{"OTEL_EXPORTER_OTLP_ENDPOINT="}},
+		{false, []string{"OTEL_TRACES_EXPORTER=otlp", "OTEL_SERVICE_NAME=accounts"}},
+		{true, []string{collector}},
+		{true, []string{traces}},
+		{true, []string{collector, traces, "OTEL_SDK_DISABLED=false", "OTEL_TRACES_EXPORTER=otlp"}},
+		{true, []string{collector, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}},
+		{true, []string{collector, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}},
+		{false, []string{collector, "OTEL_SDK_DISABLED=TRUE", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}},
+		{false, []string{traces, "OTEL_TRACES_EXPORTER=none"}},
+		{false, []string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}},
+	} {
+		if have := read(t, nil, c.env...).Traces; have != c.want {
+			t.Errorf("%v: %v", c.env, have)
 		}
+	}
+	for _, c := range []struct{ variable, value string }{
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"},
+		{"OTEL_TRACES_EXPORTER", "console"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://user:password@collector"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector?key=secret"},
+	} {
+		problems := refused(t, nil, collector, c.variable+"="+c.value)
+		if len(problems) != 1 || !strings.HasPrefix(problems[0], c.variable+": must be ") ||
+			strings.Contains(problems[0], c.value) {
+			t.Errorf("%s: %q", c.variable, problems)
+		}
+	}
+}
+
+func TestProfilesNeedTheirAddress(t *testing.T) {
+	problems := refused(t, nil, "LATCHKEY_PROFILING=on")
+	if len(problems) != 1 || problems[0] != "LATCHKEY_PROFILING: needs LATCHKEY_METRICS_LISTEN" {
+		t.Errorf("got %q", problems)
+	}
+	if c := read(t, nil, "LATCHKEY_PROFILING=on", "LATCHKEY_METRICS_LISTEN=:9090"); !c.Profiling || c.MetricsListen != ":9090" {
+		t.Errorf("got %+v", c)
 	}
 }
 

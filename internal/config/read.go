@@ -72,12 +72,8 @@ func Read(args, env []string) (Config, error) {
 			r.problem(name, "%v", err)
 		}
 	}
-	for _, name := range later {
-		if flags[name] != "" || variables[name] != "" {
-			r.problem(variableOf(name), "this version does not have this yet")
-		}
-	}
 	r.together(&c, bad)
+	r.traces(&c, env)
 	if len(r.problems) > 0 {
 		return Config{}, r.problems
 	}
@@ -145,6 +141,9 @@ func (r *reader) together(c *Config, bad map[string]bool) {
 	_, sqlite := c.DatabaseURL.SQLitePath()
 	if !sqlite && c.Secret.Reveal() == "" && !bad["DATABASE_URL"] && !bad["SECRET"] {
 		r.problem(variableOf("SECRET"), "is required with PostgreSQL")
+	}
+	if c.Profiling && c.MetricsListen == "" && !bad["METRICS_LISTEN"] {
+		r.problem(variableOf("PROFILING"), "needs %s", variableOf("METRICS_LISTEN"))
 	}
 	if c.Mode != Production {
 		return
@@ -259,9 +258,8 @@ func variableOf(name string) string { return prefix + name }
 
 func flagOf(name string) string { return "--" + strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
-// known returns the name of everything that can be set, now or later.
-func known() []string {
-	names := slices.Clone(later)
+// known returns the name of everything that can be set.
+func known() (names []string) {
 	for _, s := range settings {
 		names = append(names, s.name)
 		if s.secret {

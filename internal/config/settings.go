@@ -155,11 +155,16 @@ var settings = []setting{
 		name: "TRUSTED_PROXIES", unset: "none",
 		help:  "Addresses and CIDRs whose X-Forwarded-For is believed, separated by commas.",
 		parse: func(c *Config, text string) (err error) { c.TrustedProxies, err = list(text, parseProxy); return err },
+	}, {
+		name: "METRICS_LISTEN", unset: "none",
+		help:  "Address of /metrics, /healthz and /readyz, for operators alone; port 0 picks a free one.",
+		parse: func(c *Config, text string) error { c.MetricsListen = text; return checkListen(text) },
+	}, {
+		name: "PROFILING", value: "off",
+		help:  "off or on: profiles of the running program at /debug/pprof/ of LATCHKEY_METRICS_LISTEN.",
+		parse: choice(func(c *Config) *bool { return &c.Profiling }, "off", "on"),
 	},
 }
-
-// later are settings of capabilities that this version does not have.
-var later = []string{"METRICS_LISTEN"}
 
 func oneOf[T ~string](field func(*Config) *T, values ...T) func(*Config, string) error {
 	return func(c *Config, text string) error {

@@ -99,6 +99,9 @@ func (w *Worker) deliver(ctx context.Context, d auth.Delivery) (err error) {
 	return w.Sender.Send(ctx, message)
 }
 
+// Sent returns how many mails this worker has sent so far, and how many it gave up.
+func (w *Worker) Sent() (sent, failed int64) { return w.sent.Load(), w.failed.Load() }
+
 // State is how the outbox does.
 type State struct {
 	Queued       int           // mails that wait, on all nodes together

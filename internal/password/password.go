@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -26,7 +27,26 @@ const patience = 1500 * time.Millisecond
 // Hasher is the one queue through which all hashing goes, so that a flood of passwords can exhaust neither memory nor
 // the processors. It is safe for concurrent use.
 type Hasher struct {
-	places chan struct{}
+	places                            chan struct{}
+	waiting, entered, refused, waited atomic.Int64
+}
+
+// Queue is how the queue of a Hasher does.
+type Queue struct {
+	Waiting, Running int           // at this moment
+	Entered, Refused int64         // so far
+	Waited           time.Duration // so far, by all together
+}
+
+// Queue returns how the queue does.
+func (h *Hasher) Queue() Queue {
+	return Queue{
+		Waiting: int(h.waiting.Load()),
+		Running: len(h.places),
+		Entered: h.entered.Load(),
+		Refused: h.refused.Load(),
+		Waited:  time.Duration(h.waited.Load()),
+	}
 }
 
 // NewHasher returns a Hasher that computes so many hashes at once, but at least one. Each takes 19 MiB while it runs.
@@ -86,14 +106,22 @@ func NeedsRehash(encoded string) bool {
 }
 
 func (h *Hasher) enter(ctx context.Context) error {
+	began := time.Now()
+	h.waiting.Add(1)
+	defer func() {
+		h.waiting.Add(-1)
+		h.waited.Add(int64(time.Since(began)))
+	}()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	err := ctx.Err()
 	if err == nil {
 		select {
 		case h.places <- struct{}{}:
+			h.entered.Add(1)
 			return nil
 		case <-timer.C:
+			h.refused.Add(1)
 			return &account.Error{
 				Code:       account.RateLimited,
 				Message:    "Too many people are signing in at this moment; try again shortly.",

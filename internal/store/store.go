@@ -20,6 +20,10 @@ import (
 
 // Store keeps everything. One made by Open is safe for use by many; one that InTx hands out belongs to its function.
 type Store struct {
+	// Trace, if it is set before others use the store, is told of each statement before it runs, in words that hold no
+	// value, and afterwards whether it failed.
+	Trace func(ctx context.Context, engine, statement string) (_ context.Context, done func(failed bool))
+
 	dialect    dialect
 	read       *sqlx.DB
 	write      *sqlx.DB // the same as read where the engine takes several writers
@@ -80,6 +84,14 @@ func (s *Store) Close() error {
 		return s.write.Close()
 	}
 	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// Pools returns figures of the connections to the database, by what they are for: read and write, or all.
+func (s *Store) Pools() map[string]sql.DBStats {
+	if s.read == s.write {
+		return map[string]sql.DBStats{"all": s.write.Stats()}
+	}
+	return map[string]sql.DBStats{"read": s.read.Stats(), "write": s.write.Stats()}
 }
 
 // Ping returns nil when the database answers.
@@ -159,7 +171,7 @@ func (s *Store) all(ctx context.Context, dest any, query string, args ...any) er
 // change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
 // a unique column says so.
 func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	err = s.writing(ctx, func(ctx context.Context, q sqlx.ExtContext) error {
+	err = s.writing(ctx, query, func(ctx context.Context, q sqlx.ExtContext) error {
 		result, err := q.ExecContext(ctx, s.write.Rebind(query), args...)
 		if err == nil {
 			rows, err = result.RowsAffected()
@@ -172,7 +184,7 @@ func (s *Store) change(ctx context.Context, query string, args ...any) (rows int
 // changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
-	err = s.writing(ctx, func(ctx context.Context, q sqlx.ExtContext) error {
+	err = s.writing(ctx, query, func(ctx context.Context, q sqlx.ExtContext) error {
 		return sqlx.GetContext(ctx, q, dest, s.write.Rebind(query), args...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -184,9 +196,13 @@ func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...a
 // reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
 // one.
 
-func (s *Store) reading(ctx context.Context, query string, f func(context.Context, statement) error) error {
+func (s *Store) reading(
+	ctx context.Context, query string, f func(context.Context, statement) error,
+) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
+	ctx, done := s.traced(ctx, query)
+	defer func() { done(err) }()
 	if s.tx != nil {
 		return f(ctx, text{s.tx, s.write.Rebind(query)})
 	}
@@ -199,13 +215,28 @@ func (s *Store) reading(ctx context.Context, query string, f func(context.Contex
 	})
 }
 
-func (s *Store) writing(ctx context.Context, f func(context.Context, sqlx.ExtContext) error) error {
+func (s *Store) writing(
+	ctx context.Context, query string, f func(context.Context, sqlx.ExtContext) error,
+) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
+	ctx, done := s.traced(ctx, query)
+	defer func() { done(err) }()
 	if s.tx != nil {
 		return s.classify(f(ctx, s.tx))
 	}
 	return s.classify(s.retrying(ctx, func() error { return f(ctx, s.write) }))
+}
+
+func (s *Store) traced(ctx context.Context, query string) (context.Context, func(error)) {
+	if s.Trace == nil {
+		return ctx, func(error) {}
+	}
+	ctx, done := s.Trace(ctx, s.dialect.name, query)
+	return ctx, func(err error) {
+		_, foreseen := errors.AsType[*account.Error](err)
+		done(err != nil && !foreseen && !errors.Is(err, sql.ErrNoRows))
+	}
 }
 
 // classify turns the breach of a unique constraint into account's words.

@@ -1,0 +1,109 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Outbox returns how many mails wait on all servers together, and for how long the oldest has.
+type Outbox func(ctx context.Context) (queued int, oldest time.Duration, err error)
+
+// patience is how long a scrape waits for the database.
+const patience = 2 * time.Second
+
+var (
+	waiting = describe("latchkey_password_queue_waiting", "Passwords that wait to be hashed.")
+	running = describe("latchkey_password_queue_running", "Passwords that are being hashed.")
+	entered = describe("latchkey_password_hashes_total", "Passwords that were hashed, or are being.")
+	refused = describe("latchkey_password_queue_refused_total", "Passwords that waited too long and were refused.")
+	waited  = describe("latchkey_password_queue_wait_seconds_total", "How long passwords have waited, taken together.")
+
+	answers = describe("latchkey_database_up", "1 when the database answered this scrape in time, else 0.")
+	queued  = describe("latchkey_outbox_mails", "Mails that wait, on all servers together; absent while the database is away.")
+	oldest  = describe("latchkey_outbox_oldest_seconds", "For how long the oldest mail has waited; absent while the database is away.")
+	sent    = describe("latchkey_mails_sent_total", "Mails that this server has sent.")
+	failed  = describe("latchkey_mails_failed_total", "Mails that this server has given up.")
+
+	open      = describe("latchkey_database_connections_open", "Connections to the database, by pool.", "pool")
+	inUse     = describe("latchkey_database_connections_in_use", "Connections that are at work, by pool.", "pool")
+	most      = describe("latchkey_database_connections_max", "The most connections that a pool may have.", "pool")
+	waits     = describe("latchkey_database_connection_waits_total", "How often work waited for a connection, by pool.", "pool")
+	waitsTime = describe("latchkey_database_connection_wait_seconds_total", "How long work waited for connections, by pool.", "pool")
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// Watch shows what sources tell from now on. Call it once.
+func (m *Metrics) Watch(sources Sources) {
+	if m != nil {
+		m.registry.MustRegister(sources)
+	}
+}
+
+// Describe makes Sources a collector.
+func (s Sources) Describe(described chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{waiting, running, entered, refused, waited, answers, queued, oldest, sent, failed,
+		open, inUse, most, waits, waitsTime} {
+		described <- d
+	}
+}
+
+// Collect asks the sources. What the database does not tell in time is left out.
+func (s Sources) Collect(collected chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		collected <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(d *prometheus.Desc, value float64, labels ...string) {
+		collected <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
+	}
+	passwords := s.Passwords()
+	gauge(waiting, float64(passwords.Waiting))
+	gauge(running, float64(passwords.Running))
+	counter(entered, float64(passwords.Entered))
+	counter(refused, float64(passwords.Refused))
+	counter(waited, passwords.Waited.Seconds())
+	for pool, stats := range s.Pools() {
+		gauge(open, float64(stats.OpenConnections), pool)
+		gauge(inUse, float64(stats.InUse), pool)
+		gauge(most, float64(stats.MaxOpenConnections), pool)
+		counter(waits, float64(stats.WaitCount), pool)
+		counter(waitsTime, stats.WaitDuration.Seconds(), pool)
+	}
+	sentSoFar, failedSoFar := s.Mails()
+	counter(sent, float64(sentSoFar))
+	counter(failed, float64(failedSoFar))
+	count, age, err := s.outbox()
+	if err != nil {
+		gauge(answers, 0)
+		return
+	}
+	gauge(answers, 1)
+	gauge(queued, float64(count))
+	gauge(oldest, age.Seconds())
+}
+
+// outbox asks the database, and does not wait for a driver that has stopped listening.
+func (s Sources) outbox() (queued int, oldest time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	type told struct {
+		queued int
+		oldest time.Duration
+		err    error
+	}
+	answer := make(chan told, 1)
+	go func() {
+		queued, oldest, err := s.Outbox(ctx)
+		answer <- told{queued, oldest, err}
+	}()
+	select {
+	case a := <-answer:
+		return a.queued, a.oldest, a.err
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+}

@@ -1,0 +1,160 @@
+// Package trace sends spans to the collector that the standard variables of OpenTelemetry name: one for each request, and
+// one for each statement to the database inside of it. It holds no words but the schema's and ours: what a client writes
+// is in no span, but for the ids by which a traceparent joins a request to the caller's trace (W3C Trace Context).
+package trace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Tracer makes spans. A nil one makes none. It is safe for use by many.
+type Tracer struct {
+	exporter *otlptrace.Exporter
+	provider *sdk.TracerProvider
+	tracer   trace.Tracer
+}
+
+// Start returns what sends spans, a batch at a time, beside the requests: a collector that is slow or away costs spans,
+// never time. It tells the log of batches that were lost.
+func Start(ctx context.Context, log *slog.Logger) (*Tracer, error) {
+	otel.SetLogger(logr.Discard()) // what it says of bad values quotes them
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces not sent", "error", err) }))
+	about, err := resource.New(ctx,
+		resource.WithTelemetrySDK(),
+		resource.WithAttributes(semconv.ServiceName("latchkey"), semconv.ServiceVersion(version())),
+		resource.WithFromEnv())
+	if err != nil {
+		return nil, errors.New("OTEL_RESOURCE_ATTRIBUTES: must be name=value, separated by commas")
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
+	return &Tracer{exporter, provider, provider.Tracer("latchkey")}, nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return ""
+}
+
+// Stop sends what is left, and gives up after a time.
+func (t *Tracer) Stop(patience time.Duration) {
+	if t == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if t.provider.Shutdown(ctx) != nil {
+		t.exporter.Shutdown(ctx) // which ends what hangs
+	}
+}
+
+// Handler makes a span for each request that next answers.
+func (t *Tracer) Handler(next http.Handler) http.Handler {
+	if t == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		// Its tracestate is free text.
+		caller := trace.SpanContextFromContext(ctx).WithTraceState(trace.TraceState{})
+		method := semconv.HTTPRequestMethodOther
+		switch r.Method {
+		case http.MethodPost:
+			method = semconv.HTTPRequestMethodPost
+		case http.MethodGet:
+			method = semconv.HTTPRequestMethodGet
+		case http.MethodOptions:
+			method = semconv.HTTPRequestMethodOptions
+		}
+		ctx, span := t.tracer.Start(trace.ContextWithRemoteSpanContext(r.Context(), caller), "graphql",
+			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(method, semconv.HTTPRoute("/graphql")))
+		defer span.End()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// Operation says in the span of ctx what a request was: query or mutation, or neither when nothing ran, of which root
+// field, and with which code and status it is answered.
+func (t *Tracer) Operation(ctx context.Context, kind, field, code string, status int) {
+	if t == nil {
+		return
+	}
+	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(semconv.HTTPResponseStatusCode(status), attribute.String("latchkey.field", field),
+		attribute.String("latchkey.code", code))
+	if kind != "" {
+		span.SetName(kind + " " + field)
+		span.SetAttributes(semconv.GraphQLOperationTypeKey.String(kind))
+	}
+	if code == "INTERNAL_SERVER_ERROR" {
+		span.SetStatus(codes.Error, "")
+		span.SetAttributes(semconv.ErrorTypeKey.String(code))
+	}
+}
+
+// Statement begins a span for a statement to an engine, sqlite or postgres, inside of a request's; elsewhere it does
+// nothing. The text of the statement must hold no value. Call done when it has run.
+func (t *Tracer) Statement(ctx context.Context, engine, text string) (_ context.Context, done func(failed bool)) {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return ctx, func(bool) {}
+	}
+	system := semconv.DBSystemNameSQLite
+	if engine == "postgres" {
+		system = semconv.DBSystemNamePostgreSQL
+	}
+	words := strings.Fields(text)
+	ctx, span := t.tracer.Start(ctx, words[0], trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(system, semconv.DBOperationName(words[0]), semconv.DBQueryText(strings.Join(words, " "))))
+	return ctx, func(failed bool) {
+		if failed {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}
+}
+
+// Log returns a handler that adds the id of the trace to what is logged in the context of a request.
+func (t *Tracer) Log(h slog.Handler) slog.Handler {
+	if t == nil {
+		return h
+	}
+	return traced{h}
+}
+
+type traced struct{ slog.Handler }
+
+func (l traced) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return traced{l.Handler.WithAttrs(attributes)}
+}
+func (l traced) WithGroup(name string) slog.Handler { return traced{l.Handler.WithGroup(name)} }
+
+func (l traced) Handle(ctx context.Context, r slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		r.AddAttrs(slog.String("trace", span.TraceID().String()))
+	}
+	return l.Handler.Handle(ctx, r)
+}
