@@ -239,6 +239,8 @@ func TestImports(t *testing.T) {
 		{"latchkey/internal/password", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/config"}, "a password is not stored or spoken of here"},
 		{"latchkey/internal/token", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "net/http"}, "a token is text and keys"},
 		{"latchkey/internal/throttle", []string{"latchkey/", "net/http", "database/sql"}, "what is counted is kept elsewhere"},
+		{"latchkey/internal/metrics", []string{"latchkey/"}, "who counts knows nobody"},
+		{"latchkey/internal/trace", []string{"latchkey/"}, "who watches knows nobody"},
 		{"latchkey/internal/mail", []string{"latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", gqlgen, sqlx, "database/sql"}, "mail is another mouth: it speaks SMTP"},
 		{"latchkey/internal/store", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/password", gqlgen, "net/http"}, "memory does not decide"},
 		{"latchkey/internal/auth", []string{"latchkey/graph", "latchkey/internal/mail", gqlgen, "net/http", sqlx, "database/sql"}, "verbs are the same for every mouth"},

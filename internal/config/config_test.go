@@ -120,6 +120,15 @@ func TestValues(t *testing.T) {
 				"[fe80::1%eth0]:1": "[fe80::1%eth0]:1"},
 			bad: []string{"8080", "localhost", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:http", ":", "::1:80",
 				"a b:80", "http://a:80", ":80\n"}},
+		{name: "METRICS_LISTEN", get: field("MetricsListen"),
+			good: map[string]any{":0": ":0", "0.0.0.0:65535": "0.0.0.0:65535", "[::1]:80": "[::1]:80",
+				"localhost:1":      "localhost:1",
+				"[fe80::1%eth0]:1": "[fe80::1%eth0]:1"},
+			bad: []string{"8080", "localhost", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:http", ":", "::1:80",
+				"a b:80", "http://a:80", ":80\n"}},
+		{name: "PROFILING", get: field("Profiling"), with: []string{"LATCHKEY_METRICS_LISTEN=:0"},
+			good: map[string]any{"on": true, "off": false},
+			bad:  []string{"yes", "ON", "1", "true"}},
 		{name: "DATABASE_URL", get: database, with: []string{"LATCHKEY_SECRET=" + secret},
 			good: map[string]any{
 				"sqlite:a.db": "sqlite:a.db", "sqlite:/var/lib/a b.db": "sqlite:/var/lib/a b.db",
@@ -432,7 +441,7 @@ func TestEverySettingIsAFlagAndAVariable(t *testing.T) {
 		if s.value == "" {
 			value = map[string]string{
 				"ALLOWED_ORIGINS": "http://localhost", "SECRET": secret, "SECRET_PREVIOUS": secret, "LOG_FORMAT": "json", "TRUSTED_PROXIES": "::1",
-				"SMTP_URL": "smtp://localhost", "MAIL_TEMPLATES": ".",
+				"SMTP_URL": "smtp://localhost", "MAIL_TEMPLATES": ".", "METRICS_LISTEN": "127.0.0.1:9090",
 			}[s.name]
 		}
 		byFlag, byVariable := read(t, []string{flagOf(s.name), value}), read(t, nil, variableOf(s.name)+"="+value)
