@@ -22,7 +22,6 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"latchkey/internal/config"
 	"latchkey/internal/store/storetest"
 )
 
@@ -81,24 +80,25 @@ func (s *site) figures() map[string]string {
 func TestFigures(t *testing.T) {
 	box := newMailbox(t)
 	onEach(t, func(t *testing.T, s *site) {
-		mario := s.join("mario", "mario@example.com")
-		_ = mario
+		s.join("mario", "mario@example.com")
 		s.anonymous().ask(activateMutation, vars{"t": s.letter(box, "mario@example.com").token()}).ok()
-		luigi := s.signIn("mario")
+		mario := s.signIn("mario")
 		for range 3 {
-			luigi.ask(`{ me { id } }`, nil).ok()
+			mario.ask(`{ me { id } }`, nil).ok()
 		}
-		luigi.ask(`{ me { id } ...F } fragment F on Query { ... { me { username } } }`, nil).ok()
-		luigi.ask(`{ a: me { id } b: me { id } }`, nil).ok()
-		luigi.ask(`{ __typename }`, nil).ok()
+		mario.ask(`{ me { id } ...F } fragment F on Query { ... { me { username } } }`, nil).ok()
+		mario.ask(`{ a: me { id } b: me { id } }`, nil).ok()
+		mario.ask(`{ __typename }`, nil).ok()
 		s.anonymous().ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED")
 		s.anonymous().ask(`{ you { id } }`, nil).fails("GRAPHQL_VALIDATION_FAILED")
 		s.anonymous().ask(`{`, nil).fails("GRAPHQL_PARSE_FAILED")
 		s.anonymous().post([]byte(`{`)).fails("BAD_USER_INPUT")
-		s.anonymous().guess("mario", "not-the-password")
-		used := luigi.refresh
-		luigi.renew().ok()
-		luigi.renew().ok()
+		for range 6 { // one more than may be
+			s.anonymous().guess("mario", "not-the-password")
+		}
+		used := mario.refresh
+		mario.renew().ok()
+		mario.renew().ok()
 		s.clock.advance(time.Hour)
 		s.anonymous().present(used).mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
 		visit(t, "GET", s.address+"/nowhere")
@@ -106,35 +106,36 @@ func TestFigures(t *testing.T) {
 		visit(t, "PUT", s.address+"/graphql")
 		have := s.figures()
 		for series, want := range map[string]string{
-			`latchkey_operations_total{code="OK",field="me"}`:                           "4",
-			`latchkey_operations_total{code="OK",field="several"}`:                      "1",
-			`latchkey_operations_total{code="OK",field="__typename"}`:                   "1",
-			`latchkey_operations_total{code="OK",field="activate"}`:                     "1",
-			`latchkey_operations_total{code="UNAUTHENTICATED",field="me"}`:              "1",
-			`latchkey_operations_total{code="GRAPHQL_VALIDATION_FAILED",field="none"}`:  "1",
-			`latchkey_operations_total{code="GRAPHQL_PARSE_FAILED",field="none"}`:       "1",
-			`latchkey_operations_total{code="BAD_USER_INPUT",field="none"}`:             "2",
-			`latchkey_operations_total{code="INVALID_CREDENTIALS",field="obtainToken"}`: "1",
-			`latchkey_operations_total{code="TOKEN_INVALID",field="refreshToken"}`:      "1",
-			`latchkey_operation_duration_seconds_count{field="me"}`:                     "5",
-			`latchkey_http_responses_total{status="404"}`:                               "1",
-			`latchkey_http_responses_total{status="405"}`:                               "1",
-			`latchkey_http_responses_total{status="400"}`:                               "1",
-			`latchkey_http_responses_total{status="200"}`:                               "3",
-			`latchkey_security_events_total{event="session_created",why="sign-in"}`:     "1",
-			`latchkey_security_events_total{event="session_renewed",why="rotated"}`:     "2",
-			`latchkey_security_events_total{event="authn_token_reuse",why="reused"}`:    "1",
-			`latchkey_security_events_total{event="authn_login_fail",why=""}`:           "1",
-			`latchkey_security_events_total{event="user_updated",why="activated"}`:      "1",
-			`latchkey_password_hashes_total`:                                            "3",
-			`latchkey_password_queue_waiting`:                                           "0",
-			`latchkey_password_queue_running`:                                           "0",
-			`latchkey_password_queue_refused_total`:                                     "0",
-			`latchkey_mails_sent_total`:                                                 "1",
-			`latchkey_mails_failed_total`:                                               "0",
-			`latchkey_outbox_mails`:                                                     "0",
-			`latchkey_outbox_oldest_seconds`:                                            "0",
-			`latchkey_database_up`:                                                      "1",
+			`latchkey_operations_total{code="OK",field="me"}`:                                  "4",
+			`latchkey_operations_total{code="OK",field="several"}`:                             "1",
+			`latchkey_operations_total{code="OK",field="__typename"}`:                          "1",
+			`latchkey_operations_total{code="OK",field="activate"}`:                            "1",
+			`latchkey_operations_total{code="UNAUTHENTICATED",field="me"}`:                     "1",
+			`latchkey_operations_total{code="GRAPHQL_VALIDATION_FAILED",field="none"}`:         "1",
+			`latchkey_operations_total{code="GRAPHQL_PARSE_FAILED",field="none"}`:              "1",
+			`latchkey_operations_total{code="BAD_USER_INPUT",field="none"}`:                    "2",
+			`latchkey_operations_total{code="INVALID_CREDENTIALS",field="obtainToken"}`:        "5",
+			`latchkey_operations_total{code="TOKEN_INVALID",field="refreshToken"}`:             "1",
+			`latchkey_operation_duration_seconds_count{field="me"}`:                            "5",
+			`latchkey_http_responses_total{status="404"}`:                                      "1",
+			`latchkey_http_responses_total{status="405"}`:                                      "1",
+			`latchkey_http_responses_total{status="400"}`:                                      "1",
+			`latchkey_http_responses_total{status="200"}`:                                      "3",
+			`latchkey_security_events_total{event="session_created",why="sign-in"}`:            "1",
+			`latchkey_security_events_total{event="session_renewed",why="rotated"}`:            "2",
+			`latchkey_security_events_total{event="authn_token_reuse",why="reused"}`:           "1",
+			`latchkey_security_events_total{event="authn_login_fail",why=""}`:                  "5",
+			`latchkey_security_events_total{event="excess_rate_limit_exceeded",why="guesses"}`: "1",
+			`latchkey_security_events_total{event="user_updated",why="activated"}`:             "1",
+			`latchkey_password_hashes_total`:                                                   "7",
+			`latchkey_password_queue_waiting`:                                                  "0",
+			`latchkey_password_queue_running`:                                                  "0",
+			`latchkey_password_queue_refused_total`:                                            "0",
+			`latchkey_mails_sent_total`:                                                        "1",
+			`latchkey_mails_failed_total`:                                                      "0",
+			`latchkey_outbox_mails`:                                                            "0",
+			`latchkey_outbox_oldest_seconds`:                                                   "0",
+			`latchkey_database_up`:                                                             "1",
 		} {
 			if have[series] != want {
 				t.Errorf("%s: want %s, have %q", series, want, have[series])
@@ -327,7 +328,7 @@ func TestDrainingCanBeSeen(t *testing.T) {
 		if response, _ := s.look("GET", "/readyz"); response.StatusCode == http.StatusServiceUnavailable {
 			break
 		}
-		if time.Since(began) > finishWithin-2*time.Second {
+		if time.Since(began) > 30*time.Second {
 			t.Fatal("it stays ready")
 		}
 	}
@@ -468,9 +469,11 @@ func TestTraces(t *testing.T) {
 
 // TestNoSecretIsInATrace sends what clients keep to themselves by every way there is, and reads all that was traced.
 func TestNoSecretIsInATrace(t *testing.T) {
-	collector, box := newCollector(t), newMailbox(t)
-	onEach(t, func(t *testing.T, s *site) {
+	collector := newCollector(t)
+	storetest.Each(t, func(t *testing.T, database string) {
 		const address, trap = "mario@example.com", "a-text-of-the-client"
+		box := newMailbox(t)
+		s := serve(t, database, collector.setting, verification, box.setting)
 		s.join("mario", address)
 		activation := s.letter(box, address).token()
 		s.anonymous().ask(activateMutation, vars{"t": activation}).ok()
@@ -515,7 +518,7 @@ func TestNoSecretIsInATrace(t *testing.T) {
 		}
 		collector.spans = nil
 		collector.bodies.Reset()
-	}, collector.setting, verification, box.setting)
+	})
 }
 
 // TestACollectorCostsNoTime where it hangs, and where there is none.
@@ -566,8 +569,7 @@ func TestACollectorCostsNoTime(t *testing.T) {
 func TestAWrongProtocolIsRefused(t *testing.T) {
 	err := run(t.Context(), nil, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
 		strings.NewReader(""), io.Discard, io.Discard, time.Now)
-	if problems, ok := err.(config.Problems); !ok || len(problems) != 1 ||
-		problems[0] != "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf" {
+	if err == nil || err.Error() != "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf" {
 		t.Errorf("have %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func New() *Metrics {
 		}, []string{"field"}),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_http_responses_total",
-			Help: "HTTP answers for which no GraphQL operation ran, by status.",
+			Help: "HTTP answers, preflights aside, for which no GraphQL operation ran, by status.",
 		}, []string{"status"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_security_events_total",
