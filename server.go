@@ -376,10 +376,12 @@ func (s *server) serve(ctx context.Context) error {
 	if s.mail != nil {
 		work.Go(func() { s.mail.Run(working) })
 	}
-	work.Go(func() {
-		<-working.Done()
-		s.traces.Stop(flushWithin)
-	})
+	if s.traces != nil {
+		work.Go(func() {
+			<-working.Done()
+			s.traces.Stop(flushWithin)
+		})
+	}
 	defer work.Wait()
 	defer endWork()
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))

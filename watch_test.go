@@ -266,7 +266,7 @@ func TestTheAddressForOperators(t *testing.T) {
 			if response.StatusCode != want || h.Get("Access-Control-Allow-Origin") != "" ||
 				h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" ||
 				!strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") {
-				t.Errorf("%s %s: want %d, have %d %v %s", c.method, c.path, want, response.StatusCode, h, text)
+				t.Errorf("%s %s: want %d, have %d %v %.100q", c.method, c.path, want, response.StatusCode, h, text)
 			}
 		}
 	}

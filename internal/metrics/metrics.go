@@ -92,9 +92,6 @@ func (m *Metrics) Event(name, why string) {
 
 // Responses counts what next answers.
 func (m *Metrics) Responses(next http.Handler) http.Handler {
-	if m == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noting := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(noting, r)

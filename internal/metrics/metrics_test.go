@@ -101,11 +101,6 @@ func TestNoMetrics(t *testing.T) {
 	m.Event("x", "")
 	m.Response(http.StatusOK)
 	m.Watch(Sources{})
-	answer := httptest.NewRecorder()
-	m.Responses(http.NotFoundHandler()).ServeHTTP(answer, httptest.NewRequest("GET", "/", nil))
-	if answer.Code != http.StatusNotFound {
-		t.Error(answer.Code)
-	}
 }
 
 func BenchmarkOperation(b *testing.B) {
