@@ -189,7 +189,8 @@ func TestLabelsStayFew(t *testing.T) {
 			`{ __type(name: "` + word + `") { name } }`,
 			`{ node(id: "` + word + `") { id } }`,
 			`mutation ` + word + ` { ` + word + `: signOut(input: {refreshToken: "` + word + `"}) { signedOut } }`,
-			`mutation { obtainToken(input: {identifier: "` + word + `", password: "` + word + `"}) { userErrors { code } } }`,
+			`mutation { obtainToken(input: {identifier: "` + word + `", password: "` + word + `"}) {
+				userErrors { code } } }`,
 			`mutation { refreshToken(input: {refreshToken: "` + word + `"}) { userErrors { code } } }`,
 			`query { me @` + word + ` { id } }`,
 			`{ ...` + word + ` } fragment ` + word + ` on Query { ` + word + `: serverInfo { registration } }`,
@@ -285,7 +286,8 @@ func TestATakenAddressForOperators(t *testing.T) {
 	database := storetest.SQLite(t)
 	err = run(t.Context(), nil, []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + database,
 		"LATCHKEY_METRICS_LISTEN=" + taken.Addr().String()}, strings.NewReader(""), io.Discard, io.Discard, time.Now)
-	if err == nil || !strings.HasPrefix(err.Error(), "LATCHKEY_METRICS_LISTEN: ") || strings.Contains(err.Error(), "\n") {
+	if err == nil || !strings.HasPrefix(err.Error(), "LATCHKEY_METRICS_LISTEN: ") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("have %v", err)
 	}
 	if _, err := os.Stat(strings.TrimPrefix(database, "sqlite:")); err == nil {
@@ -421,8 +423,9 @@ func TestTraces(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 		mario := s.register("mario")
-		mario.askWith(http.Header{"Traceparent": {"00-" + trace + "-" + parent + "-01"}, "Tracestate": {"shop=of-bowser"}},
-			`query Plumber { toad: me { id } }`, nil).ok()
+		mario.askWith(http.Header{
+			"Traceparent": {"00-" + trace + "-" + parent + "-01"}, "Tracestate": {"shop=of-bowser"},
+		}, `query Plumber { toad: me { id } }`, nil).ok()
 		s.anonymous().ask(`{ you { id } }`, nil).fails("GRAPHQL_VALIDATION_FAILED")
 		s.anonymous().guess("mario", "not-the-password")
 		if !s.says(`"msg":"operation"`, `"trace":"`+trace+`"`, `"request":`) {
@@ -481,8 +484,8 @@ func TestNoSecretIsInATrace(t *testing.T) {
 		s.anonymous().guess(address, "not-the-password")
 		mario.askWith(http.Header{"X-Request-Id": {trap}, "User-Agent": {trap}, "Tracestate": {"x=" + trap},
 			"Traceparent": {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, "Baggage": {"x=" + trap}},
-			`query A_text_of_the_client { A_text_of_the_client: me { id } profiles(filter: {search: "`+trap+`"}) { nodes { id } } }`,
-			nil).ok()
+			`query A_text_of_the_client { A_text_of_the_client: me { id }
+				profiles(filter: {search: "`+trap+`"}) { nodes { id } } }`, nil).ok()
 		mario.renew().ok()
 		visit(t, "GET", s.address+"/graphql?query="+url.QueryEscape(`query A_text_of_the_client {
 			node(id: "`+trap+`") { id } }`))
@@ -490,11 +493,11 @@ func TestNoSecretIsInATrace(t *testing.T) {
 		s.anonymous().ask(`{ A_text_of_the_client(x: "`+trap+`") }`, nil)
 		s.anonymous().ask(requestResetMutation, vars{"e": address}).ok()
 		reset := s.letter(box, address).token()
-		s.anonymous().ask(`mutation ($t: String!, $p: String!) { resetPassword(input: {token: $t, newPassword: $p}) { changed } }`,
-			vars{"t": reset, "p": "another-password"}).is("resetPassword.changed", true)
+		s.anonymous().ask(`mutation ($t: String!, $p: String!) { resetPassword(input: {token: $t, newPassword: $p}) {
+			changed } }`, vars{"t": reset, "p": "another-password"}).is("resetPassword.changed", true)
 		s.execute(`DROP TABLE devices`)
-		s.anonymous().ask(`mutation ($p: String!) { obtainToken(input: {identifier: "mario", password: $p}) { user { id } } }`,
-			vars{"p": "another-password"}).fails("INTERNAL_SERVER_ERROR")
+		s.anonymous().ask(`mutation ($p: String!) { obtainToken(input: {identifier: "mario", password: $p}) {
+			user { id } } }`, vars{"p": "another-password"}).fails("INTERNAL_SERVER_ERROR")
 		s.stop()
 		for _, word := range []string{address, trap, "A_text_of_the_client", strings.ToUpper(trap), activation, reset,
 			testSecret, "no such table", "does not exist"} {
@@ -567,8 +570,9 @@ func TestACollectorCostsNoTime(t *testing.T) {
 
 // TestAWrongProtocolIsRefused at the start, in a line that does not repeat it.
 func TestAWrongProtocolIsRefused(t *testing.T) {
-	err := run(t.Context(), nil, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"},
-		strings.NewReader(""), io.Discard, io.Discard, time.Now)
+	err := run(t.Context(), nil, []string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+	}, strings.NewReader(""), io.Discard, io.Discard, time.Now)
 	if err == nil || err.Error() != "OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf" {
 		t.Errorf("have %v", err)
 	}

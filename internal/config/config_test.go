@@ -340,7 +340,11 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 // TestTraces reads the standard variables of OpenTelemetry, as far as they decide whether there are traces.
 func TestTraces(t *testing.T) {
-	const collector, traces = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://c/v1/traces"
+	const (
+		collector = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"
+		traces    = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://c/v1/traces"
+		grpc      = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
+	)
 	for _, c := range []struct {
 		want bool
 		env  []string
@@ -352,10 +356,10 @@ func TestTraces(t *testing.T) {
 		{true, []string{traces}},
 		{true, []string{collector, traces, "OTEL_SDK_DISABLED=false", "OTEL_TRACES_EXPORTER=otlp"}},
 		{true, []string{collector, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}},
-		{true, []string{collector, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}},
-		{false, []string{collector, "OTEL_SDK_DISABLED=TRUE", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}},
+		{true, []string{collector, grpc, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}},
+		{false, []string{collector, "OTEL_SDK_DISABLED=TRUE", grpc}},
 		{false, []string{traces, "OTEL_TRACES_EXPORTER=none"}},
-		{false, []string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}},
+		{false, []string{grpc}},
 	} {
 		if have := read(t, nil, c.env...).Traces; have != c.want {
 			t.Errorf("%v: %v", c.env, have)
@@ -382,7 +386,8 @@ func TestProfilesNeedTheirAddress(t *testing.T) {
 	if len(problems) != 1 || problems[0] != "LATCHKEY_PROFILING: needs LATCHKEY_METRICS_LISTEN" {
 		t.Errorf("got %q", problems)
 	}
-	if c := read(t, nil, "LATCHKEY_PROFILING=on", "LATCHKEY_METRICS_LISTEN=:9090"); !c.Profiling || c.MetricsListen != ":9090" {
+	c := read(t, nil, "LATCHKEY_PROFILING=on", "LATCHKEY_METRICS_LISTEN=:9090")
+	if !c.Profiling || c.MetricsListen != ":9090" {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -21,16 +21,20 @@ var (
 	waited  = describe("latchkey_password_queue_wait_seconds_total", "How long passwords have waited, taken together.")
 
 	answers = describe("latchkey_database_up", "1 when the database answered this scrape in time, else 0.")
-	queued  = describe("latchkey_outbox_mails", "Mails that wait, on all servers together; absent while the database is away.")
-	oldest  = describe("latchkey_outbox_oldest_seconds", "For how long the oldest mail has waited; absent while the database is away.")
-	sent    = describe("latchkey_mails_sent_total", "Mails that this server has sent.")
-	failed  = describe("latchkey_mails_failed_total", "Mails that this server has given up.")
+	queued  = describe("latchkey_outbox_mails",
+		"Mails that wait, on all servers together; absent while the database is away.")
+	oldest = describe("latchkey_outbox_oldest_seconds",
+		"For how long the oldest mail has waited; absent while the database is away.")
+	sent   = describe("latchkey_mails_sent_total", "Mails that this server has sent.")
+	failed = describe("latchkey_mails_failed_total", "Mails that this server has given up.")
 
-	open      = describe("latchkey_database_connections_open", "Connections to the database, by pool.", "pool")
-	inUse     = describe("latchkey_database_connections_in_use", "Connections that are at work, by pool.", "pool")
-	most      = describe("latchkey_database_connections_max", "The most connections that a pool may have.", "pool")
-	waits     = describe("latchkey_database_connection_waits_total", "How often work waited for a connection, by pool.", "pool")
-	waitsTime = describe("latchkey_database_connection_wait_seconds_total", "How long work waited for connections, by pool.", "pool")
+	open  = describe("latchkey_database_connections_open", "Connections to the database, by pool.", "pool")
+	inUse = describe("latchkey_database_connections_in_use", "Connections that are at work, by pool.", "pool")
+	most  = describe("latchkey_database_connections_max", "The most connections that a pool may have.", "pool")
+	waits = describe("latchkey_database_connection_waits_total",
+		"How often work waited for a connection, by pool.", "pool")
+	waitsTime = describe("latchkey_database_connection_wait_seconds_total",
+		"How long work waited for connections, by pool.", "pool")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -46,8 +50,8 @@ func (m *Metrics) Watch(sources Sources) {
 
 // Describe makes Sources a collector.
 func (s Sources) Describe(described chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waiting, running, entered, refused, waited, answers, queued, oldest, sent, failed,
-		open, inUse, most, waits, waitsTime} {
+	for _, d := range []*prometheus.Desc{waiting, running, entered, refused, waited, answers, queued, oldest, sent,
+		failed, open, inUse, most, waits, waitsTime} {
 		described <- d
 	}
 }

@@ -1,6 +1,7 @@
-// Package trace sends spans to the collector that the standard variables of OpenTelemetry name: one for each request, and
-// one for each statement to the database inside of it. It holds no words but the schema's and ours: what a client writes
-// is in no span, but for the ids by which a traceparent joins a request to the caller's trace (W3C Trace Context).
+// Package trace sends spans to the collector that the standard variables of OpenTelemetry name: one for each request,
+// and one for each statement to the database inside of it. They hold no words but the schema's and ours: what a client
+// writes is in no span, but for the ids by which a traceparent joins a request to the caller's trace (W3C Trace
+// Context).
 package trace
 
 import (
