@@ -554,6 +554,12 @@ func TestACollectorCostsNoTime(t *testing.T) {
 		}
 		if address == hanging.URL {
 			<-asked
+		} else {
+			for began := time.Now(); !s.says("traces not sent"); time.Sleep(time.Millisecond) {
+				if time.Since(began) > 30*time.Second {
+					t.Fatal("the log does not tell")
+				}
+			}
 		}
 		stopped := make(chan struct{})
 		go func() {
