@@ -1,10 +1,16 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,8 +28,20 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = statementTimeout
+		if slices.ContainsFunc(config.Fallbacks, func(f *pgconn.FallbackConfig) bool {
+			return f.Host != config.Host || f.Port != config.Port
+		}) {
+			config.ConnectTimeout = hostTimeout
+		}
 	}
-	db := sqlx.NewDb(sql.OpenDB(wrap(stdlib.GetConnector(*config))), "pgx")
+	breaks := new(atomic.Int64)
+	tried := stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
+		now, known := breaks.Load(), p.Conn.PgConn().CustomData()
+		suspect := known["breaks"] != now
+		known["breaks"] = now
+		return suspect || p.IdleDuration > time.Second
+	})
+	db := sqlx.NewDb(sql.OpenDB(wrap(stdlib.GetConnector(*config, tried))), "pgx")
 	db.SetMaxOpenConns(20)
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)
@@ -36,20 +54,57 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 				}
 				return ""
 			},
-			retryable: func(err error) bool {
-				e := new(pgconn.PgError)
-				// A bad connection is one on which nothing was sent; several may lie in the pool after callers hung up.
-				return errors.Is(err, driver.ErrBadConn) || errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+			retryable: postgresRetryable,
+			broken: func(err error) bool {
+				if !postgresBroken(err) {
+					return false
+				}
+				breaks.Add(1) // the others in the pool may have broken with it: each is tried before it is used again
+				return true
 			},
 			find:   "strpos",
 			tables: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
-			// A stricter transaction would see the database as it was before the wait.
+			// A stricter transaction would see the database as it was before the wait. Whoever waits for a table makes all
+			// others wait behind it; so a step does not wait for long, and comes again.
 			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-				SELECT pg_advisory_xact_lock(%d)`, migrationLock),
+				SELECT pg_advisory_xact_lock(%d);
+				SET LOCAL lock_timeout = '1s'`, migrationLock),
 		},
 		read:  db,
 		write: db,
 	}, nil
+}
+
+// hostTimeout is how long one of several hosts may take to let us in, so that there is time for the next.
+const hostTimeout = time.Second
+
+// postgresRetryable tells of conflicts, and of connections on which nothing was sent: several may lie in the pool after
+// callers hung up, and none can be made while a server starts or a standby becomes the primary.
+func postgresRetryable(err error) bool {
+	code := ""
+	if e := new(pgconn.PgError); errors.As(err, &e) {
+		code = e.Code
+	}
+	if errors.As(err, new(*pgconn.ConnectError)) {
+		// Not a wrong password, a database that is not there or a missing right.
+		return !hasClass(code, "28", "3D", "42")
+	}
+	return errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err) ||
+		slices.Contains([]string{"40001", "40P01", "55P03"}, code)
+}
+
+// postgresBroken tells whether a connection ended under what was sent on it.
+func postgresBroken(err error) bool {
+	if e := new(pgconn.PgError); errors.As(err, &e) {
+		return hasClass(e.Code, "08", "57P")
+	}
+	var e net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &e) && !e.Timeout()
+}
+
+// hasClass tells whether an error's code begins with one of these (PostgreSQL, Appendix A).
+func hasClass(code string, classes ...string) bool {
+	return slices.ContainsFunc(classes, func(class string) bool { return strings.HasPrefix(code, class) })
 }
 
 // migrationLock is "latchkey" as a number.

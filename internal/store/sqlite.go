@@ -50,6 +50,7 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 				var e sqlite3.Error
 				return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 			},
+			broken: func(error) bool { return false },
 			find:   "instr",
 			tables: `SELECT name FROM sqlite_schema WHERE type = 'table'`,
 		},

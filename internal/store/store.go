@@ -37,6 +37,7 @@ type dialect struct {
 	prepares   bool                   // statements are worth preparing here
 	constraint func(err error) string // the unique constraint that err speaks of, as table_column; or ""
 	retryable  func(err error) bool   // nothing happened, and the same again may well succeed
+	broken     func(err error) bool   // the connection ended; what was sent on it may have happened
 	exclusive  string                 // makes a migration wait for others; empty where every transaction does
 	tables     string                 // the names of the tables there are
 	find       string                 // the function that finds a text in another, from 1 on, or 0
@@ -101,8 +102,8 @@ func (s *Store) Ping(ctx context.Context) error {
 }
 
 // InTx runs f in one transaction: all that f does through tx happens, or, if f fails, nothing. It runs f again, a few
-// times, when the database says that concurrent work got in the way; so f must start from nothing each time, and change
-// nothing else. It gives up after five seconds.
+// times, when the database says that concurrent work got in the way, and once when the connection ended before the
+// commit; so f must start from nothing each time, and change nothing else. It gives up after five seconds.
 func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -113,18 +114,18 @@ func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
 	patience, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
-	return s.retrying(patience, func() error {
+	return s.retrying(patience, func() (undone bool, err error) {
 		tx, err := s.write.BeginTxx(ctx, nil)
 		if err != nil {
-			return err
+			return true, err
 		}
 		defer tx.Rollback()
 		inside := *s
 		inside.tx = tx
 		if err := f(&inside); err != nil {
-			return err
+			return true, err
 		}
-		return tx.Commit()
+		return false, tx.Commit()
 	})
 }
 
@@ -135,11 +136,20 @@ const (
 )
 
 // retrying calls f until it succeeds, fails for good, or has been tried often enough, with growing, random pauses. Once
-// ctx has ended it does not try again.
-func (s *Store) retrying(ctx context.Context, f func() error) error {
+// ctx has ended it does not try again. A connection that ends is forgiven once, and only if f says that nothing it did
+// can have lasted.
+func (s *Store) retrying(ctx context.Context, f func() (undone bool, err error)) error {
+	forgiven := false
 	for try := 1; ; try++ {
-		err := f()
-		if err == nil || try == tries || ctx.Err() != nil || s.tx != nil || !s.dialect.retryable(err) {
+		undone, err := f()
+		if err == nil || s.tx != nil {
+			return err
+		}
+		again := s.dialect.retryable(err)
+		if s.dialect.broken(err) && undone && !again && !forgiven {
+			again, forgiven = true, true
+		}
+		if !again || try == tries || ctx.Err() != nil {
 			return err
 		}
 		select {
@@ -194,7 +204,7 @@ func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...a
 }
 
 // reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
-// one.
+// one; but nobody knows of a writing one whether it was done when its connection ended.
 
 func (s *Store) reading(
 	ctx context.Context, query string, f func(context.Context, statement) error,
@@ -206,12 +216,12 @@ func (s *Store) reading(
 	if s.tx != nil {
 		return f(ctx, text{s.tx, s.write.Rebind(query)})
 	}
-	return s.retrying(ctx, func() error {
+	return s.retrying(ctx, func() (undone bool, err error) {
 		st, err := s.statement(ctx, query)
 		if err != nil {
-			return err
+			return true, err
 		}
-		return f(ctx, st)
+		return true, f(ctx, st)
 	})
 }
 
@@ -225,7 +235,7 @@ func (s *Store) writing(
 	if s.tx != nil {
 		return s.classify(f(ctx, s.tx))
 	}
-	return s.classify(s.retrying(ctx, func() error { return f(ctx, s.write) }))
+	return s.classify(s.retrying(ctx, func() (undone bool, err error) { return false, f(ctx, s.write) }))
 }
 
 func (s *Store) traced(ctx context.Context, query string) (context.Context, func(error)) {
