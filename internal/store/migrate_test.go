@@ -1,9 +1,12 @@
 package store
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"latchkey/internal/account"
@@ -105,21 +108,138 @@ func TestMigrateRefusesAnotherVersionsDatabase(t *testing.T) {
 	}
 }
 
+// takeFirst takes the first steps of the schema, as an older program did.
+func takeFirst(t *testing.T, s *Store, n int) {
+	t.Helper()
+	must(t, s.inTx(t.Context(), func(tx *Store) error { return tx.prepareMigrations(t.Context()) }))
+	for _, step := range must1(s.migrations())(t)[:n] {
+		must(t, s.take(t.Context(), step))
+	}
+}
+
+func (s *Store) take(ctx context.Context, step migration) error {
+	return s.inTx(ctx, func(tx *Store) error { _, err := tx.migrate(ctx, step, noon); return err })
+}
+
+// TestNodesMigrateWhatAnOlderProgramLeft, from every version, several at once.
+func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
+	t.Parallel()
+	storetest.EachStrict(t, func(t *testing.T, url string) {
+		s := connect(t, url)
+		takeFirst(t, s, 1)
+		// What the first version's program wrote.
+		execute(t, s, `INSERT INTO users (id, username, username_key, email_verified, name, role, status, password_hash, epoch,
+			created_at) VALUES ('user_1', 'Mario', 'mario', ?, '', 'MEMBER', 'ACTIVE', 'hash', 0, 1)`, false)
+		names := steps(t, s)
+		for first := 1; first < len(names); first++ {
+			taken := make([][]string, 4)
+			must(t, errors.Join(together(len(taken), func(i int) error {
+				node, err := Open(t.Context(), url)
+				if err != nil {
+					return err
+				}
+				defer node.Close()
+				taken[i], err = node.Migrate(t.Context(), atNoon)
+				return err
+			})...))
+			all := slices.Concat(taken...)
+			slices.Sort(all)
+			if want := names[1:]; first == 1 && !slices.Equal(all, want) || first > 1 && len(all) > 0 {
+				t.Fatalf("the nodes took %v, want each of %v once", taken, want)
+			}
+		}
+		if found := must1(s.CredentialsByName(t.Context(), "mario", ""))(t); found.PasswordHash != "hash" {
+			t.Errorf("found %+v", found)
+		}
+	})
+}
+
+// later is a step that the program does not know, of the kind that a newer one may take while older nodes serve.
+var later = migration{Version: 99, Name: "0099_later", Checksum: "sum", script: `
+	ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT '';
+	ALTER TABLE sessions ADD COLUMN place TEXT;
+	ALTER TABLE profiles ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
+	CREATE TABLE things (user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE);
+	CREATE INDEX users_by_nickname ON users (nickname)`}
+
+// TestOlderNodesServeWhileANewerOneMigrates, on connections that know the tables as they were.
+func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
+	t.Parallel()
+	storetest.EachStrict(t, func(t *testing.T, url string) {
+		older, newer, ctx := fresh(t, url), connect(t, url), t.Context()
+		user := join(t, older, "mario")
+		var luigis atomic.Int64
+		use := func(int) error {
+			i := luigis.Add(1)
+			_, err := older.User(ctx, user.ID)
+			_, also := older.CredentialsByName(ctx, "mario", "")
+			return errors.Join(err, also, older.SetName(ctx, user.ID, fmt.Sprint("Mario ", i)),
+				older.InTx(ctx, func(tx *Store) error {
+					luigi := person(fmt.Sprintf("luigi%d", i))
+					return errors.Join(tx.InsertUser(ctx, luigi, "hash"), tx.InsertProfile(ctx, profileOf(luigi)))
+				}))
+		}
+		must(t, errors.Join(together(8, use)...))
+		stop, busy := make(chan struct{}), make(chan error, 4)
+		for range cap(busy) {
+			go func() {
+				for {
+					select {
+					case <-stop:
+						busy <- nil
+						return
+					default:
+					}
+					if err := use(0); err != nil {
+						busy <- err
+						return
+					}
+				}
+			}()
+		}
+		must(t, newer.take(ctx, later))
+		close(stop)
+		for range cap(busy) {
+			must(t, <-busy)
+		}
+		must(t, errors.Join(together(8, use)...))
+		if _, err := older.Migrate(ctx, atNoon); err == nil || !strings.Contains(err.Error(), "newer program") {
+			t.Error("an older program starts:", err)
+		}
+	})
+}
+
+// TestAStepWaitsWithoutMakingOthersWait for whoever reads a table for long, as a backup does.
+func TestAStepWaitsWithoutMakingOthersWait(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	s, ctx := fresh(t, url), t.Context()
+	user := join(t, s, "mario")
+	backup := must1(behind(t, url).BeginTx(ctx, nil))(t)
+	defer backup.Rollback()
+	must1(backup.Exec(`LOCK TABLE users IN ACCESS SHARE MODE`))(t)
+	taken := make(chan error, 1)
+	go func() { taken <- connect(t, url).take(ctx, later) }()
+	for waiting := 0; waiting == 0; {
+		waiting = number(t, s, `SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass`)
+	}
+	must1(s.User(ctx, user.ID))(t)
+	must(t, backup.Rollback())
+	must(t, <-taken)
+}
+
 // TestAStepThatFailsLeavesNothing stands in for a node that is killed in the middle of one.
 func TestAStepThatFailsLeavesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		step := migration{99, "0099_broken", "sum", `CREATE TABLE a (n BIGINT); INSERT INTO nowhere VALUES (1)`}
-		take := func() error {
-			return s.InTx(ctx, func(tx *Store) error { _, err := tx.migrate(ctx, step, noon); return err })
-		}
-		if err := take(); err == nil || errors.As(err, new(*account.Error)) {
+		if err := s.take(ctx, step); err == nil || errors.As(err, new(*account.Error)) {
 			t.Fatal("the step gives", err)
 		}
 		if n := number(t, s, `SELECT COUNT(*) FROM schema_migrations WHERE version = 99`); n != 0 {
 			t.Error("the step counts as taken")
 		}
 		step.script = `CREATE TABLE a (n BIGINT)`
-		must(t, take())
+		must(t, s.take(ctx, step))
 	})
 }

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"latchkey/internal/store/storetest"
+)
+
+// TestConnectionsThatEndDisturbNoReader ends all that a store has. Then a read notices, and no write meets another one.
+func TestConnectionsThatEndDisturbNoReader(t *testing.T) {
+	t.Parallel()
+	database := storetest.Postgres(t)
+	s, db := fresh(t, database), behind(t, database)
+	user := join(t, s, "mario")
+	for range 5 {
+		must(t, errors.Join(together(20, func(int) error { return s.Ping(t.Context()) })...))
+		for there := 1; there > 0; {
+			must(t, db.QueryRow(`SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&there))
+		}
+		must1(s.User(t.Context(), user.ID))(t)
+		must(t, errors.Join(together(20, func(i int) error {
+			return s.SetName(t.Context(), user.ID, fmt.Sprint("Mario ", i))
+		})...))
+	}
+}
+
+var errEnded = &pgconn.PgError{Code: "57P01", Message: "terminating connection"}
+
+// TestWhatMayHaveHappenedIsNotRepeated: a statement that was done when its connection ended, and a commit. What cannot
+// have lasted comes again, once.
+func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	faults, ctx := new(storetest.Faults), t.Context()
+	s := must1(Open(ctx, storetest.Postgres(t), faults.Wrap))(t)
+	t.Cleanup(func() { s.Close() })
+	must1(s.Migrate(ctx, atNoon))(t)
+	execute(t, s, `INSERT INTO settings (name, value) VALUES ('n', 0)`)
+	increment := func(s *Store) error {
+		_, err := s.change(ctx, `UPDATE settings SET value = value + ?`, 1)
+		return err
+	}
+	runs := 0
+	together := func(tx *Store) error { runs++; return increment(tx) }
+	value := 0
+	for what, test := range map[string]struct {
+		do          func() error
+		call        int
+		after       bool
+		adds, tries int
+		fails       bool
+	}{
+		"statement":   {do: func() error { return increment(s) }, call: 1, after: true, adds: 1, fails: true},
+		"commit":      {do: func() error { return s.InTx(ctx, together) }, call: 1, after: true, adds: 1, tries: 1, fails: true},
+		"begin":       {do: func() error { return s.InTx(ctx, together) }, call: 1, adds: 1, tries: 1},
+		"transaction": {do: func() error { return s.InTx(ctx, together) }, call: 2, adds: 1, tries: 2},
+		"reading":     {do: func() error { return s.Ping(ctx) }, call: 1},
+	} {
+		runs = 0
+		faults.Arm(test.call, storetest.Fault{Err: errEnded, Fatal: true, After: test.after})
+		err := test.do()
+		if !faults.Disarm() || (err != nil) != test.fails || err != nil && !errors.Is(err, errEnded) || runs != test.tries {
+			t.Errorf("%s: %v after %d tries", what, err, runs)
+		}
+		value += test.adds
+		if n := number(t, s, `SELECT value FROM settings WHERE name = 'n'`); n != value {
+			t.Errorf("%s: there are %d, want %d", what, n, value)
+		}
+	}
+
+	reads := 0
+	broken := func() (bool, error) { reads++; return true, errEnded }
+	if err := s.retrying(ctx, broken); !errors.Is(err, errEnded) || reads != 2 {
+		t.Errorf("a statement that ends its connection is tried %d times: %v", reads, err)
+	}
+}
+
+// TestAHostThatSaysNothingLeavesTimeForTheNext: statements have five seconds, for all hosts together.
+func TestAHostThatSaysNothingLeavesTimeForTheNext(t *testing.T) {
+	t.Parallel()
+	silent := must1(net.Listen("tcp", "127.0.0.1:0"))(t)
+	defer silent.Close()
+	u := must1(url.Parse(storetest.NewServer(t).URL()))(t)
+	u.Host = silent.Addr().String() + "," + u.Host
+	s := connect(t, u.String())
+	must(t, s.InTx(t.Context(), func(tx *Store) error { return tx.Ping(t.Context()) }))
+}
+
+// TestWhatIsTriedAgain on a connection to PostgreSQL that cannot be made, or is of no use.
+func TestWhatIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	_, refused := pgconn.Connect(t.Context(), "postgres://latchkey@127.0.0.1:1/latchkey?sslmode=disable")
+	failed := func(code string) error { return fmt.Errorf("in a transaction: %w", &pgconn.PgError{Code: code}) }
+	for what, test := range map[string]struct {
+		err               error
+		retryable, broken bool
+	}{
+		"no server":       {refused, true, true},
+		"nothing sent":    {driver.ErrBadConn, true, false},
+		"conflict":        {failed("40001"), true, false},
+		"deadlock":        {failed("40P01"), true, false},
+		"lock not given":  {failed("55P03"), true, false},
+		"ended":           {failed("57P01"), false, true},
+		"pooler's server": {failed("08P01"), false, true},
+		"cancelled":       {failed("57014"), false, false},
+		"unique":          {failed("23505"), false, false},
+		"wrong password":  {failed("28P01"), false, false},
+		"reset":           {&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, false, true},
+	} {
+		if have := postgresRetryable(test.err); have != test.retryable {
+			t.Errorf("%s: retryable is %t", what, have)
+		}
+		if have := postgresBroken(test.err); have != test.broken {
+			t.Errorf("%s: broken is %t", what, have)
+		}
+	}
+}
