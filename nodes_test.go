@@ -42,6 +42,65 @@ func TestTwoProcessesAnswerLikeOne(t *testing.T) {
 	told(2).equals(t, want)
 }
 
+// TestNodesServeBesideANewerProgram that has taken a step they do not know. None of them starts any more.
+func TestNodesServeBesideANewerProgram(t *testing.T) {
+	onTwoNodes(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		mario.lives()
+		s.execute(`ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT ''`)
+		s.execute(`ALTER TABLE sessions ADD COLUMN place TEXT`)
+		s.execute(`CREATE TABLE things (user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE)`)
+		s.execute(`INSERT INTO schema_migrations SELECT MAX(version) + 1, 'later', '', 0 FROM schema_migrations`)
+		for range 3 {
+			mario.lives()
+			s.signIn("mario").signOut(nil)
+		}
+		s.declines("use a newer program", "serve", "--listen", "127.0.0.1:0")
+		s.declines("use a newer program", "migrate", "up")
+	})
+}
+
+// lives has a client ask for all that a day brings.
+func (c *client) lives() {
+	c.t.Helper()
+	c.renew().ok()
+	c.ask(`{ me { username sessions { id } } }`, nil).ok()
+	c.ask(`mutation ($id: ID!) { updateProfile(id: $id, input: {description: "jumps"}) { profile { id } userErrors { code } } }`,
+		vars{"id": c.profileID}).ok().is("updateProfile.profile.id", c.profileID)
+	c.ask(`{ profiles(first: 5, filter: {search: "jump"}) { totalCount nodes { id } } }`, nil).ok()
+}
+
+// TestBehindAPooler lets 32 live at once on what PgBouncer has in transaction mode: five connections, any of them for
+// each transaction. The schema is migrated there too.
+func TestBehindAPooler(t *testing.T) {
+	for _, prepared := range []int{0, 100} {
+		t.Run(fmt.Sprint("max_prepared_statements=", prepared), func(t *testing.T) {
+			s := serve(t, storetest.Pooled(t, storetest.Postgres(t), prepared), "LATCHKEY_LIMIT_REGISTER=1000/1h")
+			crowd := make([]*client, 32)
+			together(4, func(first int) { // for a hash takes its time
+				for i := first; i < len(crowd); i += 4 {
+					crowd[i] = s.register(fmt.Sprint("mario", i))
+				}
+			})
+			together(len(crowd), func(i int) {
+				for range 3 {
+					crowd[i].lives()
+				}
+				crowd[i].signOut(crowd[i].refresh)
+				crowd[i].isOver()
+			})
+			if !s.signIn("mario7").alive() {
+				t.Error("a sign-in does not last")
+			}
+			used := 0
+			if err := s.db().QueryRow(`SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()`).
+				Scan(&used); err != nil || used > 5 {
+				t.Errorf("%d connections, %v", used, err)
+			}
+		})
+	}
+}
+
 // stream is people who ask one thing after the other, each of a node chosen at random. Who asks for what depends on
 // nothing but the seed and the answers so far.
 type stream struct {

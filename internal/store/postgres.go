@@ -10,7 +10,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,12 +33,8 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 			config.ConnectTimeout = hostTimeout
 		}
 	}
-	breaks := new(atomic.Int64)
 	tried := stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
-		now, known := breaks.Load(), p.Conn.PgConn().CustomData()
-		suspect := known["breaks"] != now
-		known["breaks"] = now
-		return suspect || p.IdleDuration > time.Second
+		return p.IdleDuration > time.Second || stirs(p.Conn.PgConn().Conn())
 	})
 	db := sqlx.NewDb(sql.OpenDB(wrap(stdlib.GetConnector(*config, tried))), "pgx")
 	db.SetMaxOpenConns(20)
@@ -55,15 +50,9 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 				return ""
 			},
 			retryable: postgresRetryable,
-			broken: func(err error) bool {
-				if !postgresBroken(err) {
-					return false
-				}
-				breaks.Add(1) // the others in the pool may have broken with it: each is tried before it is used again
-				return true
-			},
-			find:   "strpos",
-			tables: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
+			broken:    postgresBroken,
+			find:      "strpos",
+			tables:    `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
 			// A stricter transaction would see the database as it was before the wait. Whoever waits for a table makes all
 			// others wait behind it; so a step does not wait for long, and comes again.
 			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

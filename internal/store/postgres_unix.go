@@ -1,0 +1,31 @@
+//go:build unix
+
+package store
+
+import (
+	"crypto/tls"
+	"net"
+	"syscall"
+)
+
+// stirs tells whether there is something to read on a connection on which nothing was asked, such as its end. It does
+// not wait, and leaves it there.
+func stirs(c net.Conn) bool {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	socket, ok := c.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var peeked error
+	err = raw.Read(func(fd uintptr) (done bool) {
+		_, _, peeked = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+		return true
+	})
+	return err != nil || peeked != syscall.EAGAIN
+}
