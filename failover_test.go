@@ -23,11 +23,11 @@ func TestNodesComeAndGo(t *testing.T) {
 	}
 	stop := f.load()
 	for i := range changes {
-		<-f.book.expect(15)
+		f.until(15)
 		f.leave(i%2 == 0)
 		f.join()
 	}
-	<-f.book.expect(15)
+	f.until(15)
 	stop()
 	t.Logf("%d requests without an answer", f.unanswered.Load())
 	f.audit()
@@ -57,7 +57,7 @@ func (f *fleet) survives(fall, rise func()) {
 	f.join()
 	mario := f.nodes[0].register("mario")
 	stop := f.load()
-	<-f.book.expect(30)
+	f.until(30)
 	f.calm.Lock()
 	fall()
 	for deadline := time.Now().Add(time.Minute); f.unanswered.Load() < int64(len(f.keepers)); <-time.After(time.Millisecond) {
@@ -76,7 +76,7 @@ func (f *fleet) survives(fall, rise func()) {
 	}
 	f.t.Logf("full service after %s", time.Since(began))
 	f.calm.Unlock()
-	<-f.book.expect(30)
+	f.until(30)
 	stop()
 	f.t.Logf("%d requests without a good answer", f.unanswered.Load())
 	f.nodes[0].deleteUser(mario)
@@ -116,6 +116,7 @@ type fleet struct {
 	mayFail    bool // the database may, so that nodes answer that something went wrong
 	unanswered atomic.Int64
 	started    int
+	left       chan struct{} // closed when a keeper has stopped
 
 	mu    sync.Mutex
 	nodes []*process
@@ -184,12 +185,27 @@ func (f *fleet) any(r *rand.Rand) *process {
 // load has the keepers at work until stop is called.
 func (f *fleet) load() (stop func()) {
 	done, all := make(chan struct{}), new(sync.WaitGroup)
+	f.left = make(chan struct{})
+	leave := sync.OnceFunc(func() { close(f.left) })
 	for _, k := range f.keepers {
-		all.Go(func() { k.roam(f, done) })
+		all.Go(func() {
+			defer leave()
+			k.roam(f, done)
+		})
 	}
 	return func() {
 		close(done)
 		all.Wait()
+	}
+}
+
+// until returns when the keepers have written down so many more facts.
+func (f *fleet) until(facts int) {
+	f.t.Helper()
+	select {
+	case <-f.book.expect(facts):
+	case <-f.left:
+		f.t.Fatal("a client has stopped")
 	}
 }
 
@@ -210,11 +226,16 @@ func (k *keeper) roam(f *fleet, done <-chan struct{}) {
 			continue
 		}
 		f.unanswered.Add(1)
-		f.calm.RLock()
-		k.client = f.any(k.rand).anonymous()
-		k.settle(next)
-		f.calm.RUnlock()
+		k.settleOn(f, next)
 	}
+}
+
+// settleOn does so on nodes that stay.
+func (k *keeper) settleOn(f *fleet, unknown fact) {
+	f.calm.RLock()
+	defer f.calm.RUnlock()
+	k.client = f.any(k.rand).anonymous()
+	k.settle(unknown)
 }
 
 // audit demands that what was acknowledged holds on every node, and that nothing is wrong in the database.

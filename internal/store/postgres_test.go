@@ -129,3 +129,27 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestLookingAtAConnectionDoesNotWait for somebody who reads from it meanwhile, as the driver does now and then.
+func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
+	t.Parallel()
+	listener := must1(net.Listen("tcp", "127.0.0.1:0"))(t)
+	defer listener.Close()
+	ours := must1(net.Dial("tcp", listener.Addr().String()))(t)
+	defer ours.Close()
+	theirs := must1(listener.Accept())(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := ours.Read(make([]byte, 1))
+		ended <- err
+	}()
+	for range 1000 {
+		if stirs(ours) {
+			t.Fatal("nothing was sent")
+		}
+	}
+	must(t, theirs.Close())
+	if err := <-ended; err == nil || !stirs(ours) {
+		t.Error("its end goes unseen:", err)
+	}
+}

@@ -23,9 +23,9 @@ func stirs(c net.Conn) bool {
 		return true
 	}
 	var peeked error
-	err = raw.Read(func(fd uintptr) (done bool) {
+	// Not Read, which would wait for its turn behind the driver's own reader, if that is at work.
+	err = raw.Control(func(fd uintptr) {
 		_, _, peeked = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
-		return true
 	})
 	return err != nil || peeked != syscall.EAGAIN
 }
