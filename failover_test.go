@@ -60,7 +60,8 @@ func (f *fleet) survives(fall, rise func()) {
 	f.until(30)
 	f.calm.Lock()
 	fall()
-	for deadline := time.Now().Add(time.Minute); f.unanswered.Load() < int64(len(f.keepers)); <-time.After(time.Millisecond) {
+	deadline := time.Now().Add(time.Minute)
+	for ; f.unanswered.Load() < int64(len(f.keepers)); <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.t.Fatal("requests are answered without a database")
 		}

@@ -65,8 +65,8 @@ func (c *client) lives() {
 	c.t.Helper()
 	c.renew().ok()
 	c.ask(`{ me { username sessions { id } } }`, nil).ok()
-	c.ask(`mutation ($id: ID!) { updateProfile(id: $id, input: {description: "jumps"}) { profile { id } userErrors { code } } }`,
-		vars{"id": c.profileID}).ok().is("updateProfile.profile.id", c.profileID)
+	c.ask(`mutation ($id: ID!) { updateProfile(id: $id, input: {description: "jumps"}) {
+		profile { id } userErrors { code } } }`, vars{"id": c.profileID}).ok().is("updateProfile.profile.id", c.profileID)
 	c.ask(`{ profiles(first: 5, filter: {search: "jump"}) { totalCount nodes { id } } }`, nil).ok()
 }
 
@@ -161,8 +161,8 @@ func (have transcript) equals(t testing.TB, want transcript) {
 
 // differs matches what no two tellings have in common.
 var (
-	differs = regexp.MustCompile(`(?:user|profile|session)_[0-9a-f]{8}-[0-9a-f-]{27}|\brt_[\w.-]+|\beyJ[\w-]+\.[\w-]+\.[\w-]+|` +
-		`"(?:cursor|startCursor|endCursor)":"[^"]+"`)
+	differs = regexp.MustCompile(`(?:user|profile|session)_[0-9a-f]{8}-[0-9a-f-]{27}|\brt_[\w.-]+|` +
+		`\beyJ[\w-]+\.[\w-]+\.[\w-]+|` + `"(?:cursor|startCursor|endCursor)":"[^"]+"`)
 	moments = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`)
 )
 
@@ -223,9 +223,11 @@ func (s *stream) step() {
 		if chance < 50 {
 			whose = other
 		}
-		s.ask(v, `mutation ($id: ID!, $d: String!, $l: String!) { updateProfile(id: $id, input: {description: $d, location: $l}) {
+		s.ask(v, `mutation ($id: ID!, $d: String!, $l: String!) {
+			updateProfile(id: $id, input: {description: $d, location: $l}) {
 			profile { id description location updatedOn viewerCanUpdate } userErrors { code field message } } }`,
-			vars{"id": whose.profile, "d": fmt.Sprint("text ", chance, len(s.said)), "l": []string{"Rome", "rome", "Oslo"}[chance%3]})
+			vars{"id": whose.profile, "d": fmt.Sprint("text ", chance, len(s.said)),
+				"l": []string{"Rome", "rome", "Oslo"}[chance%3]})
 	case chance < 70:
 		s.list(v)
 	case chance < 75:

@@ -128,8 +128,8 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 		s := connect(t, url)
 		takeFirst(t, s, 1)
 		// What the first version's program wrote.
-		execute(t, s, `INSERT INTO users (id, username, username_key, email_verified, name, role, status, password_hash, epoch,
-			created_at) VALUES ('user_1', 'Mario', 'mario', ?, '', 'MEMBER', 'ACTIVE', 'hash', 0, 1)`, false)
+		execute(t, s, `INSERT INTO users (id, username, username_key, email_verified, name, role, status, password_hash,
+			epoch, created_at) VALUES ('user_1', 'Mario', 'mario', ?, '', 'MEMBER', 'ACTIVE', 'hash', 0, 1)`, false)
 		names := steps(t, s)
 		for first := 1; first < len(names); first++ {
 			taken := make([][]string, 4)

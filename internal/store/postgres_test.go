@@ -64,8 +64,10 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 		adds, tries int
 		fails       bool
 	}{
-		"statement":   {do: func() error { return increment(s) }, call: 1, after: true, adds: 1, fails: true},
-		"commit":      {do: func() error { return s.InTx(ctx, together) }, call: 1, after: true, adds: 1, tries: 1, fails: true},
+		"statement": {do: func() error { return increment(s) }, call: 1, after: true, adds: 1, fails: true},
+		"commit": {
+			do: func() error { return s.InTx(ctx, together) }, call: 1, after: true, adds: 1, tries: 1, fails: true,
+		},
 		"begin":       {do: func() error { return s.InTx(ctx, together) }, call: 1, adds: 1, tries: 1},
 		"transaction": {do: func() error { return s.InTx(ctx, together) }, call: 2, adds: 1, tries: 2},
 		"reading":     {do: func() error { return s.Ping(ctx) }, call: 1},

@@ -23,8 +23,8 @@ var errNoPostgres = errors.New("initdb is neither in PATH nor where pg_config sa
 // startLimit is how long making and starting a cluster may take.
 const startLimit = time.Minute
 
-// lifeline keeps the cluster for as long as this process lives, however that ends.
-var lifeline io.Closer
+// lifelines keep the cluster for as long as this process lives, however that ends.
+var lifelines []io.Closer
 
 // cluster returns the URL of a throw-away PostgreSQL server, started at the first call. Its directory lets in nobody
 // else, so it asks for no password.
@@ -34,12 +34,14 @@ var cluster = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	dir := newFolder("postgres")
-	if lifeline, err = supervise(dir, makeCluster, "BIN="+bin, "MORE="+`
+	lifeline, err := supervise(dir, makeCluster, "BIN="+bin, "MORE="+`
 		listen_addresses = ''
 		port = `+port+`
-		synchronous_commit = off`); err != nil {
+		synchronous_commit = off`)
+	if err != nil {
 		return "", err
 	}
+	lifelines = append(lifelines, lifeline)
 	query := url.Values{"host": {dir}, "port": {port}}.Encode()
 	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/postgres", RawQuery: query}
 	return u.String(), nil
@@ -99,7 +101,7 @@ func unprivileged(script string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// supervisor makes what there is to make in $DIR, says ready or what went wrong, and removes it at the end of its input.
+// supervisor makes what there is to make in $DIR, says ready or what went wrong, and removes it when its input ends.
 // Signals, which a terminal sends to the whole process group, only bring that end about; a closed output does not, as
 // the input is closed then too.
 const supervisor = `

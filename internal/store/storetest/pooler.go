@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Pooled returns the URL of a PostgreSQL database by way of PgBouncer, where each transaction may run on another of five
-// connections, and which keeps so many prepared statements apart. It skips the test when there is no PgBouncer on the
-// machine.
+// Pooled returns the URL of a PostgreSQL database by way of PgBouncer, where each transaction may run on another of
+// five connections, and which keeps so many prepared statements apart. It skips the test when there is no PgBouncer on
+// the machine.
 func Pooled(t testing.TB, database string, prepared int) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
