@@ -283,6 +283,22 @@ func TestNothingIsEchoed(t *testing.T) {
 	}
 }
 
+// TestErrorsComeInTheOrderOfTheDocument although fields beside one another are resolved at once.
+func TestErrorsComeInTheOrderOfTheDocument(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		for range 20 {
+			a := s.anonymous().ask(`{ a: me { id } b: profiles(first: 1) { totalCount } c: me { name } d: me { role } }`, nil)
+			var order string
+			for _, e := range a.Errors {
+				order += e.Path[0].(string)
+			}
+			if order != "abcd" {
+				t.Fatalf("errors of %s", order)
+			}
+		}
+	})
+}
+
 // TestErrorsInAnAnswerAreFew asks for more that fails than an answer may say.
 func TestErrorsInAnAnswerAreFew(t *testing.T) {
 	s := serve(t, storetest.SQLite(t))

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,10 +122,22 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 		if len(response.Data) > maxAnswer && x.operation.Operation == ast.Query {
 			return t.refuse(ctx, refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once."))
 		}
+		slices.SortFunc(response.Errors, byPlace) // fields beside one another fail at once
 		response.Errors = response.Errors[:min(len(response.Errors), maxErrors)]
 		return response
 	}
 	return t.refuse(ctx, ctx.Err())
+}
+
+// byPlace compares errors by their places in the document, and there by those in the answer.
+func byPlace(a, b *gqlerror.Error) int {
+	return cmp.Or(slices.CompareFunc(a.Locations, b.Locations, func(a, b gqlerror.Location) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	}), slices.CompareFunc(a.Path, b.Path, func(a, b ast.PathElement) int {
+		i, _ := a.(ast.PathIndex)
+		j, _ := b.(ast.PathIndex)
+		return cmp.Compare(i, j)
+	}))
 }
 
 func (t *transport) refuse(ctx context.Context, err error) *graphql.Response {
