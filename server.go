@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"latchkey/graph"
+	"latchkey/graph/explorer"
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
@@ -301,7 +302,9 @@ func (s *server) handler(c config.Config) http.Handler {
 		w.Write(s.verbs.JWKS())
 	})
 	if development {
-		mux.Handle("GET /{$}", graph.Explorer())
+		page := explorer.Handler()
+		mux.Handle("GET /{$}", page)
+		mux.Handle("GET /explorer/", page)
 		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
 	}
 	answer := s.counted(answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequest(s.log.Handler()))))

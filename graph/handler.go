@@ -10,7 +10,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/99designs/gqlgen/graphql/playground"
 	"github.com/rs/cors"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/rules"
@@ -94,25 +93,4 @@ func ruleset(suggest bool) *rules.Rules {
 		list.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
 	}
 	return list
-}
-
-// cdn is where the explorer's page loads its scripts and styles from.
-const cdn = "https://cdn.jsdelivr.net/npm/"
-
-// explorerPolicy lets the explorer's page load the very files that it names, whose hashes it gives as well, run the one
-// script that it holds, and talk to this server. One of its scripts writes styles.
-const explorerPolicy = "default-src 'none'; connect-src 'self'; font-src data:; img-src data:; " +
-	"script-src 'sha256-DHzfuU9fchlTtO0gbWOCG0nLw4ht9V/6/fd9CZTwztA=' " + cdn + "graphiql@4.1.2/graphiql.min.js " +
-	cdn + "react@18.2.0/umd/react.production.min.js " + cdn + "react-dom@18.2.0/umd/react-dom.production.min.js; " +
-	"style-src 'unsafe-inline' " + cdn + "graphiql@4.1.2/graphiql.min.css; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-// Explorer returns the page on which a developer tries out queries. It answers with a Content-Security-Policy of its
-// own.
-func Explorer() http.Handler {
-	page := playground.Handler("Latchkey", "/graphql")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", explorerPolicy)
-		page(w, r)
-	})
 }

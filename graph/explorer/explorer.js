@@ -1,0 +1,161 @@
+import { adopt, caller, complaints, explore, onCaller, signIn, signOut, whoAmI } from '/explorer/session.js'
+
+const element = (id) => document.getElementById(id)
+const forms = { 'by-password': element('by-password'), 'by-token': element('by-token') }
+let form = forms['by-password']
+
+// tell shows one line under the bar; it stays until the next.
+const tell = (text, wrong = false) => {
+  element('notice').textContent = text
+  element('notice').classList.toggle('wrong', wrong)
+}
+
+// attempt does what a button or a form asks for, once at a time, and tells what came of it.
+const attempt = async (button, work) => {
+  if (button.disabled) return
+  button.disabled = true
+  try {
+    tell(await work() ?? '')
+  } catch (refusal) {
+    tell(refusal.message, true)
+  } finally {
+    button.disabled = false
+  }
+}
+
+const showForm = (name) => {
+  form = forms[name]
+  for (const each of Object.values(forms)) each.hidden = each !== form
+}
+
+const showCaller = (somebody) => {
+  element('signed-in').hidden = !somebody
+  for (const each of Object.values(forms)) each.hidden = Boolean(somebody) || each !== form
+  if (!somebody) return
+  const { user, until, renews } = somebody
+  element('name').textContent = user.username
+  element('until').textContent = `${user.role}, ${renews ? 'refreshed at' : 'until'} ${until.toLocaleTimeString()}`
+}
+
+onCaller(showCaller)
+
+for (const button of document.querySelectorAll('[data-other]')) {
+  button.addEventListener('click', () => {
+    showForm(button.dataset.other)
+    form.querySelector('input').focus()
+  })
+}
+
+for (const [name, proof] of [['by-password', signIn], ['by-token', adopt]]) {
+  forms[name].addEventListener('submit', (event) => {
+    event.preventDefault()
+    const { elements } = event.target
+    attempt(event.target.querySelector('.primary'), async () => {
+      await proof(...Array.from(event.target.querySelectorAll('input'), ({ value }) => value))
+      event.target.reset()
+      showForm('by-password')
+      showCaller(caller())
+      element('who-am-i').focus()
+    })
+  })
+}
+
+element('who-am-i').addEventListener('click', ({ currentTarget }) => attempt(currentTarget, async () => {
+  const { id, username, email, role, status } = await whoAmI()
+  return `${username}, ${email ?? 'without an e-mail address'}, ${role}, ${status}, ${id}`
+}))
+
+element('sign-out').addEventListener('click', ({ currentTarget }) => attempt(currentTarget, async () => {
+  await signOut()
+  form.querySelector('input').focus()
+  return 'Signed out: the tokens of the session work no more.'
+}))
+
+// forgetful is a storage for GraphiQL that ends with the page, so that nothing typed into it is kept.
+const forgetful = () => {
+  const kept = new Map()
+  return {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => { kept.set(key, String(value)) },
+    removeItem: (key) => { kept.delete(key) },
+    clear: () => kept.clear(),
+    get length() { return kept.size },
+  }
+}
+
+// report tells in the footer how the latest operation went.
+const report = ({ answer, status, requestID, milliseconds }) => {
+  const wrong = complaints(answer)
+  const summary = wrong.length ? wrong.join(' ') : 'OK'
+  element('latest').textContent = `${summary} · HTTP ${status} in ${Math.round(milliseconds)} ms · request ${requestID}`
+  element('latest').classList.toggle('wrong', wrong.length > 0)
+}
+
+const fetcher = async (operation, { headers, documentAST } = {}) => {
+  const asks = operation.operationName !== 'IntrospectionQuery'
+  try {
+    const result = await explore(operation, headers, documentAST)
+    if (asks) report(result)
+    return result.answer
+  } catch (refusal) {
+    if (asks) tell(refusal.message, true)
+    return { errors: [{ message: refusal.message }] }
+  }
+}
+
+// personal puts the caller's ids in the place of those that are all zeros.
+const personal = (variables) => {
+  const user = caller()?.user
+  const ids = {
+    user: user?.id,
+    profile: user?.profile?.id,
+    session: user?.sessions.find(({ isCurrent }) => isCurrent)?.id,
+  }
+  return variables.replace(/"(user|profile|session)_0{8}-[-078]+"/, (zeros, kind) => (ids[kind] ? `"${ids[kind]}"` : zeros))
+}
+
+const start = async ({ React, ReactDOM, GraphiQL }) => {
+  const { createElement: h } = React
+  const { useEditorContext } = GraphiQL.React
+  const operations = await (await fetch('/explorer/operations.json')).json()
+  const narrow = matchMedia('(max-width: 50rem)')
+
+  const Icon = () => h('svg', { viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', strokeWidth: 1.5 },
+    h('path', { d: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01', strokeLinecap: 'round' }))
+
+  // An example takes the place of another that nobody changed; what somebody wrote stays in its tab.
+  const Examples = () => {
+    const { addTab, queryEditor, variableEditor } = useEditorContext()
+    const { setVisiblePlugin } = GraphiQL.React.usePluginStore()
+    const pick = ({ query, variables }) => {
+      const present = queryEditor.getValue()
+      if (present.trim() && !operations.some((other) => other.query === present)) addTab()
+      queryEditor.setValue(query)
+      variableEditor.setValue(personal(variables))
+      if (narrow.matches) setVisiblePlugin(null)
+      queryEditor.focus()
+    }
+    const groups = Map.groupBy(operations, ({ group }) => group)
+    return h('section', { className: 'examples', 'aria-label': 'Examples' }, h('h2', null, 'Examples'),
+      Array.from(groups, ([group, list]) => h('section', { key: group, 'aria-label': group }, h('h3', null, group),
+        h('ul', null, list.map((operation) => h('li', { key: operation.title },
+          h('button', { type: 'button', onClick: () => pick(operation) },
+            h('strong', null, operation.title), h('span', null, operation.note))))))))
+  }
+  const examples = { title: 'Examples', icon: Icon, content: Examples }
+
+  globalThis.__webpack_nonce__ = element('graphiql').nonce // for the style that a dialog adds to the page
+  ReactDOM.createRoot(element('graphiql')).render(h(GraphiQL, {
+    fetcher,
+    storage: forgetful(),
+    shouldPersistHeaders: false,
+    defaultQuery: '',
+    defaultTabs: [{ query: operations[0].query, variables: operations[0].variables }],
+    defaultEditorToolsVisibility: 'variables',
+    plugins: [examples],
+    visiblePlugin: narrow.matches ? undefined : examples,
+  }, h(GraphiQL.Logo, null, ' ')))
+}
+
+if (globalThis.GraphiQL) start(globalThis)
+else element('graphiql').textContent = 'GraphiQL could not be loaded. Without the internet, build the server with the tag explorer.'
