@@ -4,11 +4,13 @@ const element = (id) => document.getElementById(id)
 const forms = { 'by-password': element('by-password'), 'by-token': element('by-token') }
 let form = forms['by-password']
 
-// tell shows one line under the bar; it stays until the next.
+// tell shows a notice under the bar; it stays until the next, or until it is dismissed.
 const tell = (text, wrong = false) => {
   element('notice').textContent = text
   element('notice').classList.toggle('wrong', wrong)
 }
+
+element('dismiss').addEventListener('click', () => tell(''))
 
 // attempt does what a button or a form asks for, once at a time, and tells what came of it.
 const attempt = async (button, work) => {
@@ -34,7 +36,8 @@ const showCaller = (somebody) => {
   if (!somebody) return
   const { user, until, renews } = somebody
   element('name').textContent = user.username
-  element('until').textContent = `${user.role}, ${renews ? 'refreshed at' : 'until'} ${until.toLocaleTimeString()}`
+  const time = until.toLocaleTimeString()
+  element('until').textContent = `${user.role} · access token until ${time}${renews ? ', then refreshed' : ''}`
 }
 
 onCaller(showCaller)
@@ -115,24 +118,35 @@ const personal = (variables) => {
 }
 
 const start = async ({ React, ReactDOM, GraphiQL }) => {
-  const { createElement: h } = React
+  const { createElement: h, useEffect, useRef } = React
   const { useEditorContext } = GraphiQL.React
   const operations = await (await fetch('/explorer/operations.json')).json()
   const narrow = matchMedia('(max-width: 50rem)')
 
-  const Icon = () => h('svg', { viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', strokeWidth: 1.5 },
-    h('path', { d: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01', strokeLinecap: 'round' }))
+  // The icon is in the button that opens the examples: where there is room, they are open from the start. Being there all
+  // the time, it also sees to it that the Tab key leaves the editors.
+  const Icon = () => {
+    const icon = useRef(null)
+    const { queryEditor, variableEditor, headerEditor } = useEditorContext()
+    useEffect(() => { if (!narrow.matches) icon.current.closest('button').click() }, [])
+    useEffect(() => {
+      for (const editor of [queryEditor, variableEditor, headerEditor]) editor?.addKeyMap({ Tab: false, 'Shift-Tab': false })
+    }, [queryEditor, variableEditor, headerEditor])
+    return h('svg', { ref: icon, viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', strokeWidth: 1.5 },
+      h('path', { d: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01', strokeLinecap: 'round' }))
+  }
 
   // An example takes the place of another that nobody changed; what somebody wrote stays in its tab.
   const Examples = () => {
-    const { addTab, queryEditor, variableEditor } = useEditorContext()
-    const { setVisiblePlugin } = GraphiQL.React.usePluginStore()
+    const { addTab, queryEditor, variableEditor, responseEditor, setOperationName } = useEditorContext()
     const pick = ({ query, variables }) => {
       const present = queryEditor.getValue()
       if (present.trim() && !operations.some((other) => other.query === present)) addTab()
       queryEditor.setValue(query)
+      setOperationName(query.match(/\w+ (\w+)/)[1]) // the editor would notice a moment later
       variableEditor.setValue(personal(variables))
-      if (narrow.matches) setVisiblePlugin(null)
+      responseEditor.setValue('')
+      if (narrow.matches) document.querySelector('[aria-label="Hide Examples"]').click()
       queryEditor.focus()
     }
     const groups = Map.groupBy(operations, ({ group }) => group)
@@ -153,9 +167,8 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
     defaultTabs: [{ query: operations[0].query, variables: operations[0].variables }],
     defaultEditorToolsVisibility: 'variables',
     plugins: [examples],
-    visiblePlugin: narrow.matches ? undefined : examples,
   }, h(GraphiQL.Logo, null, ' ')))
 }
 
 if (globalThis.GraphiQL) start(globalThis)
-else element('graphiql').textContent = 'GraphiQL could not be loaded. Without the internet, build the server with the tag explorer.'
+else document.querySelector('.waiting').textContent = 'GraphiQL could not be loaded. The README tells how to do without the internet.'

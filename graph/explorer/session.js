@@ -171,8 +171,7 @@ export const signOut = async () => {
 
 // repeatable tells whether an operation that was refused for its token ran nothing that must not run twice.
 const repeatable = (document, name) => {
-  const all = document?.definitions.filter(({ kind }) => kind === 'OperationDefinition') ?? []
-  const operation = all.length === 1 ? all[0] : all.find((candidate) => candidate.name?.value === name)
+  const operation = document?.definitions.find((each) => each.kind === 'OperationDefinition' && each.name?.value === name)
   const fields = operation?.selectionSet.selections ?? []
   return operation?.operation === 'query' || fields.length === 1 && fields[0].kind === 'Field'
 }
