@@ -245,6 +245,7 @@ func TestImports(t *testing.T) {
 		{"latchkey/internal/store", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/password", gqlgen, "net/http"}, "memory does not decide"},
 		{"latchkey/internal/auth", []string{"latchkey/graph", "latchkey/internal/mail", gqlgen, "net/http", sqlx, "database/sql"}, "verbs are the same for every mouth"},
 		{"latchkey/graph", []string{"latchkey/internal/store", "latchkey/internal/mail", "latchkey/internal/token", "latchkey/internal/password", sqlx, jwt}, "the mouth calls verbs only"},
+		{"latchkey/graph/explorer", []string{"latchkey/", gqlgen, "database/sql"}, "the explorer is a client: it knows the endpoint's address alone"},
 	} {
 		p, ok := packages[rule.room]
 		if !ok {

@@ -1,5 +1,5 @@
-// Package explorer is the page on which a developer tries the server out: GraphiQL, a bar to sign in by and operations to
-// begin with. It knows the server by its endpoint alone, as any other client does.
+// Package explorer is the page on which a developer tries the server out: GraphiQL, a bar to sign in by and operations
+// to begin with. It knows the server by its endpoint alone, as any other client does.
 package explorer
 
 import (

@@ -87,21 +87,21 @@ const forgetful = () => {
 }
 
 // report tells in the footer how the latest operation went.
-const report = ({ answer, status, requestID, milliseconds }) => {
-  const wrong = complaints(answer)
-  const summary = wrong.length ? wrong.join(' ') : 'OK'
-  element('latest').textContent = `${summary} · HTTP ${status} in ${Math.round(milliseconds)} ms · request ${requestID}`
-  element('latest').classList.toggle('wrong', wrong.length > 0)
+const report = (text, wrong) => {
+  element('latest').textContent = text
+  element('latest').classList.toggle('wrong', wrong)
 }
 
 const fetcher = async (operation, { headers, documentAST } = {}) => {
-  const asks = operation.operationName !== 'IntrospectionQuery'
+  const asked = operation.operationName !== 'IntrospectionQuery'
   try {
-    const result = await explore(operation, headers, documentAST)
-    if (asks) report(result)
-    return result.answer
+    const { answer, status, milliseconds, requestID } = await explore(operation, headers, documentAST)
+    const wrong = complaints(answer)
+    const circumstances = `HTTP ${status} in ${Math.round(milliseconds)} ms · request ${requestID}`
+    if (asked) report(`${wrong.join(' ') || 'OK'} · ${circumstances}`, wrong.length > 0)
+    return answer
   } catch (refusal) {
-    if (asks) tell(refusal.message, true)
+    if (asked) report(refusal.message, true)
     return { errors: [{ message: refusal.message }] }
   }
 }
@@ -114,7 +114,7 @@ const personal = (variables) => {
     profile: user?.profile?.id,
     session: user?.sessions.find(({ isCurrent }) => isCurrent)?.id,
   }
-  return variables.replace(/"(user|profile|session)_0{8}-[-078]+"/, (zeros, kind) => (ids[kind] ? `"${ids[kind]}"` : zeros))
+  return variables.replace(/(user|profile|session)_0{8}-[-078]+/, (zeros, kind) => ids[kind] ?? zeros)
 }
 
 const start = async ({ React, ReactDOM, GraphiQL }) => {
@@ -123,14 +123,16 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
   const operations = await (await fetch('/explorer/operations.json')).json()
   const narrow = matchMedia('(max-width: 50rem)')
 
-  // The icon is in the button that opens the examples: where there is room, they are open from the start. Being there all
-  // the time, it also sees to it that the Tab key leaves the editors.
+  // The icon is in the button that opens the examples: where there is room, they are open from the start. Being there
+  // all the time, it also sees to it that the Tab key leaves the editors.
   const Icon = () => {
     const icon = useRef(null)
     const { queryEditor, variableEditor, headerEditor } = useEditorContext()
     useEffect(() => { if (!narrow.matches) icon.current.closest('button').click() }, [])
     useEffect(() => {
-      for (const editor of [queryEditor, variableEditor, headerEditor]) editor?.addKeyMap({ Tab: false, 'Shift-Tab': false })
+      for (const editor of [queryEditor, variableEditor, headerEditor]) {
+        editor?.addKeyMap({ Tab: false, 'Shift-Tab': false })
+      }
     }, [queryEditor, variableEditor, headerEditor])
     return h('svg', { ref: icon, viewBox: '0 0 24 24', fill: 'none', stroke: 'currentColor', strokeWidth: 1.5 },
       h('path', { d: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01', strokeLinecap: 'round' }))
@@ -170,5 +172,9 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
   }, h(GraphiQL.Logo, null, ' ')))
 }
 
-if (globalThis.GraphiQL) start(globalThis)
-else document.querySelector('.waiting').textContent = 'GraphiQL could not be loaded. The README tells how to do without the internet.'
+if (globalThis.GraphiQL) {
+  start(globalThis)
+} else {
+  const waiting = document.querySelector('.waiting')
+  waiting.textContent = 'GraphiQL could not be loaded. To do without the internet, see the README.'
+}

@@ -50,8 +50,8 @@ const codes = ({ errors = [], data }) => [
   ...Object.values(data ?? {}).flatMap((payload) => (payload?.userErrors ?? []).map((mistake) => mistake.code)),
 ]
 
-// held is the session: its tokens, when to refresh (by this machine's clock, in milliseconds) and its user. A pasted
-// access token comes without a refresh token.
+// held is the session, or null: its tokens, when to refresh (by this machine's clock, in milliseconds) and its user. A
+// pasted access token comes without a refresh token.
 let held = null
 let refreshing = null
 let listener = () => {}
@@ -62,7 +62,8 @@ const hold = (session) => {
 }
 
 // caller returns who is signed in and until when, without any token; null for nobody.
-export const caller = () => held && { user: held.user, until: held.until, renews: Boolean(held.refresh) }
+export const caller = () =>
+  (held?.user ? { user: held.user, until: held.until, renews: Boolean(held.refresh) } : null)
 
 // onCaller calls back whenever somebody else is signed in, or for longer.
 export const onCaller = (callback) => { listener = callback }
@@ -73,10 +74,11 @@ const post = async (operation, headers, credentials) => {
   const response = await fetch('/graphql', {
     method: 'POST',
     credentials,
-    headers: { Accept: 'application/graphql-response+json, application/json', 'Content-Type': 'application/json', ...headers },
+    headers: { Accept: 'application/json', 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(operation),
   }).catch(() => { throw new Refusal('The server does not answer.') })
-  const answer = await response.json().catch(() => { throw new Refusal(`The server answered ${response.status}, without JSON.`) })
+  const answer = await response.json()
+    .catch(() => { throw new Refusal(`The server answered ${response.status}, without JSON.`) })
   return {
     answer,
     status: response.status,
@@ -91,41 +93,50 @@ const bearer = (access) => (access ? { Authorization: `Bearer ${access}` } : {})
 // call asks for one field on the bar's own behalf. It sends no cookie, which may be another application's.
 const call = async (query, variables, access) => {
   const { answer, serverTime } = await post({ query, variables }, bearer(access), 'omit')
-  const wrong = complaints(answer)
-  if (wrong.length) throw new Refusal(wrong.join(' '), codes(answer))
-  return { payload: Object.values(answer.data)[0], serverTime }
+  return { payload: Object.values(accepted(answer))[0], serverTime }
 }
 
-// withTokens returns a session for a new pair. The server's clock decides when its access token is stale; its Date
+// accepted returns the data of an answer without complaints.
+const accepted = (answer) => {
+  const wrong = complaints(answer)
+  if (wrong.length) throw new Refusal(wrong.join(' '), codes(answer))
+  return answer.data
+}
+
+// tokensOf returns a pair as the session holds it. The server's clock decides when its access token is stale; its Date
 // header has whole seconds, so it may be up to one later than that.
-const withTokens = ({ payload: { tokens }, serverTime }, user) => {
+const tokensOf = ({ payload: { tokens }, serverTime }) => {
   const until = Date.parse(tokens.accessTokenExpiresAt)
   return {
     access: tokens.accessToken,
     refresh: tokens.refreshToken,
     until: new Date(until),
     staleAt: Date.now() + until - serverTime - 1000,
-    user,
   }
 }
 
-// identify asks who holds a session, and makes it the page's.
-const identify = async (session) => {
-  const { payload: user } = await call(operations.me, {}, session.access)
-  hold({ ...session, user })
+// begin makes a session the page's, once the server has told whose it is.
+const begin = async (session) => {
+  held = session
+  try {
+    await whoAmI()
+  } catch (refusal) {
+    hold(null)
+    throw refusal
+  }
 }
 
 export const signIn = async (identifier, password) => {
   const input = { identifier, password, deviceName: 'Explorer' }
-  await identify(withTokens(await call(operations.signIn, { input })))
+  await begin(tokensOf(await call(operations.signIn, { input })))
 }
 
 // adopt goes on with a token of either kind.
 export const adopt = async (token) => {
   const { payload: { valid, kind, expiresAt } } = await call(operations.verify, { input: { token } })
   if (!valid) throw new Refusal('The server does not accept this token, or no longer.')
-  if (kind === 'ACCESS') return identify({ access: token, until: new Date(expiresAt) })
-  return identify(withTokens(await call(operations.refresh, { input: { refreshToken: token } })))
+  if (kind === 'ACCESS') return begin({ access: token, until: new Date(expiresAt) })
+  return begin(tokensOf(await call(operations.refresh, { input: { refreshToken: token } })))
 }
 
 // refresh gets the next pair, once for all who wait for it. A refused token ends the session here.
@@ -136,8 +147,8 @@ const refresh = () => {
 
 const renew = async (session) => {
   try {
-    const next = withTokens(await call(operations.refresh, { input: { refreshToken: session.refresh } }), session.user)
-    if (held === session) hold(next)
+    Object.assign(session, tokensOf(await call(operations.refresh, { input: { refreshToken: session.refresh } })))
+    hold(held)
   } catch (refusal) {
     if (!refusal.codes?.includes('TOKEN_INVALID')) throw refusal
     if (held === session) hold(null)
@@ -145,21 +156,29 @@ const renew = async (session) => {
   }
 }
 
-const fresh = async () => {
+// asCaller sends something with the caller's access token, refreshed when it is stale. When the server refuses the
+// token all the same, it gets the next one and sends again, if that does no harm, or forgets the session.
+const asCaller = async (send, repeatable) => {
   if (held?.refresh && Date.now() >= held.staleAt) await refresh()
+  const session = held
+  const result = await send(session?.access)
+  const [reason] = (result.answer.errors ?? []).map(({ extensions }) => extensions?.reason).filter(Boolean)
+  if (!session || held !== session || !reason) return result
+  if (session.refresh && reason !== 'REVOKED') {
+    await refresh()
+    return repeatable ? send(session.access) : result
+  }
+  hold(null)
+  return result
 }
 
 // whoAmI returns the caller's account as it is now.
 export const whoAmI = async () => {
-  await fresh()
   const session = held
-  try {
-    await identify(session)
-  } catch (refusal) {
-    if (refusal.codes?.includes('UNAUTHENTICATED')) hold(null)
-    throw refusal
-  }
-  return held.user
+  const { answer } = await asCaller((access) => post({ query: operations.me }, bearer(access), 'omit'), true)
+  session.user = accepted(answer).me
+  if (held === session) hold(session)
+  return session.user
 }
 
 // signOut ends the session, and forgets it even if the server does not answer.
@@ -171,26 +190,15 @@ export const signOut = async () => {
 
 // repeatable tells whether an operation that was refused for its token ran nothing that must not run twice.
 const repeatable = (document, name) => {
-  const operation = document?.definitions.find((each) => each.kind === 'OperationDefinition' && each.name?.value === name)
+  const operation = document?.definitions
+    .find((definition) => definition.kind === 'OperationDefinition' && definition.name?.value === name)
   const fields = operation?.selectionSet.selections ?? []
   return operation?.operation === 'query' || fields.length === 1 && fields[0].kind === 'Field'
 }
 
-// explore sends what the editor holds as the caller, unless its headers say otherwise, and returns what post does. An
-// expired access token is refreshed on the way.
+// explore sends what the editor holds as the caller, unless its headers say otherwise, and returns what post does.
 export const explore = async (operation, headers = {}, document = null) => {
-  const own = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')
-  if (own) return post(operation, headers, 'same-origin')
-  await fresh()
-  const session = held
-  const send = () => post(operation, { ...headers, ...bearer(held?.access) }, 'same-origin')
-  const result = await send()
-  const refused = (result.answer.errors ?? []).map(({ extensions }) => extensions?.reason).filter(Boolean)
-  if (!session || held !== session || !refused.length) return result
-  if (session.refresh && refused[0] !== 'REVOKED') {
-    await refresh()
-    return repeatable(document, operation.operationName) ? send() : result
-  }
-  hold(null)
-  return result
+  const send = (access) => post(operation, { ...bearer(access), ...headers }, 'same-origin')
+  if (Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')) return send()
+  return asCaller(send, repeatable(document, operation.operationName))
 }
