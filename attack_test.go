@@ -73,6 +73,8 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			switch {
 			case target == "/.well-known/jwks.json" && response.StatusCode == http.StatusOK:
 				want["Cache-Control"] = "public, max-age=60"
+			case target == "/explorer/style.css" && response.StatusCode == http.StatusOK:
+				want["Cache-Control"] = "no-cache"
 			case target == "/" && response.StatusCode == http.StatusOK:
 				want["Content-Security-Policy"] = h.Get("Content-Security-Policy")
 				policy := want["Content-Security-Policy"]
@@ -105,8 +107,8 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 			}
 		}
 		for _, target := range []string{
-			"/", "/graphql", "/healthz", "/readyz", "/.well-known/jwks.json", "/schema.graphqls", "/nowhere", "/graphql/",
-			"//graphql", "/a/../graphql", "/%2e%2e/graphql", "/graphql?query=%7B__typename%7D", "*",
+			"/", "/graphql", "/healthz", "/readyz", "/.well-known/jwks.json", "/schema.graphqls", "/explorer/style.css", "/nowhere",
+			"/graphql/", "//graphql", "/a/../graphql", "/%2e%2e/graphql", "/graphql?query=%7B__typename%7D", "*",
 		} {
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} {
 				check(method, target, "")
