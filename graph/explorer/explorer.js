@@ -25,11 +25,7 @@ const attempt = async (button, work) => {
   }
 }
 
-const showForm = (name) => {
-  form = forms[name]
-  for (const each of Object.values(forms)) each.hidden = each !== form
-}
-
+// showCaller shows who is signed in, or the form to sign in by.
 const showCaller = (somebody) => {
   element('signed-in').hidden = !somebody
   for (const each of Object.values(forms)) each.hidden = Boolean(somebody) || each !== form
@@ -44,7 +40,8 @@ onCaller(showCaller)
 
 for (const button of document.querySelectorAll('[data-other]')) {
   button.addEventListener('click', () => {
-    showForm(button.dataset.other)
+    form = forms[button.dataset.other]
+    showCaller(null)
     form.querySelector('input').focus()
   })
 }
@@ -52,12 +49,10 @@ for (const button of document.querySelectorAll('[data-other]')) {
 for (const [name, proof] of [['by-password', signIn], ['by-token', adopt]]) {
   forms[name].addEventListener('submit', (event) => {
     event.preventDefault()
-    const { elements } = event.target
-    attempt(event.target.querySelector('.primary'), async () => {
-      await proof(...Array.from(event.target.querySelectorAll('input'), ({ value }) => value))
-      event.target.reset()
-      showForm('by-password')
-      showCaller(caller())
+    attempt(forms[name].querySelector('.primary'), async () => {
+      await proof(...Array.from(forms[name].querySelectorAll('input'), ({ value }) => value))
+      forms[name].reset()
+      form = forms['by-password']
       element('who-am-i').focus()
     })
   })
@@ -169,7 +164,7 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
     defaultTabs: [{ query: operations[0].query, variables: operations[0].variables }],
     defaultEditorToolsVisibility: 'variables',
     plugins: [examples],
-  }, h(GraphiQL.Logo, null, ' ')))
+  }, h(GraphiQL.Logo, null, ' '))) // whose place the bar takes
 }
 
 if (globalThis.GraphiQL) {

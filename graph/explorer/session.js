@@ -11,7 +11,7 @@ const operations = {
 }
 
 // A Refusal has a message for people, and the codes that the server gave.
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(message, codes = []) {
     super(message)
     this.codes = codes
@@ -36,8 +36,9 @@ const explain = ({ message, extensions: { code, reason, retryAfter } = {} }) => 
   return code ? `${text} (${code})` : text
 }
 
-const explainMistake = ({ code, field, message }) =>
-  `${field?.length ? `${field.join('.')}: ` : ''}${message ?? ''}${code ? ` (${code})` : ''}`.trim()
+// The editor's operation may have left out any part of a mistake.
+const explainMistake = ({ code, field, message = 'The input has a mistake.' }) =>
+  `${field?.length ? `${field.join('.')}: ` : ''}${message}${code ? ` (${code})` : ''}`
 
 // complaints returns what an answer complains of, in sentences: errors, and the userErrors of its fields.
 export const complaints = ({ errors = [], data }) => [
@@ -126,6 +127,7 @@ const begin = async (session) => {
   }
 }
 
+// signIn begins a session with a password.
 export const signIn = async (identifier, password) => {
   const input = { identifier, password, deviceName: 'Explorer' }
   await begin(tokensOf(await call(operations.signIn, { input })))
