@@ -2,6 +2,7 @@ FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
+RUN apt-get update && apt-get install -y --no-install-recommends npm
 COPY . .
 RUN make release
 

@@ -16,19 +16,25 @@ const registry = "/explorer/"
 //go:embed node_modules/react/umd/react.production.min.js
 //go:embed node_modules/react-dom/umd/react-dom.production.min.js
 //go:embed node_modules/graphiql/graphiql.min.js node_modules/graphiql/graphiql.min.css
+//go:embed node_modules/react/LICENSE node_modules/react-dom/LICENSE node_modules/graphiql/LICENSE
 var modules embed.FS
 
-// installed returns the dependencies by their paths.
+// installed returns the dependencies by their paths, and the license of each package.
 func installed() map[string][]byte {
 	files := map[string][]byte{}
 	for _, d := range slices.Concat(scripts, styles) {
 		name, rest, _ := strings.Cut(d.Path, "@")
-		_, file, _ := strings.Cut(rest, "/")
+		version, file, _ := strings.Cut(rest, "/")
 		content, err := modules.ReadFile("node_modules/" + name + "/" + file)
 		if err != nil {
 			panic(err) // it is part of the program
 		}
 		files[d.Path] = content
+		license, err := modules.ReadFile("node_modules/" + name + "/LICENSE")
+		if err != nil {
+			panic(err) // it is part of the program
+		}
+		files[name+"@"+version+"/LICENSE"] = license
 	}
 	return files
 }

@@ -69,6 +69,7 @@ func Handler() http.Handler {
 }
 
 var types = map[string]string{
+	"":      "text/plain; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".json": "application/json",
