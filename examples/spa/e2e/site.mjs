@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { extname, join, normalize } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+const here = fileURLToPath(new URL('..', import.meta.url))
+const dist = join(here, 'dist')
+const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+
+/** How long anything may take before a story fails. */
+export const patience = 60_000
+
+/** Waits until the condition returns something true, and returns that. */
+export const until = async (what, condition) => {
+  for (const deadline = Date.now() + patience; Date.now() < deadline; ) {
+    const found = await condition()
+    if (found) return found
+    await new Promise((next) => setTimeout(next, 20))
+  }
+  throw new Error(`it never came true that ${what}`)
+}
+
+/** Starts the browser for all stories of a file. */
+export const startBrowser = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync'],
+  })
+
+/** Returns the path of the server's program: LATCHKEY, or what is built from this repository. */
+export const program = () => {
+  if (process.env.LATCHKEY) return process.env.LATCHKEY
+  const path = join(mkdtempSync(join(tmpdir(), 'latchkey-')), 'latchkey')
+  execFileSync('go', ['build', '-o', path, '.'], { cwd: join(here, '../..'), stdio: 'inherit' })
+  return path
+}
+
+/**
+ * A server with a database of its own, the built application, and people in front of it. `latchkey` is the program's path;
+ * `settings` are the server's.
+ */
+export class Site {
+  #latchkey
+  #folder = mkdtempSync(join(tmpdir(), 'commons-'))
+  #settings
+  #server
+  #web
+  #contexts = []
+  #log = []
+  #troubles = []
+  #expected = []
+  url
+
+  static async open(browser, latchkey, settings = {}) {
+    const site = new Site()
+    site.browser = browser
+    site.#latchkey = latchkey
+    site.#settings = settings
+    site.#web = createServer((request, response) => site.#serve(request, response))
+    await new Promise((done) => site.#web.listen(0, 'localhost', done))
+    site.url = `http://localhost:${site.#web.address().port}`
+    await site.start()
+    return site
+  }
+
+  /** Serves the built application: files as they are, and the page for everything else. */
+  #serve(request, response) {
+    const path = normalize(join(dist, new URL(request.url, 'http://localhost').pathname))
+    const file = path.startsWith(dist) && extname(path) && existsSync(path) ? path : join(dist, 'index.html')
+    response.setHeader('Content-Type', types[extname(file)])
+    const text = readFileSync(file, 'utf8')
+    response.end(file.endsWith('.html') ? text.replaceAll('http://localhost:8080/graphql', this.endpoint) : text)
+  }
+
+  /** Starts the server, again at the same address if it has run. */
+  async start(settings = this.#settings) {
+    this.#server = spawn(this.#latchkey, [], {
+      cwd: this.#folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        LATCHKEY_LISTEN: this.endpoint ? new URL(this.endpoint).host.replace('localhost', '127.0.0.1') : '127.0.0.1:0',
+        LATCHKEY_APP_URL: this.url,
+        LATCHKEY_LOG_FORMAT: 'json',
+        ...settings,
+      },
+    })
+    const lines = createInterface({ input: this.#server.stderr })
+    await new Promise((ready, fail) => {
+      lines.on('line', (line) => {
+        const entry = JSON.parse(line)
+        this.#log.push(entry)
+        if (entry.msg !== 'latchkey is ready') return
+        this.endpoint = entry.graphql.replace('127.0.0.1', 'localhost')
+        ready()
+      })
+      this.#server.once('exit', (code) => fail(new Error(`the server ended with ${code}: ${JSON.stringify(this.#log.at(-1))}`)))
+    })
+  }
+
+  async stop() {
+    if (this.#server.exitCode !== null) return
+    const ended = new Promise((done) => this.#server.once('exit', done))
+    this.#server.kill()
+    await ended
+  }
+
+  /** Ends everything. Then nothing may have gone wrong on any page. */
+  async close() {
+    for (const context of this.#contexts) await context.close()
+    await this.stop()
+    this.#web.closeAllConnections()
+    await new Promise((done) => this.#web.close(done))
+    rmSync(this.#folder, { recursive: true })
+    const unexpected = this.#troubles.filter((text) => !this.#expected.some((pattern) => pattern.test(text)))
+    assert.deepEqual(unexpected, [], 'the console is silent')
+  }
+
+  /** Allows a message on the console: browsers write one for each answer that is an error. */
+  expect(...patterns) {
+    this.#expected.push(...patterns)
+  }
+
+  /** Returns another browser: one with an empty profile. */
+  async person(options = {}) {
+    const context = await this.browser.newContext({ reducedMotion: 'reduce', locale: 'en-US', ...options })
+    context.setDefaultTimeout(patience)
+    this.#contexts.push(context)
+    return context
+  }
+
+  /** Opens a page in a browser; another tab, when it has some. */
+  async tab(context, path = '/') {
+    const page = await context.newPage()
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.#troubles.push(message.text())
+    })
+    page.on('pageerror', (error) => this.#troubles.push(String(error)))
+    await page.goto(this.url + path)
+    return page
+  }
+
+  /** Sends an operation past the page. `cookie` is a refresh token. */
+  async ask(query, { variables, access, cookie } = {}) {
+    const response = await fetch(this.endpoint, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        ...(access && { Authorization: `Bearer ${access}` }),
+        ...(cookie && { Cookie: `latchkey=${cookie}`, Origin: this.url }),
+      },
+      body: JSON.stringify({ query, variables }),
+    })
+    return response.json()
+  }
+
+  /** Makes an account past the page, and returns its access token and profile. */
+  async register(username, input = {}) {
+    const { data } = await this.ask(
+      `mutation ($input: RegisterInput!) {
+        register(input: $input) { user { profile { id } } tokens { accessToken } userErrors { code field } } }`,
+      { variables: { input: { username, password, ...input } } },
+    )
+    assert.deepEqual(data.register.userErrors, [])
+    return { access: data.register.tokens?.accessToken, profile: data.register.user?.profile?.id }
+  }
+
+  /** Returns the link in the newest mail to an address with this subject, as soon as there is one. */
+  async link(to, subject) {
+    const mail = await until(`a mail “${subject}” comes to ${to}`, () =>
+      this.#log.findLast((entry) => entry.msg === 'mail' && entry.to === to && entry.subject === subject))
+    return mail.text.match(/http\S+/)[0]
+  }
+}
+
+export const password = 'i-keep-jumping'
+
+/** Fills in the sign-in page and waits until it has worked. */
+export const signIn = async (page, username, word = password) => {
+  await page.getByLabel('Username or e-mail address').fill(username)
+  await page.getByLabel('Password', { exact: true }).fill(word)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await signedIn(page)
+}
+
+export const signedIn = (page) => page.getByRole('button', { name: 'Sign out', exact: true }).waitFor()
+
+/** Waits for the page with this heading. */
+export const heading = (page, name) => page.getByRole('heading', { name, level: 1, exact: true }).waitFor()
+
+/** Collects what a page asks the server: the operation's name, the access token and, later, the answer. */
+export const listen = (page, endpoint) => {
+  const asked = []
+  page.on('request', (request) => {
+    if (request.url() !== endpoint || request.method() !== 'POST') return
+    const { query } = request.postDataJSON()
+    asked.push({
+      name: query.match(/^\w+ (\w+)/)[1],
+      access: request.headers()['authorization']?.replace('Bearer ', ''),
+    })
+  })
+  return {
+    asked,
+    count: (name) => asked.filter((request) => request.name === name).length,
+    get access() {
+      return asked.findLast(({ access }) => access)?.access
+    },
+  }
+}

@@ -1,0 +1,108 @@
+import { ApolloProvider } from '@apollo/client/react'
+import { useEffect, useMemo, useSyncExternalStore } from 'react'
+import { Navigate, Outlet, Route, Routes, useLocation } from 'react-router'
+
+import { newClient } from './client'
+import { Account } from './pages/Account'
+import { Activate } from './pages/Activate'
+import { CancelEmailChange, ConfirmEmail } from './pages/EmailChange'
+import { Forgot } from './pages/Forgot'
+import { NotFound } from './pages/NotFound'
+import { People } from './pages/People'
+import { MyProfile, SomeProfile } from './pages/Profile'
+import { ResetPassword } from './pages/ResetPassword'
+import { Sessions } from './pages/Sessions'
+import { SignIn } from './pages/SignIn'
+import { SignUp } from './pages/SignUp'
+import type { Session } from './session'
+import { Frame } from './ui/Frame'
+import { Page } from './ui/Page'
+import { SessionContext, useSession } from './ui/useSession'
+
+export function App({ endpoint, session }: { endpoint: string; session: Session }) {
+  const state = useSyncExternalStore(session.subscribe, () => session.state)
+  const userId = state.is === 'signed-in' ? state.userId : null
+  const client = useMemo(() => newClient(endpoint, session), [endpoint, session, userId])
+
+  // What is on the page may be old after a time without a connection.
+  useEffect(() => {
+    const recover = () => {
+      if (session.state.is === 'unreachable') void session.restore()
+      else client.refetchQueries({ include: 'active' }).catch(() => {}) // the queries themselves say what is wrong
+    }
+    addEventListener('online', recover)
+    return () => removeEventListener('online', recover)
+  }, [client, session])
+
+  return (
+    <SessionContext value={{ session, state }}>
+      <ApolloProvider client={client}>
+        <Routes>
+          <Route element={<Frame key={userId} />}>
+            {/* The pages that links in mails lead to work for everybody. */}
+            <Route path="activate" element={<Activate />} />
+            <Route path="reset-password" element={<ResetPassword />} />
+            <Route path="confirm-email" element={<ConfirmEmail />} />
+            <Route path="cancel-email-change" element={<CancelEmailChange />} />
+            <Route element={<Guests />}>
+              <Route path="sign-in" element={<SignIn />} />
+              <Route path="sign-up" element={<SignUp />} />
+              <Route path="forgot" element={<Forgot />} />
+            </Route>
+            <Route element={<Members />}>
+              <Route index element={<Navigate to="/people" replace />} />
+              <Route path="people" element={<People />} />
+              <Route path="people/:id" element={<SomeProfile />} />
+              <Route path="profile" element={<MyProfile />} />
+              <Route path="account" element={<Account />} />
+              <Route path="sessions" element={<Sessions />} />
+            </Route>
+            <Route path="*" element={<NotFound />} />
+          </Route>
+        </Routes>
+      </ApolloProvider>
+    </SessionContext>
+  )
+}
+
+/** Pages for those who are signed in; others sign in first and come back. */
+function Members() {
+  const { state } = useSession()
+  const { pathname, search } = useLocation()
+  switch (state.is) {
+    case 'signed-in':
+      return <Outlet />
+    case 'signed-out':
+      return <Navigate to="/sign-in" replace state={{ to: pathname + search }} />
+    default:
+      return <Waiting />
+  }
+}
+
+/** Pages for those who are not signed in; as soon as they are, they go where they wanted to go. */
+function Guests() {
+  const { state } = useSession()
+  const location = useLocation()
+  switch (state.is) {
+    case 'signed-in':
+      return <Navigate to={location.state?.to ?? (location.pathname === '/sign-up' ? '/profile' : '/people')} replace />
+    case 'signed-out':
+      return <Outlet />
+    default:
+      return <Waiting />
+  }
+}
+
+/** Nobody knows yet whether somebody is signed in. */
+function Waiting() {
+  const { session, state } = useSession()
+  if (state.is === 'starting') return <p className="waiting" role="status">One moment…</p>
+  return (
+    <Page title="No connection">
+      <div className="card">
+        <p role="alert">The server cannot be reached. Check your connection and try again.</p>
+        <button onClick={() => void session.restore()}>Try again</button>
+      </div>
+    </Page>
+  )
+}

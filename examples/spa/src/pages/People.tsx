@@ -1,0 +1,161 @@
+import { NetworkStatus } from '@apollo/client'
+import { useQuery } from '@apollo/client/react'
+import { useEffect, useRef, useState } from 'react'
+import { Link, useSearchParams } from 'react-router'
+
+import { graphql } from '../gql'
+import type { OrderDirection, ProfileOrderField } from '../gql/graphql'
+import { Alert } from '../ui/Alert'
+import { Avatar } from '../ui/Avatar'
+import { Page } from '../ui/Page'
+
+const PeopleQuery = graphql(`
+  query People($first: Int!, $after: String, $filter: ProfileFilter!, $orderBy: ProfileOrder!) {
+    profiles(first: $first, after: $after, filter: $filter, orderBy: $orderBy) {
+      edges {
+        cursor
+        node {
+          ...ProfileFields
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`)
+
+/** Counting reads all that matches, so that the list does not wait for it. */
+const HowManyQuery = graphql(`
+  query HowMany($filter: ProfileFilter!) {
+    profiles(first: 0, filter: $filter) {
+      totalCount
+    }
+  }
+`)
+
+const orders: Record<string, { label: string; field: ProfileOrderField; direction: OrderDirection }> = {
+  name: { label: 'Name, A to Z', field: 'USERNAME', direction: 'ASC' },
+  'name-down': { label: 'Name, Z to A', field: 'USERNAME', direction: 'DESC' },
+  newest: { label: 'Newest first', field: 'DATE_JOINED', direction: 'DESC' },
+  oldest: { label: 'Oldest first', field: 'DATE_JOINED', direction: 'ASC' },
+}
+
+export function People() {
+  const [params, setParams] = useSearchParams()
+  const value = (name: string) => params.get(name) ?? ''
+  const set = (name: string, to: string) =>
+    setParams((before) => {
+      if (to) before.set(name, to)
+      else before.delete(name)
+      return before
+    }, { replace: true })
+
+  const order = orders[value('order')] ?? orders['newest']!
+  const role = value('role')
+  const filter = {
+    search: useSettled(value('search')),
+    location: useSettled(value('location')),
+    isOrganizer: role === 'organizer' ? true : role === 'attendee' ? false : null,
+  }
+  const orderBy = { field: order.field, direction: order.direction }
+  const { data, previousData, error, networkStatus, fetchMore, refetch } = useQuery(PeopleQuery, {
+    variables: { first: 20, filter, orderBy },
+    notifyOnNetworkStatusChange: true,
+  })
+  const { data: counted } = useQuery(HowManyQuery, { variables: { filter } })
+
+  const shown = data ?? previousData
+  const people = shown?.profiles.edges ?? []
+  const { hasNextPage, endCursor } = shown?.profiles.pageInfo ?? {}
+  const [moreError, setMoreError] = useState<unknown>(null)
+  const loadMore = () => {
+    if (networkStatus !== NetworkStatus.ready || !endCursor) return
+    setMoreError(null)
+    fetchMore({ variables: { after: endCursor } }).catch(setMoreError)
+  }
+  const count = counted?.profiles.totalCount
+
+  return (
+    <Page title="People">
+      <search>
+        <form className="filters card" onSubmit={(event) => event.preventDefault()}>
+          <label className="grow">
+            Search
+            <input type="search" value={value('search')} maxLength={100} onChange={(event) => set('search', event.target.value)} placeholder="Name, text or place" />
+          </label>
+          <label>
+            Location
+            <input type="search" value={value('location')} maxLength={30} onChange={(event) => set('location', event.target.value)} placeholder="Anywhere" />
+          </label>
+          <label>
+            Who
+            <select value={role} onChange={(event) => set('role', event.target.value)}>
+              <option value="">Everybody</option>
+              <option value="organizer">Organizers</option>
+              <option value="attendee">Attendees</option>
+            </select>
+          </label>
+          <label>
+            Order
+            <select value={params.get('order') ?? 'newest'} onChange={(event) => set('order', event.target.value)}>
+              {Object.entries(orders).map(([name, { label }]) => <option key={name} value={name}>{label}</option>)}
+            </select>
+          </label>
+        </form>
+      </search>
+      <p className="count" role="status">
+        {count === undefined ? ' ' : count === 1 ? '1 person' : `${count.toLocaleString('en')} people`}
+      </p>
+      {error && <Alert error={error} onRetry={() => void refetch().catch(() => {})} />}
+      <ul className="people" aria-busy={data === undefined && !error}>
+        {people.map(({ node }) => (
+          <li key={node.id} className="card person">
+            <Avatar name={node.username} />
+            <div>
+              <Link to={`/people/${node.id}`}>{node.username}</Link>
+              <p className="facts">
+                <span className="badge">{node.isOrganizer ? 'Organizer' : 'Attendee'}</span>
+                {node.location && <span>{node.location}</span>}
+              </p>
+              {node.description && <p className="excerpt">{node.description}</p>}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {data && people.length === 0 && <p className="nobody">Nobody matches. Search for less.</p>}
+      {!shown && !error && <p className="waiting" role="status">One moment…</p>}
+      {moreError != null && <Alert error={moreError} />}
+      {data && hasNextPage && (
+        <LoadMore busy={networkStatus === NetworkStatus.fetchMore} stopped={moreError != null} onReach={loadMore} />
+      )}
+    </Page>
+  )
+}
+
+/** A button that presses itself when it comes near the window's edge. */
+function LoadMore({ busy, stopped, onReach }: { busy: boolean; stopped: boolean; onReach: () => void }) {
+  const button = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    if (busy || stopped) return
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && onReach(), { rootMargin: '400px' })
+    observer.observe(button.current!)
+    return () => observer.disconnect()
+  })
+  return (
+    <div className="buttons more">
+      <button ref={button} aria-disabled={busy} onClick={onReach}>{busy ? 'One moment…' : 'Show more'}</button>
+    </div>
+  )
+}
+
+/** Returns the value as it was when it last stayed the same for a moment. */
+function useSettled(value: string): string {
+  const [settled, setSettled] = useState(value)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), 250)
+    return () => clearTimeout(timer)
+  }, [value])
+  return settled
+}

@@ -1,0 +1,74 @@
+import { useState } from 'react'
+import { Link, useLocation } from 'react-router'
+
+import { graphql } from '../gql'
+import { Field, Form, PasswordField } from '../ui/Form'
+import { Page } from '../ui/Page'
+import { useBegin } from '../ui/useAsk'
+import { useSession } from '../ui/useSession'
+
+const SignInMutation = graphql(`
+  mutation SignIn($input: ObtainTokenInput!) {
+    obtainToken(input: $input) {
+      tokens {
+        accessToken
+      }
+      userErrors {
+        code
+        field
+        message
+      }
+    }
+  }
+`)
+
+export function SignIn() {
+  const begin = useBegin()
+  const { state } = useSession()
+  const location = useLocation()
+  const [unconfirmed, setUnconfirmed] = useState(false)
+  return (
+    <Page title="Sign in" narrow>
+      {state.is === 'signed-out' && state.lost && !location.state?.notice && (
+        <p role="alert" className="alert">
+          Your session has ended. If you did not end it yourself, sign in and look at your devices.
+        </p>
+      )}
+      <div className="card">
+        <Form
+          action="Sign in"
+          send={async (values) => {
+            const { obtainToken } = await begin(
+              SignInMutation,
+              {
+                input: {
+                  identifier: values('identifier'),
+                  password: values('password'),
+                  delivery: 'COOKIE',
+                  deviceName: deviceName(navigator.userAgent),
+                },
+              },
+              (data) => data.obtainToken.tokens,
+            )
+            setUnconfirmed(obtainToken.userErrors.some(({ code }) => code === 'EMAIL_NOT_VERIFIED'))
+            return obtainToken.userErrors
+          }}
+        >
+          <Field name="identifier" label="Username or e-mail address" autoComplete="username" autoCapitalize="none" spellCheck={false} />
+          <PasswordField name="password" label="Password" autoComplete="current-password" />
+        </Form>
+        {unconfirmed && <p><Link to="/activate">Send the mail to confirm my address again</Link></p>}
+        <p className="aside"><Link to="/forgot">Forgot your password or username?</Link></p>
+      </div>
+      <p className="aside">New here? <Link to="/sign-up">Create an account</Link></p>
+    </Page>
+  )
+}
+
+/** Returns a name by which people know this browser in the list of their devices. */
+function deviceName(userAgent: string): string {
+  const find = (names: Record<string, RegExp>) => Object.keys(names).find((name) => names[name]!.test(userAgent))
+  const browser = find({ Edge: /Edg/, Opera: /OPR/, Firefox: /Firefox/, Chrome: /Chrom/, Safari: /Safari/ }) ?? 'Browser'
+  const system = find({ Android: /Android/, iPhone: /iPhone/, iPad: /iPad/, Windows: /Windows/, Mac: /Mac OS/, Linux: /Linux/ })
+  return system ? `${browser} on ${system}` : browser
+}

@@ -1,0 +1,103 @@
+import { useQuery } from '@apollo/client/react'
+import { useEffect, useState, useSyncExternalStore } from 'react'
+import { Link, NavLink, Outlet } from 'react-router'
+
+import { graphql } from '../gql'
+import { troubleOf } from '../trouble'
+import { useSession } from './useSession'
+
+export const ViewerQuery = graphql(`
+  query Viewer {
+    me {
+      id
+      username
+      name
+      email
+      pendingEmail
+      emailVerified
+      profile {
+        ...ProfileFields
+      }
+    }
+  }
+`)
+
+/** What is around each page. */
+export function Frame() {
+  const { state } = useSession()
+  return (
+    <>
+      <a className="skip" href="#content">Skip to the content</a>
+      <header className="top">
+        <div className="bar">
+          <Link to="/" className="brand">
+            <img src="/favicon.svg" alt="" width="28" height="28" />
+            Commons
+          </Link>
+          {state.is === 'signed-in' ? <Navigation /> : state.is === 'signed-out' && <GuestNavigation />}
+        </div>
+      </header>
+      <Connection />
+      <main id="content" tabIndex={-1}>
+        <Outlet />
+      </main>
+      <footer>An example of an application whose accounts live in Latchkey.</footer>
+    </>
+  )
+}
+
+function GuestNavigation() {
+  return (
+    <nav aria-label="Main" className="guest">
+      <NavLink to="/sign-in">Sign in</NavLink>
+      <NavLink to="/sign-up">Create account</NavLink>
+    </nav>
+  )
+}
+
+function Navigation() {
+  const { session } = useSession()
+  const { data } = useQuery(ViewerQuery)
+  const [problem, setProblem] = useState<string | null>(null)
+  const signOut = () => session.signOut().catch((error: unknown) => setProblem(troubleOf(error).text))
+  return (
+    <>
+      <nav aria-label="Main">
+        <NavLink to="/people">People</NavLink>
+        <NavLink to="/profile">My profile</NavLink>
+        <NavLink to="/account">Account</NavLink>
+        <NavLink to="/sessions">Devices</NavLink>
+      </nav>
+      <div className="who">
+        <span className="name" title="Signed in as">{data?.me?.username}</span>
+        <button className="quiet" onClick={signOut}>Sign out</button>
+      </div>
+      <div role="alert" className="wide">
+        {problem && <p className="alert">You are still signed in. {problem}</p>}
+      </div>
+    </>
+  )
+}
+
+const watchConnection = (listener: () => void) => {
+  addEventListener('online', listener)
+  addEventListener('offline', listener)
+  return () => {
+    removeEventListener('online', listener)
+    removeEventListener('offline', listener)
+  }
+}
+
+function Connection() {
+  const online = useSyncExternalStore(watchConnection, () => navigator.onLine)
+  const [was, setWas] = useState(online)
+  useEffect(() => {
+    if (!online) setWas(false)
+  }, [online])
+  return (
+    <div role="status" className="connection">
+      {online ? !was && <span className="unseen">You are connected again.</span>
+        : <p>You are offline. What you see may be old; the page goes on by itself as soon as there is a connection.</p>}
+    </div>
+  )
+}

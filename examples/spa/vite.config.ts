@@ -1,0 +1,34 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig, loadEnv, type Plugin } from 'vite'
+
+/** The page loads its own script and style, talks to Latchkey, and does nothing else. */
+const policy = (latchkey: string) =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src ${latchkey}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+  ].join('; ')
+
+/** Puts the policy into the built page. In development Vite needs scripts of its own. */
+const contentSecurityPolicy = (content: string): Plugin => ({
+  name: 'content-security-policy',
+  apply: 'build',
+  transformIndexHtml: () => [
+    { tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content }, injectTo: 'head-prepend' },
+  ],
+})
+
+export default defineConfig(({ mode }) => {
+  const latchkey = loadEnv(mode, import.meta.dirname)['VITE_LATCHKEY_URL'] ?? ''
+  return {
+    plugins: [react(), contentSecurityPolicy(policy(latchkey))],
+    server: { port: 5173, strictPort: true },
+    preview: { port: 5173, strictPort: true, headers: { 'Content-Security-Policy': "frame-ancestors 'none'" } },
+    build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 600 },
+  }
+})
