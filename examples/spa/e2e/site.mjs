@@ -13,7 +13,7 @@ const dist = join(here, 'dist')
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
 
 /** How long anything may take before a story fails. */
-export const patience = 60_000
+export const patience = 15_000
 
 /** Waits until the condition returns something true, and returns that. */
 export const until = async (what, condition) => {
@@ -170,11 +170,16 @@ export class Site {
     return { access: data.register.tokens?.accessToken, profile: data.register.user?.profile?.id }
   }
 
-  /** Returns the link in the newest mail to an address with this subject, as soon as there is one. */
-  async link(to, subject) {
+  /** Returns the text of the newest mail to an address with this subject, as soon as there is one. */
+  async mail(to, subject) {
     const mail = await until(`a mail “${subject}” comes to ${to}`, () =>
       this.#log.findLast((entry) => entry.msg === 'mail' && entry.to === to && entry.subject === subject))
-    return mail.text.match(/http\S+/)[0]
+    return mail.text
+  }
+
+  /** Returns the link in such a mail. */
+  async link(to, subject) {
+    return (await this.mail(to, subject)).match(/http\S+#token=\S+/)[0]
   }
 }
 

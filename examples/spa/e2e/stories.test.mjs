@@ -32,15 +32,13 @@ const story = (name, settings, tell) =>
 const badRequest = /the server responded with a status of 400/
 const noConnection = /net::ERR_/
 
-const notSignedIn = { query: 'mutation { refreshToken(input: {}) { userErrors { code } } }' }
-
 story('from sign-up to sign-out', {}, async (site) => {
   const page = await site.tab(await site.person())
   await heading(page, 'Sign in')
   assert.equal(await page.title(), 'Sign in · Commons')
   await page.getByRole('main').getByRole('link', { name: 'Create an account' }).click()
   await heading(page, 'Create account')
-  await page.getByText('8 to 128 characters', { exact: false }).waitFor()
+  await page.getByText(/^8 to \d+ characters/).waitFor()
 
   // All mistakes at once, each beside its field, and the first field has the focus.
   await page.getByLabel('Username').fill('no spaces please')
@@ -107,7 +105,7 @@ story('five operations with an expired token make one refresh', { LATCHKEY_ACCES
     await site.ask(`mutation { obtainToken(input: {identifier: "mario", password: "${password}", deviceName: "Phone ${i}"}) { userErrors { code } } }`)
   }
   const page = await site.tab(await site.person(), '/sessions')
-  const { asked, count, ...traffic } = listen(page, site.endpoint)
+  const { asked, count } = listen(page, site.endpoint)
   await signIn(page, 'mario')
   const buttons = page.getByRole('button', { name: /^Sign out Phone/ })
   await until('five phones are listed', async () => (await buttons.count()) === 5)
@@ -122,7 +120,6 @@ story('five operations with an expired token make one refresh', { LATCHKEY_ACCES
   const before = count('Refresh')
   await buttons.evaluateAll((all) => all.forEach((button) => button.click()))
   await until('no phone is listed', async () => (await buttons.count()) === 0)
-  await page.getByText('You are signed in nowhere else.').waitFor()
   assert.equal(count('Refresh') - before, 1, 'refreshes')
   assert.equal(count('RevokeSession'), 10, 'each was asked twice')
 })
@@ -380,32 +377,34 @@ story('a forgotten password, and a forgotten username', {}, async (site) => {
   await page.getByLabel('E-mail address').fill('mario@example.com')
   await page.getByRole('button', { name: 'Send mail' }).click()
   await heading(page, 'Look into your mailbox')
-  await site.link('mario@example.com', 'Your username').catch((error) => {
-    if (!/null/.test(error.message)) throw error // the mail has no link
-  })
+  assert.match(await site.mail('mario@example.com', 'Your username'), /“mario”/)
 })
 
-story('another e-mail address: confirmed, and taken back', {}, async (site) => {
+story('another e-mail address: stopped, and confirmed', {}, async (site) => {
   await site.register('mario', { email: 'mario@example.com' })
   const page = await site.tab(await site.person(), '/account')
+  const change = async (address) => {
+    await page.getByRole('button', { name: 'Change address' }).click()
+    await page.getByLabel('New e-mail address').fill(address)
+    await page.getByLabel('Your password', { exact: true }).fill(password)
+    await page.getByRole('button', { name: 'Send mail to this address' }).click()
+    await page.getByText(`${address} waits for you`).waitFor()
+  }
   await signIn(page, 'mario')
-  await page.getByRole('button', { name: 'Change address' }).click()
-  await page.getByLabel('New e-mail address').fill('plumber@example.com')
-  await page.getByLabel('Your password', { exact: true }).fill(password)
-  await page.getByRole('button', { name: 'Send mail to this address' }).click()
-  await page.getByText('plumber@example.com waits for you').waitFor()
-
-  await page.goto(await site.link('plumber@example.com', 'Confirm your new e-mail address'))
-  await page.getByRole('button', { name: 'Confirm new address' }).click()
-  await page.getByText('Your new address is confirmed.').waitFor()
-  assert.equal(await page.getByText('Your session has ended').count(), 0, 'no alarm beside the good news')
-  await signIn(page, 'plumber@example.com')
-
+  await change('thief@example.com')
   await page.goto(await site.link('mario@example.com', 'Your e-mail address is about to change'))
   await page.getByRole('button', { name: 'Stop the change' }).click()
   await page.getByText('Your address stays as it was.').waitFor()
   await page.getByRole('link', { name: 'Back to sign in' }).click()
   await signIn(page, 'mario@example.com')
+
+  await page.getByRole('link', { name: 'Account' }).click()
+  await change('plumber@example.com')
+  await page.goto(await site.link('plumber@example.com', 'Confirm your new e-mail address'))
+  await page.getByRole('button', { name: 'Confirm new address' }).click()
+  await page.getByText('Your new address is confirmed.').waitFor()
+  assert.equal(await page.getByText('Your session has ended').count(), 0, 'no alarm beside the good news')
+  await signIn(page, 'plumber@example.com')
 })
 
 story('account: name, username, profile and all of it', {}, async (site) => {
@@ -453,9 +452,7 @@ story('devices: all others end', {}, async (site) => {
   await here.getByRole('dialog').getByRole('button', { name: 'Sign out all others' }).click()
   await here.getByText('other devices are signed out.').waitFor() // with the one that registered past the page
   await here.getByText('You are signed in nowhere else.').waitFor()
-  await there.getByRole('link', { name: 'My profile' }).click()
-  await there.getByRole('link', { name: 'Account' }).click()
-  await there.getByRole('link', { name: 'Devices' }).click()
+  await there.getByLabel('Search').fill('luigi')
   await there.getByText('Your session has ended').waitFor()
 })
 

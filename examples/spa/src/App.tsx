@@ -1,5 +1,5 @@
 import { ApolloProvider } from '@apollo/client/react'
-import { useEffect, useMemo, useSyncExternalStore } from 'react'
+import { Fragment, useEffect, useMemo, useSyncExternalStore } from 'react'
 import { Navigate, Outlet, Route, Routes, useLocation } from 'react-router'
 
 import { newClient } from './client'
@@ -38,7 +38,7 @@ export function App({ endpoint, session }: { endpoint: string; session: Session 
     <SessionContext value={{ session, state }}>
       <ApolloProvider client={client}>
         <Routes>
-          <Route element={<Frame key={userId} />}>
+          <Route element={<Frame />}>
             {/* The pages that links in mails lead to work for everybody. */}
             <Route path="activate" element={<Activate />} />
             <Route path="reset-password" element={<ResetPassword />} />
@@ -65,13 +65,13 @@ export function App({ endpoint, session }: { endpoint: string; session: Session 
   )
 }
 
-/** Pages for those who are signed in; others sign in first and come back. */
+/** Pages for those who are signed in, anew for each user; others sign in first and come back. */
 function Members() {
   const { state } = useSession()
   const { pathname, search } = useLocation()
   switch (state.is) {
     case 'signed-in':
-      return <Outlet />
+      return <Fragment key={state.userId}><Outlet /></Fragment>
     case 'signed-out':
       return <Navigate to="/sign-in" replace state={{ to: pathname + search }} />
     default:

@@ -34,7 +34,7 @@ export function Frame() {
             <img src="/favicon.svg" alt="" width="28" height="28" />
             Commons
           </Link>
-          {state.is === 'signed-in' ? <Navigation /> : state.is === 'signed-out' && <GuestNavigation />}
+          {state.is === 'signed-in' ? <Navigation key={state.userId} /> : state.is === 'signed-out' && <GuestNavigation />}
         </div>
       </header>
       <Connection />
@@ -59,6 +59,11 @@ function Navigation() {
   const { session } = useSession()
   const { data } = useQuery(ViewerQuery)
   const [problem, setProblem] = useState<string | null>(null)
+  useEffect(() => {
+    const forget = () => setProblem(null)
+    addEventListener('online', forget)
+    return () => removeEventListener('online', forget)
+  }, [])
   const signOut = () => session.signOut().catch((error: unknown) => setProblem(troubleOf(error).text))
   return (
     <>
