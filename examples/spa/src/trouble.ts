@@ -26,7 +26,7 @@ function told(code: string, { retryAfter, requestId }: { retryAfter?: unknown; r
     case 'RATE_LIMITED': {
       const seconds = Number(retryAfter)
       return seconds > 0
-        ? { text: `That was too often. You can try again in ${duration(seconds)}.`, again: Date.now() + seconds * 1000 }
+        ? { text: 'That was too often.', again: Date.now() + seconds * 1000 }
         : { text: 'That was too often. Try again later.' }
     }
     case 'UNAUTHENTICATED':

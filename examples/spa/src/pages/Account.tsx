@@ -110,144 +110,148 @@ export function Account() {
   return (
     <Page title="Account" lead="The private half: nobody but you sees it.">
       <Notice>{notice}</Notice>
-      <Section title="Name" now={me.name || 'Not given'} action="Change name" onOpen={() => setNotice(null)}>
-        {(close) => (
-          <Form
-            action="Save name"
-            onCancel={close}
-            send={async (values) => {
-              const { updateMe } = await ask(ChangeNameMutation, { input: { name: values('name').trim() } })
-              if (updateMe.user) {
-                close()
-                setNotice('Your name is saved.')
-              }
-              return updateMe.userErrors
-            }}
-          >
-            <Field name="name" label="Name" hint="How you want to be called; may be empty." autoComplete="name" defaultValue={me.name} />
-          </Form>
-        )}
-      </Section>
-      <Section title="Username" now={me.username} action="Change username" onOpen={() => setNotice(null)}>
-        {(close) => (
-          <Form
-            action="Save username"
-            onCancel={close}
-            send={async (values) => {
-              const { changeUsername } = await ask(ChangeUsernameMutation, {
-                input: { newUsername: values('newUsername').trim(), currentPassword: values('currentPassword') },
-              })
-              if (changeUsername.user) {
-                close()
-                setNotice('Your username is changed.')
-              }
-              return changeUsername.userErrors
-            }}
-          >
-            <Field
-              name="newUsername"
-              label="New username"
-              hint="Letters, digits and . + - _ Everybody sees it."
-              autoComplete="username"
-              autoCapitalize="none"
-              spellCheck={false}
-              defaultValue={me.username}
-            />
-            {password}
-          </Form>
-        )}
-      </Section>
-      <Section
-        title="E-mail address"
-        now={
-          <>
-            {me.email ?? 'None: add one, and you can get back in when you forget your password.'}
-            {me.email && <> <span className={me.emailVerified ? 'badge good' : 'badge'}>{me.emailVerified ? 'Confirmed' : 'Not confirmed'}</span></>}
-            {me.pendingEmail && <span className="pending">{me.pendingEmail} waits for you to follow the link in the mail there.</span>}
-          </>
-        }
-        action={me.email ? 'Change address' : 'Add address'}
-        onOpen={() => setNotice(null)}
-      >
-        {(close) => (
-          <Form
-            action="Send mail to this address"
-            onCancel={close}
-            send={async (values) => {
-              const { requestEmailChange } = await ask(ChangeEmailMutation, {
-                input: { newEmail: values('newEmail').trim(), currentPassword: values('currentPassword') },
-              })
-              if (requestEmailChange.user) {
-                close()
-                setNotice('A mail is on its way. Follow the link in it to confirm the address.')
-              }
-              return requestEmailChange.userErrors
-            }}
-          >
-            <Field name="newEmail" label="New e-mail address" type="email" autoComplete="email" />
-            {password}
-          </Form>
-        )}
-      </Section>
-      <Section title="Password" now="Only you know it." action="Change password" onOpen={() => setNotice(null)}>
-        {(close) => (
-          <Form
-            action="Save password"
-            onCancel={close}
-            send={async (values) => {
-              const { changePassword } = await begin(
-                ChangePasswordMutation,
-                {
-                  input: {
-                    currentPassword: values('currentPassword'),
-                    newPassword: values('newPassword'),
-                    delivery: 'COOKIE',
+      <div className="card settings">
+        <Section title="Name" now={me.name || 'Not given'} action="Change name" onOpen={() => setNotice(null)}>
+          {(close) => (
+            <Form
+              action="Save name"
+              onCancel={close}
+              send={async (values) => {
+                const { updateMe } = await ask(ChangeNameMutation, { input: { name: values('name').trim() } })
+                if (updateMe.user) {
+                  close()
+                  setNotice('Your name is saved.')
+                }
+                return updateMe.userErrors
+              }}
+            >
+              <Field name="name" label="Name" hint="How you want to be called; may be empty." autoComplete="name" defaultValue={me.name} />
+            </Form>
+          )}
+        </Section>
+        <Section title="Username" now={me.username} action="Change username" onOpen={() => setNotice(null)}>
+          {(close) => (
+            <Form
+              action="Save username"
+              onCancel={close}
+              send={async (values) => {
+                const { changeUsername } = await ask(ChangeUsernameMutation, {
+                  input: { newUsername: values('newUsername').trim(), currentPassword: values('currentPassword') },
+                })
+                if (changeUsername.user) {
+                  close()
+                  setNotice('Your username is changed.')
+                }
+                return changeUsername.userErrors
+              }}
+            >
+              <Field
+                name="newUsername"
+                label="New username"
+                hint="Letters, digits and the signs . + - _ only; everybody sees it."
+                autoComplete="username"
+                autoCapitalize="none"
+                spellCheck={false}
+                defaultValue={me.username}
+              />
+              {password}
+            </Form>
+          )}
+        </Section>
+        <Section
+          title="E-mail address"
+          now={
+            <>
+              {me.email ?? 'None: add one, and you can get back in when you forget your password.'}
+              {me.email && <> <span className={me.emailVerified ? 'badge good' : 'badge'}>{me.emailVerified ? 'Confirmed' : 'Not confirmed'}</span></>}
+              {me.pendingEmail && <span className="pending">{me.pendingEmail} waits for you to follow the link in the mail there.</span>}
+            </>
+          }
+          action={me.email ? 'Change address' : 'Add address'}
+          onOpen={() => setNotice(null)}
+        >
+          {(close) => (
+            <Form
+              action="Send mail to this address"
+              onCancel={close}
+              send={async (values) => {
+                const { requestEmailChange } = await ask(ChangeEmailMutation, {
+                  input: { newEmail: values('newEmail').trim(), currentPassword: values('currentPassword') },
+                })
+                if (requestEmailChange.user) {
+                  close()
+                  setNotice('A mail is on its way. Follow the link in it to confirm the address.')
+                }
+                return requestEmailChange.userErrors
+              }}
+            >
+              <Field name="newEmail" label="New e-mail address" type="email" autoComplete="email" />
+              {password}
+            </Form>
+          )}
+        </Section>
+        <Section title="Password" now="Only you know it." action="Change password" onOpen={() => setNotice(null)}>
+          {(close) => (
+            <Form
+              action="Save password"
+              onCancel={close}
+              send={async (values) => {
+                const { changePassword } = await begin(
+                  ChangePasswordMutation,
+                  {
+                    input: {
+                      currentPassword: values('currentPassword'),
+                      newPassword: values('newPassword'),
+                      delivery: 'COOKIE',
+                    },
                   },
-                },
-                (data) => data.changePassword.tokens,
-              )
-              if (changePassword.tokens) {
-                close()
-                setNotice('Your password is changed, and all other devices are signed out.')
-              }
-              return changePassword.userErrors
-            }}
-          >
-            {password}
-            <PasswordField
-              name="newPassword"
-              label="New password"
-              hint={passwordHint(server?.serverInfo.password)}
-              autoComplete="new-password"
-            />
-          </Form>
-        )}
-      </Section>
-      <Section
-        title="Delete account"
-        now="Your account, profile and sessions go for ever."
-        action="Delete account"
-        danger
-        onOpen={() => setNotice(null)}
-      >
-        {(close) => (
-          <Form
-            action="Delete for ever"
-            danger
-            onCancel={close}
-            send={async (values) => {
-              const { deleteMe } = await ask(DeleteAccountMutation, { input: { currentPassword: values('currentPassword') } })
-              if (deleteMe.deletedUserId) {
-                flushSync(() => session.forget()) // which leads to the sign-in page
-                await navigate('/sign-up', { state: { notice: 'Your account is deleted.' } })
-              }
-              return deleteMe.userErrors
-            }}
-          >
-            {password}
-          </Form>
-        )}
-      </Section>
+                  (data) => data.changePassword.tokens,
+                )
+                if (changePassword.tokens) {
+                  close()
+                  setNotice('Your password is changed, and all other devices are signed out.')
+                }
+                return changePassword.userErrors
+              }}
+            >
+              {password}
+              <PasswordField
+                name="newPassword"
+                label="New password"
+                hint={passwordHint(server?.serverInfo.password)}
+                autoComplete="new-password"
+              />
+            </Form>
+          )}
+        </Section>
+      </div>
+      <div className="card settings">
+        <Section
+          title="Delete account"
+          now="Your account, profile and sessions go for ever."
+          action="Delete account"
+          danger
+          onOpen={() => setNotice(null)}
+        >
+          {(close) => (
+            <Form
+              action="Delete for ever"
+              kind="danger"
+              onCancel={close}
+              send={async (values) => {
+                const { deleteMe } = await ask(DeleteAccountMutation, { input: { currentPassword: values('currentPassword') } })
+                if (deleteMe.deletedUserId) {
+                  flushSync(() => session.forget()) // which leads to the sign-in page
+                  await navigate('/sign-up', { state: { notice: 'Your account is deleted.' } })
+                }
+                return deleteMe.userErrors
+              }}
+            >
+              {password}
+            </Form>
+          )}
+        </Section>
+      </div>
     </Page>
   )
 }
@@ -268,7 +272,7 @@ function Section({ title, now, action, danger, onOpen, children }: {
     if (used) section.current?.querySelector<HTMLElement>(open ? 'input' : 'button')?.focus()
   }, [open, used])
   return (
-    <section ref={section} className="card setting">
+    <section ref={section} className="setting">
       <div className="now">
         <div>
           <h2>{title}</h2>

@@ -66,6 +66,7 @@ export function Resend({ email }: { email: string }) {
       <Notice>{sentTo && `If an account waits with the address ${sentTo}, a mail is on its way to it.`}</Notice>
       <Form
         action="Send it again"
+        kind="minor"
         send={async (values) => {
           const address = values('email').trim()
           const { accepted, userErrors } = (await ask(ResendMutation, { input: { email: address } })).resendActivation

@@ -78,7 +78,7 @@ export function CancelEmailChange() {
         {token ? (
           <Form
             action="Stop the change"
-            danger
+            kind="danger"
             send={async () => {
               const { cancelled, userErrors } = (await ask(CancelEmailChangeMutation, { input: { token } })).cancelEmailChange
               if (cancelled) {

@@ -124,7 +124,7 @@ export function People() {
           </li>
         ))}
       </ul>
-      {data && people.length === 0 && <p className="nobody">Nobody matches. Search for less.</p>}
+      {data && people.length === 0 && <p className="nobody">Nobody matches. Try fewer words or another filter.</p>}
       {!shown && !error && <p className="waiting" role="status">One moment…</p>}
       {moreError != null && <Alert error={moreError} />}
       {data && hasNextPage && (

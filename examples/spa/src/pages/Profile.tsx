@@ -1,7 +1,7 @@
 import type { ApolloCache } from '@apollo/client'
 import { useQuery } from '@apollo/client/react'
 import { useState, type ReactNode } from 'react'
-import { useParams } from 'react-router'
+import { Link, useParams } from 'react-router'
 
 import { graphql } from '../gql'
 import type { ProfileFieldsFragment } from '../gql/graphql'
@@ -11,7 +11,7 @@ import { Confirm } from '../ui/Confirm'
 import { Field, Form, TextField, type Values } from '../ui/Form'
 import { ViewerQuery } from '../ui/Frame'
 import { Notice } from '../ui/Notice'
-import { Page } from '../ui/Page'
+import { Heading, Page } from '../ui/Page'
 import { Day } from '../ui/Time'
 import { useAsk } from '../ui/useAsk'
 
@@ -111,14 +111,16 @@ function ProfilePage({ title, profile, onDelete }: {
   const [editing, setEditing] = useState(false)
   const [deleting, setDeleting] = useState(false)
   const [notice, setNotice] = useState<string | null>(null)
+  const mine = onDelete !== undefined
   return (
-    <Page title={title}>
+    <Page title={title} ownHeading={!mine}>
+      {!mine && <p className="back"><Link to="/people">← All people</Link></p>}
       <Notice>{notice}</Notice>
       <article className="card profile">
         <header>
           <Avatar name={profile.username} large />
           <div>
-            <p className="username">{profile.username}</p>
+            {mine ? <p className="username">{profile.username}</p> : <Heading>{profile.username}</Heading>}
             <p className="facts">
               <span className="badge">{profile.isOrganizer ? 'Organizer' : 'Attendee'}</span>
               {profile.location && <span>{profile.location}</span>}

@@ -84,7 +84,7 @@ export function SignUp() {
           <Field
             name="username"
             label="Username"
-            hint="Letters, digits and . + - _ Everybody sees it."
+            hint="Letters, digits and the signs . + - _ only; everybody sees it."
             autoComplete="username"
             autoCapitalize="none"
             spellCheck={false}

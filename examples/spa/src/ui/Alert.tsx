@@ -1,8 +1,8 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 
 import { duration, troubleOf } from '../trouble'
 
-/** Tells of an error as soon as it is there. Where the server says how long to wait, the rest of the time is shown. */
+/** Tells of an error as soon as it is there. Where the server says how long to wait, the time runs down for those who see it. */
 export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const [{ text, again }, setTrouble] = useState(() => troubleOf(error))
   const [seen, setSeen] = useState(error)
@@ -11,10 +11,18 @@ export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void
     setTrouble(troubleOf(error))
   }
   const left = useCountdown(again)
+  const waits = useMemo(() => (again === undefined ? 0 : Math.ceil((again - Date.now()) / 1000)), [again])
   return (
     <div className="alert">
-      <p role="alert">{left === 0 ? 'You can try again now.' : text}</p>
-      {left !== undefined && left > 0 && <p aria-hidden="true" className="countdown">{duration(left)} left</p>}
+      <p role="alert">
+        {left === undefined ? text : left === 0 ? 'You can try again now.' : (
+          <>
+            {text}
+            <span className="unseen"> You can try again in {duration(waits)}.</span>
+            <span aria-hidden="true"> You can try again in {duration(left)}.</span>
+          </>
+        )}
+      </p>
       {onRetry && <button className="quiet" onClick={onRetry}>Try again</button>}
     </div>
   )

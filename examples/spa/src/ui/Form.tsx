@@ -20,10 +20,11 @@ const Mistakes = createContext<ReadonlyMap<string, string>>(new Map())
  * A form whose judge is the server. `send` returns the mistakes: each is shown beside its field, and the first one gets the
  * focus; those of no field here are shown above the button. What `send` throws is shown there too.
  */
-export function Form({ send, action, danger, onCancel, children }: {
+export function Form({ send, action, kind = 'main', onCancel, children }: {
   send: (values: Values) => Promise<readonly Mistake[]>
   action: string
-  danger?: boolean
+  /** How the button looks. */
+  kind?: 'main' | 'minor' | 'danger'
   onCancel?: () => void
   children?: ReactNode
 }) {
@@ -66,7 +67,7 @@ export function Form({ send, action, danger, onCancel, children }: {
         </div>
         {error != null && <Alert error={error} />}
         <div className="buttons">
-          <button type="submit" className={danger ? 'danger' : 'main'} aria-disabled={busy}>
+          <button type="submit" className={kind} aria-disabled={busy}>
             {busy ? 'One moment…' : action}
           </button>
           {onCancel && <button type="button" className="quiet" onClick={onCancel}>Cancel</button>}

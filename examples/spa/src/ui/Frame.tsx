@@ -102,7 +102,7 @@ function Connection() {
   return (
     <div role="status" className="connection">
       {online ? !was && <span className="unseen">You are connected again.</span>
-        : <p>You are offline. What you see may be old; the page goes on by itself as soon as there is a connection.</p>}
+        : <p>You are offline. The page goes on by itself when the connection is back.</p>}
     </div>
   )
 }

@@ -4,27 +4,33 @@ import { Arrival } from './Notice'
 
 let first = true
 
-/** A page with its title. Whoever comes from another page begins at the heading, with eyes or ears. */
-export function Page({ title, lead, narrow, children }: {
+/** A page with its title. `ownHeading` is for those that put a Heading somewhere else. */
+export function Page({ title, lead, narrow, ownHeading, children }: {
   title: string
   lead?: ReactNode
   narrow?: boolean
+  ownHeading?: boolean
   children: ReactNode
 }) {
-  const heading = useRef<HTMLHeadingElement>(null)
-  useEffect(() => {
-    if (!first) heading.current?.focus()
-    first = false
-  }, [])
   useEffect(() => {
     document.title = `${title} · Commons`
   }, [title])
   return (
     <div className={narrow ? 'page narrow' : 'page'}>
-      <h1 ref={heading} tabIndex={-1}>{title}</h1>
+      {!ownHeading && <Heading>{title}</Heading>}
       <Arrival />
       {lead && <p className="lead">{lead}</p>}
       {children}
     </div>
   )
+}
+
+/** The heading of a page. Whoever comes from another page begins here, with eyes or ears. */
+export function Heading({ children }: { children: string }) {
+  const heading = useRef<HTMLHeadingElement>(null)
+  useEffect(() => {
+    if (!first) heading.current?.focus()
+    first = false
+  }, [])
+  return <h1 ref={heading} tabIndex={-1}>{children}</h1>
 }
