@@ -13,7 +13,7 @@ const dist = join(here, 'dist')
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
 
 /** How long anything may take before a story fails. */
-export const patience = 15_000
+export const patience = 60_000
 
 /** Waits until the condition returns something true, and returns that. */
 export const until = async (what, condition) => {
@@ -36,7 +36,7 @@ export const startBrowser = () =>
 /** Returns the path of the server's program: LATCHKEY, or what is built from this repository. */
 export const program = () => {
   if (process.env.LATCHKEY) return process.env.LATCHKEY
-  const path = join(mkdtempSync(join(tmpdir(), 'latchkey-')), 'latchkey')
+  const path = join(here, 'node_modules/.cache/latchkey')
   execFileSync('go', ['build', '-o', path, '.'], { cwd: join(here, '../..'), stdio: 'inherit' })
   return path
 }
@@ -210,7 +210,6 @@ export const listen = (page, endpoint) => {
     })
   })
   return {
-    asked,
     count: (name) => asked.filter((request) => request.name === name).length,
     get access() {
       return asked.findLast(({ access }) => access)?.access

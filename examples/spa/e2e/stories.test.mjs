@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 
 import { heading, listen, password, program, signedIn, signIn, Site, startBrowser, until } from './site.mjs'
 
@@ -12,7 +12,7 @@ after(() => browser.close())
 
 /** Runs a story on a site of its own. */
 const story = (name, settings, tell) =>
-  test(name, async () => {
+  it(name, async () => {
     const site = await Site.open(browser, latchkey, settings)
     let failure
     try {
@@ -28,450 +28,456 @@ const story = (name, settings, tell) =>
     if (failure) throw failure
   })
 
+/** Leaves a page with an access token that has expired, on a server that gives better ones. */
+const expire = async (site, page) => {
+  await site.stop()
+  await site.start({ LATCHKEY_ACCESS_TOKEN_TTL: '1s' })
+  const refreshed = page.waitForResponse((response) => response.request().postData()?.includes('mutation Refresh'))
+  await page.evaluate((name) => new BroadcastChannel(name).postMessage('signed-in'), `latchkey ${site.endpoint}`)
+  const { data } = await (await refreshed).json()
+  await until('the access token has expired', async () => {
+    const { errors } = await site.ask('{ me { id } }', { access: data.refreshToken.tokens.accessToken })
+    return errors?.[0].extensions.reason === 'EXPIRED'
+  })
+  await site.stop()
+  await site.start()
+}
+
 /** What browsers write for an answer that is an error, such as UNAUTHENTICATED. */
 const badRequest = /the server responded with a status of 400/
 const noConnection = /net::ERR_/
 
-story('from sign-up to sign-out', {}, async (site) => {
-  const page = await site.tab(await site.person())
-  await heading(page, 'Sign in')
-  assert.equal(await page.title(), 'Sign in · Commons')
-  await page.getByRole('main').getByRole('link', { name: 'Create an account' }).click()
-  await heading(page, 'Create account')
-  await page.getByText(/^8 to \d+ characters/).waitFor()
+describe('Commons', { concurrency: 3 }, () => {
+  story('from sign-up to sign-out', {}, async (site) => {
+    const page = await site.tab(await site.person())
+    await heading(page, 'Sign in')
+    assert.equal(await page.title(), 'Sign in · Commons')
+    await page.getByRole('main').getByRole('link', { name: 'Create an account' }).click()
+    await heading(page, 'Create account')
+    await page.getByText(/^8 to \d+ characters/).waitFor()
 
-  // All mistakes at once, each beside its field, and the first field has the focus.
-  await page.getByLabel('Username').fill('no spaces please')
-  await page.getByLabel('E-mail address').fill('nonsense')
-  await page.getByLabel('Password', { exact: true }).fill('short')
-  await page.getByRole('button', { name: 'Create account' }).click()
-  for (const label of ['Username', 'E-mail address', 'Password']) {
-    const field = page.getByRole('textbox', { name: label }).and(page.locator('[aria-invalid=true]'))
-    await field.waitFor()
-    const about = (await field.getAttribute('aria-describedby')).split(' ').at(-1)
-    assert.notEqual(await page.locator(`[id="${about}"]`).textContent(), '', `${label} has its mistake`)
-  }
-  await page.waitForFunction(() => document.activeElement.name === 'username')
-
-  await page.getByLabel('Username').fill('mario')
-  await page.getByLabel('E-mail address').fill('mario@example.com')
-  await page.getByLabel('Password', { exact: true }).fill('mario@example')
-  await page.getByRole('button', { name: 'Create account' }).click()
-  await page.getByText('too similar', { exact: false }).or(page.locator('[name=password][aria-invalid=true]')).first().waitFor()
-  await page.getByLabel('Password', { exact: true }).fill(password)
-  await page.getByRole('button', { name: 'Create account' }).click()
-  await heading(page, 'My profile')
-
-  await page.getByRole('button', { name: 'Edit' }).click()
-  await page.getByLabel('About you').fill('A plumber.\nI fix pipes.')
-  await page.getByLabel('Location').fill('a place with a name that is too long to be kept')
-  await page.getByLabel('I organize').check()
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.locator('[name=location][aria-invalid=true]').waitFor()
-  await page.getByLabel('Location').fill('Rome')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('Your profile is saved.').waitFor()
-  await page.getByRole('article').getByText('Organizer').waitFor()
-  await page.getByRole('article').getByText('I fix pipes.').waitFor()
-
-  await page.getByRole('button', { name: 'Sign out' }).click()
-  await heading(page, 'Sign in')
-  await page.reload()
-  await heading(page, 'Sign in')
-  await signIn(page, 'MARIO')
-})
-
-story('a reload keeps the session, and scripts cannot read it', {}, async (site) => {
-  await site.register('mario')
-  const context = await site.person()
-  const page = await site.tab(context, '/account')
-  await signIn(page, 'mario')
-  await heading(page, 'Account')
-  await page.reload()
-  await signedIn(page)
-  await heading(page, 'Account')
-  const [cookie] = await context.cookies(site.endpoint)
-  assert.equal(cookie.httpOnly, true)
-  assert.deepEqual(
-    await page.evaluate(() => [document.cookie, { ...localStorage }, { ...sessionStorage }]),
-    ['', {}, {}],
-  )
-})
-
-story('five operations with an expired token make one refresh', { LATCHKEY_ACCESS_TOKEN_TTL: '1s' }, async (site) => {
-  site.expect(badRequest, noConnection)
-  await site.register('mario')
-  for (let i = 0; i < 5; i++) {
-    await site.ask(`mutation { obtainToken(input: {identifier: "mario", password: "${password}", deviceName: "Phone ${i}"}) { userErrors { code } } }`)
-  }
-  const page = await site.tab(await site.person(), '/sessions')
-  const { asked, count } = listen(page, site.endpoint)
-  await signIn(page, 'mario')
-  const buttons = page.getByRole('button', { name: /^Sign out Phone/ })
-  await until('five phones are listed', async () => (await buttons.count()) === 5)
-  await page.waitForLoadState('networkidle')
-
-  const held = asked.findLast(({ access }) => access).access
-  await until('the access token has expired', async () =>
-    (await site.ask('{ me { id } }', { access: held })).errors?.[0].extensions.reason === 'EXPIRED')
-  await site.stop()
-  await site.start({ LATCHKEY_ACCESS_TOKEN_TTL: '5m' })
-
-  const before = count('Refresh')
-  await buttons.evaluateAll((all) => all.forEach((button) => button.click()))
-  await until('no phone is listed', async () => (await buttons.count()) === 0)
-  assert.equal(count('Refresh') - before, 1, 'refreshes')
-  assert.equal(count('RevokeSession'), 10, 'each was asked twice')
-})
-
-story('two tabs that refresh at once stay signed in', { LATCHKEY_REFRESH_GRACE: '0s' }, async (site) => {
-  await site.register('mario')
-  const context = await site.person()
-  const first = await site.tab(context, '/account')
-  await signIn(first, 'mario')
-  const second = await site.tab(context, '/account')
-  await signedIn(second)
-
-  // The first refresh waits until the other tab waits for it.
-  let refreshes = 0
-  await context.route(site.endpoint, async (route) => {
-    if (route.request().postData()?.includes('mutation Refresh') && ++refreshes === 1) {
-      const page = route.request().frame().page()
-      await until('the other tab wants to refresh', () =>
-        page.evaluate(async () => (await navigator.locks.query()).pending.length > 0))
+    // All mistakes at once, each beside its field, and the first field has the focus.
+    await page.getByLabel('Username').fill('no spaces please')
+    await page.getByLabel('E-mail address').fill('nonsense')
+    await page.getByLabel('Password', { exact: true }).fill('short')
+    await page.getByRole('button', { name: 'Create account' }).click()
+    for (const label of ['Username', 'E-mail address', 'Password']) {
+      const field = page.getByRole('textbox', { name: label }).and(page.locator('[aria-invalid=true]'))
+      await field.waitFor()
+      const about = (await field.getAttribute('aria-describedby')).split(' ').at(-1)
+      assert.notEqual(await page.locator(`[id="${about}"]`).textContent(), '', `${label} has its mistake`)
     }
-    await route.continue()
+    await page.waitForFunction(() => document.activeElement.name === 'username')
+
+    await page.getByLabel('Username').fill('mario')
+    await page.getByLabel('E-mail address').fill('mario@example.com')
+    await page.getByLabel('Password', { exact: true }).fill('mario@example')
+    await page.getByRole('button', { name: 'Create account' }).click()
+    await page.getByText('too similar', { exact: false }).or(page.locator('[name=password][aria-invalid=true]')).first().waitFor()
+    await page.getByLabel('Password', { exact: true }).fill(password)
+    await page.getByRole('button', { name: 'Create account' }).click()
+    await heading(page, 'My profile')
+
+    await page.getByRole('button', { name: 'Edit' }).click()
+    await page.getByLabel('About you').fill('A plumber.\nI fix pipes.')
+    await page.getByLabel('Location').fill('a place with a name that is too long to be kept')
+    await page.getByLabel('I organize').check()
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.locator('[name=location][aria-invalid=true]').waitFor()
+    await page.getByLabel('Location').fill('Rome')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Your profile is saved.').waitFor()
+    await page.getByRole('article').getByText('Organizer').waitFor()
+    await page.getByRole('article').getByText('I fix pipes.').waitFor()
+
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await heading(page, 'Sign in')
+    await page.reload()
+    await heading(page, 'Sign in')
+    await signIn(page, 'MARIO')
   })
-  await Promise.all([first.reload(), second.reload()])
-  for (const page of [first, second]) await heading(page, 'Account')
-  assert.equal(refreshes, 2)
-  await first.reload()
-  await heading(first, 'Account')
-})
 
-story('signing out and in goes for all tabs', {}, async (site) => {
-  await site.register('mario')
-  await site.register('luigi')
-  const context = await site.person()
-  const first = await site.tab(context, '/people')
-  await signIn(first, 'mario')
-  const second = await site.tab(context, '/profile')
-  await heading(second, 'My profile')
-  await first.getByRole('button', { name: 'Sign out' }).click()
-  await heading(second, 'Sign in')
-  assert.equal(await second.getByText('Your session has ended').count(), 0, 'no alarm')
-  await heading(first, 'Sign in')
-  await signIn(first, 'luigi')
-  await heading(second, 'My profile')
-  await second.getByRole('article').getByText('luigi').waitFor()
-  assert.equal(await second.getByText('mario').count(), 0)
-})
-
-story('what one user asked for is not asked in another one’s name', { LATCHKEY_ACCESS_TOKEN_TTL: '1s' }, async (site) => {
-  site.expect(badRequest, noConnection)
-  await site.register('mario')
-  const luigi = await site.register('luigi', { name: 'Luigi' })
-  const context = await site.person()
-  const page = await site.tab(context, '/account')
-  const traffic = listen(page, site.endpoint)
-  await signIn(page, 'mario')
-  await page.getByRole('button', { name: 'Change name' }).click()
-  await page.getByLabel('Name').fill('Mario')
-
-  // Somebody signs in as luigi, and this tab does not get to know.
-  const { headers } = await fetch(site.endpoint, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', Origin: site.url },
-    body: JSON.stringify({ query: `mutation { obtainToken(input: {identifier: "luigi", password: "${password}", delivery: COOKIE}) { userErrors { code } } }` }),
+  story('a reload keeps the session, and scripts cannot read it', {}, async (site) => {
+    await site.register('mario')
+    const context = await site.person()
+    const page = await site.tab(context, '/account')
+    await signIn(page, 'mario')
+    await heading(page, 'Account')
+    await page.reload()
+    await signedIn(page)
+    await heading(page, 'Account')
+    const [cookie] = await context.cookies(site.endpoint)
+    assert.equal(cookie.httpOnly, true)
+    assert.deepEqual(
+      await page.evaluate(() => [document.cookie, { ...localStorage }, { ...sessionStorage }]),
+      ['', {}, {}],
+    )
   })
-  const value = headers.get('set-cookie').match(/latchkey=([^;]+)/)[1]
-  const [cookie] = await context.cookies(site.endpoint)
-  await context.addCookies([{ ...cookie, value }])
-  await until('the access token has expired', async () =>
-    (await site.ask('{ me { id } }', { access: traffic.access })).errors?.[0].extensions.reason === 'EXPIRED')
-  await site.stop()
-  await site.start({})
 
-  await page.getByRole('button', { name: 'Save name' }).click()
-  await page.getByText('luigi', { exact: true }).first().waitFor()
-  assert.equal(traffic.count('ChangeName'), 1)
-  const access = traffic.access
-  assert.equal((await site.ask('{ me { name } }', { access })).data.me.name, 'Luigi')
-  assert.ok(luigi.profile)
-})
-
-story('a change of the password ends the session in the other browser', {}, async (site) => {
-  site.expect(badRequest)
-  await site.register('mario')
-  const here = await site.tab(await site.person(), '/account')
-  const there = await site.tab(await site.person(), '/account')
-  await signIn(here, 'mario')
-  await signIn(there, 'mario')
-  await here.getByRole('button', { name: 'Change password' }).click()
-  await here.getByLabel('Your password', { exact: true }).fill('wrong-altogether')
-  await here.getByLabel('New password', { exact: true }).fill('i-jump-higher-now')
-  await here.getByRole('button', { name: 'Save password' }).click()
-  await here.locator('[name=currentPassword][aria-invalid=true]').waitFor()
-  await here.getByLabel('Your password', { exact: true }).fill(password)
-  await here.getByRole('button', { name: 'Save password' }).click()
-  await here.getByText('Your password is changed').waitFor()
-  await here.getByRole('link', { name: 'Devices' }).click()
-  await here.getByText('You are signed in nowhere else.').waitFor()
-
-  await there.getByRole('link', { name: 'Devices' }).click()
-  await there.getByText('Your session has ended').waitFor()
-  await signIn(there, 'mario', 'i-jump-higher-now')
-  await heading(there, 'Devices')
-})
-
-story('an old refresh token, used by a thief, ends the session', { LATCHKEY_REFRESH_GRACE: '0s' }, async (site) => {
-  site.expect(badRequest)
-  await site.register('mario')
-  const context = await site.person()
-  const page = await site.tab(context, '/people')
-  await signIn(page, 'mario')
-  const [{ value: stolen }] = await context.cookies(site.endpoint)
-  await page.reload()
-  await signedIn(page)
-  const { data } = await site.ask('mutation { refreshToken(input: {}) { tokens { accessToken } userErrors { code } } }', { cookie: stolen })
-  assert.equal(data.refreshToken.userErrors[0].code, 'TOKEN_INVALID')
-  await page.getByRole('link', { name: 'Devices' }).click()
-  await page.getByText('Your session has ended').waitFor()
-})
-
-story('without a connection, and back', {}, async (site) => {
-  site.expect(noConnection)
-  const { profile } = await site.register('luigi', { profile: { description: 'Afraid of ghosts' } })
-  await site.register('mario')
-  const context = await site.person()
-  const page = await site.tab(context, '/account')
-  await signIn(page, 'mario')
-  await heading(page, 'Account')
-
-  await context.setOffline(true)
-  await page.getByText('You are offline.').waitFor()
-  await page.getByRole('link', { name: 'People' }).click()
-  await page.getByText('The server cannot be reached.').waitFor()
-  await page.getByRole('button', { name: 'Sign out' }).click()
-  await page.getByText('You are still signed in.').waitFor()
-  await context.setOffline(false)
-  await page.getByRole('link', { name: 'luigi' }).waitFor()
-  await page.getByText('You are offline.').waitFor({ state: 'detached' })
-  assert.equal(await page.getByText('The server cannot be reached.').count(), 0)
-
-  await site.stop()
-  await page.goto(`${site.url}/people/${profile}`)
-  await heading(page, 'No connection')
-  await site.start()
-  await page.getByRole('button', { name: 'Try again' }).click()
-  await page.getByText('Afraid of ghosts').waitFor()
-})
-
-story('only owners edit', {}, async (site) => {
-  site.expect(badRequest)
-  const { profile } = await site.register('luigi', { profile: { description: 'Afraid of ghosts' } })
-  await site.register('mario')
-  const page = await site.tab(await site.person(), `/people/${profile}`)
-  const traffic = listen(page, site.endpoint)
-  await signIn(page, 'mario')
-  await page.getByText('Afraid of ghosts').waitFor()
-  assert.equal(await page.getByRole('button', { name: 'Edit' }).count(), 0)
-
-  await page.getByRole('link', { name: 'My profile' }).click()
-  await page.getByRole('button', { name: 'Edit' }).click()
-  await page.getByLabel('About you').fill('I was here')
-  await page.route(site.endpoint, (route) => {
-    const body = route.request().postDataJSON()
-    if (body.operationName === 'UpdateProfile') body.variables.id = profile
-    return route.continue({ postData: JSON.stringify(body) })
+  story('five operations with an expired token make one refresh', {}, async (site) => {
+    site.expect(badRequest)
+    await site.register('mario')
+    for (let i = 0; i < 5; i++) {
+      await site.ask(`mutation { obtainToken(input: {identifier: "mario", password: "${password}", deviceName: "Phone ${i}"}) { userErrors { code } } }`)
+    }
+    const page = await site.tab(await site.person(), '/sessions')
+    const { count } = listen(page, site.endpoint)
+    await signIn(page, 'mario')
+    const buttons = page.getByRole('button', { name: /^Sign out Phone/ })
+    await until('five phones are listed', async () => (await buttons.count()) === 5)
+    await expire(site, page)
+    const before = count('Refresh')
+    await buttons.evaluateAll((all) => all.forEach((button) => button.click()))
+    await until('no phone is listed', async () => (await buttons.count()) === 0)
+    assert.equal(count('Refresh') - before, 1, 'refreshes')
+    assert.equal(count('RevokeSession'), 10, 'each was asked twice')
   })
-  const refreshes = traffic.count('Refresh')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('You may not do that.').waitFor()
-  assert.equal(traffic.count('UpdateProfile'), 1, 'FORBIDDEN is not asked again')
-  assert.equal(traffic.count('Refresh'), refreshes)
-  const answer = await site.ask(`{ profile(id: "${profile}") { description } }`, { access: traffic.access })
-  assert.equal(answer.data.profile.description, 'Afraid of ghosts')
-})
 
-story('people: search, filter, order and an endless list', {}, async (site) => {
-  for (let i = 10; i < 55; i++) {
-    await site.register(`player${i}`, { profile: { location: i % 2 ? 'Rome' : 'Oslo', isOrganizer: i < 15, description: `Number ${i}` } })
-  }
-  const page = await site.tab(await site.person(), '/people?order=name')
-  await signIn(page, 'player10')
-  const names = () => page.getByRole('listitem').getByRole('link').allTextContents()
-  await page.getByText('45 people').waitFor()
-  await until('there is a first page', async () => (await names()).length >= 20)
-  await until('scrolling shows everybody', async () => {
-    await page.mouse.wheel(0, 2000)
-    return (await names()).length === 45
+  story('two tabs that refresh at once stay signed in', { LATCHKEY_REFRESH_GRACE: '0s' }, async (site) => {
+    await site.register('mario')
+    const context = await site.person()
+    const first = await site.tab(context, '/account')
+    await signIn(first, 'mario')
+    const second = await site.tab(context, '/account')
+    await signedIn(second)
+
+    // The first refresh waits until the other tab waits for it.
+    let refreshes = 0
+    await context.route(site.endpoint, async (route) => {
+      if (route.request().postData()?.includes('mutation Refresh') && ++refreshes === 1) {
+        const page = route.request().frame().page()
+        await until('the other tab wants to refresh', () =>
+          page.evaluate(async () => (await navigator.locks.query()).pending.length > 0))
+      }
+      await route.continue()
+    })
+    await Promise.all([first.reload(), second.reload()])
+    for (const page of [first, second]) await heading(page, 'Account')
+    assert.equal(refreshes, 2)
+    await first.reload()
+    await heading(first, 'Account')
   })
-  const all = await names()
-  assert.deepEqual(all, Array.from({ length: 45 }, (_, i) => `player${i + 10}`))
 
-  await page.getByLabel('Order').selectOption('name-down')
-  await until('the order is turned', async () => (await names())[0] === 'player54')
-  await page.getByLabel('Who').selectOption('organizer')
-  await page.getByText('5 people').waitFor()
-  await page.getByLabel('Location').fill('rome')
-  await page.getByText('2 people').waitFor()
-  await until('two are listed', async () => (await names()).join() === 'player13,player11')
-  await page.getByRole('link', { name: 'player11' }).click()
-  await heading(page, 'player11')
-  await page.goBack()
-  await until('the filter is still there', async () => (await names()).join() === 'player13,player11')
-  await page.getByLabel('Search').fill('nobody at all')
-  await page.getByText('Nobody matches.').waitFor()
-})
+  story('signing out and in goes for all tabs', {}, async (site) => {
+    await site.register('mario')
+    await site.register('luigi')
+    const context = await site.person()
+    const first = await site.tab(context, '/people')
+    await signIn(first, 'mario')
+    const second = await site.tab(context, '/profile')
+    await heading(second, 'My profile')
+    await first.getByRole('button', { name: 'Sign out' }).click()
+    await heading(second, 'Sign in')
+    assert.equal(await second.getByText('Your session has ended').count(), 0, 'no alarm')
+    await heading(first, 'Sign in')
+    await signIn(first, 'luigi')
+    await heading(second, 'My profile')
+    await second.getByRole('article').getByText('luigi').waitFor()
+    assert.equal(await second.getByText('mario').count(), 0)
+  })
 
-story('activation', { LATCHKEY_EMAIL_VERIFICATION: 'required' }, async (site) => {
-  const context = await site.person()
-  const page = await site.tab(context, '/sign-up')
-  await page.getByLabel('Username').fill('mario')
-  await page.getByLabel('E-mail address').fill('mario@example.com')
-  await page.getByLabel('Password', { exact: true }).fill(password)
-  await page.getByRole('button', { name: 'Create account' }).click()
-  await heading(page, 'Look into your mailbox')
+  story('what one user asked for is not asked in another one’s name', {}, async (site) => {
+    site.expect(badRequest)
+    await site.register('mario')
+    await site.register('luigi', { name: 'Luigi' })
+    const context = await site.person()
+    const page = await site.tab(context, '/account')
+    const traffic = listen(page, site.endpoint)
+    await signIn(page, 'mario')
+    await page.getByRole('button', { name: 'Change name' }).click()
+    await page.getByLabel('Name').fill('Mario')
 
-  const other = await site.tab(context, '/sign-in')
-  await other.getByLabel('Username or e-mail address').fill('mario')
-  await other.getByLabel('Password', { exact: true }).fill(password)
-  await other.getByRole('button', { name: 'Sign in' }).click()
-  await other.getByRole('link', { name: 'Send the mail to confirm my address again' }).click()
-  await other.getByLabel('E-mail address').fill('mario@example.com')
-  await other.getByRole('button', { name: 'Send it again' }).click()
-  await other.getByText('a mail is on its way').waitFor()
+    // The token expires; then somebody signs in as luigi, and this tab does not get to know.
+    await expire(site, page)
+    const { headers } = await fetch(site.endpoint, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Origin: site.url },
+      body: JSON.stringify({ query: `mutation { obtainToken(input: {identifier: "luigi", password: "${password}", delivery: COOKIE}) { userErrors { code } } }` }),
+    })
+    const value = headers.get('set-cookie').match(/latchkey=([^;]+)/)[1]
+    const [cookie] = await context.cookies(site.endpoint)
+    await context.addCookies([{ ...cookie, value }])
 
-  await page.goto(await site.link('mario@example.com', 'Confirm your e-mail address'))
-  await page.getByRole('button', { name: 'Confirm address' }).click()
-  await page.getByText('Your address is confirmed.').waitFor()
-  await signIn(page, 'mario@example.com')
-  await heading(page, 'People')
-})
+    await page.getByRole('button', { name: 'Save name' }).click()
+    await page.getByText('luigi', { exact: true }).first().waitFor()
+    assert.equal(traffic.count('ChangeName'), 1)
+    const { data } = await site.ask('{ me { username name } }', { access: traffic.access })
+    assert.deepEqual(data.me, { username: 'luigi', name: 'Luigi' })
+  })
 
-story('a forgotten password, and a forgotten username', {}, async (site) => {
-  await site.register('mario', { email: 'mario@example.com' })
-  const page = await site.tab(await site.person(), '/forgot')
-  await page.getByLabel('E-mail address').fill('mario@example.com')
-  await page.getByRole('button', { name: 'Send mail' }).click()
-  await heading(page, 'Look into your mailbox')
-  const link = await site.link('mario@example.com', 'Choose a new password')
-  await page.goto(link)
-  await page.waitForURL(`${site.url}/reset-password`) // the token is out of the address
-  await page.getByLabel('New password', { exact: true }).fill('12345678')
-  await page.getByRole('button', { name: 'Change password' }).click()
-  await page.locator('[name=newPassword][aria-invalid=true]').waitFor()
-  await page.getByLabel('New password', { exact: true }).fill('i-jump-higher-now')
-  await page.getByRole('button', { name: 'Change password' }).click()
-  await page.getByText('Your password is changed.').waitFor()
-  await signIn(page, 'mario', 'i-jump-higher-now')
+  story('a change of the password ends the session in the other browser', {}, async (site) => {
+    site.expect(badRequest)
+    await site.register('mario')
+    const here = await site.tab(await site.person(), '/account')
+    const there = await site.tab(await site.person(), '/account')
+    await signIn(here, 'mario')
+    await signIn(there, 'mario')
+    await here.getByRole('button', { name: 'Change password' }).click()
+    await here.getByLabel('Your password', { exact: true }).fill('wrong-altogether')
+    await here.getByLabel('New password', { exact: true }).fill('i-jump-higher-now')
+    await here.getByRole('button', { name: 'Save password' }).click()
+    await here.locator('[name=currentPassword][aria-invalid=true]').waitFor()
+    await here.getByLabel('Your password', { exact: true }).fill(password)
+    await here.getByRole('button', { name: 'Save password' }).click()
+    await here.getByText('Your password is changed').waitFor()
+    await here.getByRole('link', { name: 'Devices' }).click()
+    await here.getByText('You are signed in nowhere else.').waitFor()
 
-  await page.goto(link)
-  await page.getByLabel('New password', { exact: true }).fill('i-jump-even-higher')
-  await page.getByRole('button', { name: 'Change password' }).click()
-  await page.getByRole('alert').getByText(/\w/).waitFor()
-  await page.getByRole('button', { name: 'Sign out' }).click()
-  await page.getByRole('link', { name: 'Ask for a new one' }).click()
-  await page.getByLabel('My username').check()
-  await page.getByLabel('E-mail address').fill('mario@example.com')
-  await page.getByRole('button', { name: 'Send mail' }).click()
-  await heading(page, 'Look into your mailbox')
-  assert.match(await site.mail('mario@example.com', 'Your username'), /“mario”/)
-})
+    await there.getByRole('link', { name: 'Devices' }).click()
+    await there.getByText('Your session has ended').waitFor()
+    await signIn(there, 'mario', 'i-jump-higher-now')
+    await heading(there, 'Devices')
+  })
 
-story('another e-mail address: stopped, and confirmed', {}, async (site) => {
-  await site.register('mario', { email: 'mario@example.com' })
-  const page = await site.tab(await site.person(), '/account')
-  const change = async (address) => {
-    await page.getByRole('button', { name: 'Change address' }).click()
-    await page.getByLabel('New e-mail address').fill(address)
+  story('an old refresh token, used by a thief, ends the session', { LATCHKEY_REFRESH_GRACE: '0s' }, async (site) => {
+    site.expect(badRequest)
+    await site.register('mario')
+    const context = await site.person()
+    const page = await site.tab(context, '/people')
+    await signIn(page, 'mario')
+    const [{ value: stolen }] = await context.cookies(site.endpoint)
+    await page.reload()
+    await signedIn(page)
+    const { data } = await site.ask('mutation { refreshToken(input: {}) { tokens { accessToken } userErrors { code } } }', { cookie: stolen })
+    assert.equal(data.refreshToken.userErrors[0].code, 'TOKEN_INVALID')
+    await page.getByRole('link', { name: 'Devices' }).click()
+    await page.getByText('Your session has ended').waitFor()
+  })
+
+  story('without a connection, and back', {}, async (site) => {
+    site.expect(noConnection)
+    const { profile } = await site.register('luigi', { profile: { description: 'Afraid of ghosts' } })
+    await site.register('mario')
+    const context = await site.person()
+    const page = await site.tab(context, '/account')
+    await signIn(page, 'mario')
+    await heading(page, 'Account')
+
+    await context.setOffline(true)
+    await page.getByText('You are offline.').waitFor()
+    await page.getByRole('link', { name: 'People' }).click()
+    await page.getByText('The server cannot be reached.').waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByText('You are still signed in.').waitFor()
+    await context.setOffline(false)
+    await page.getByRole('link', { name: 'luigi' }).waitFor()
+    await page.getByText('You are offline.').waitFor({ state: 'detached' })
+    assert.equal(await page.getByText('The server cannot be reached.').count(), 0)
+
+    await site.stop()
+    await page.goto(`${site.url}/people/${profile}`)
+    await heading(page, 'No connection')
+    await site.start()
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('Afraid of ghosts').waitFor()
+  })
+
+  story('only owners edit', {}, async (site) => {
+    site.expect(badRequest)
+    const { profile } = await site.register('luigi', { profile: { description: 'Afraid of ghosts' } })
+    await site.register('mario')
+    const page = await site.tab(await site.person(), `/people/${profile}`)
+    const traffic = listen(page, site.endpoint)
+    await signIn(page, 'mario')
+    await page.getByText('Afraid of ghosts').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Edit' }).count(), 0)
+
+    await page.getByRole('link', { name: 'My profile' }).click()
+    await page.getByRole('button', { name: 'Edit' }).click()
+    await page.getByLabel('About you').fill('I was here')
+    await page.route(site.endpoint, (route) => {
+      const body = route.request().postDataJSON()
+      if (body.operationName === 'UpdateProfile') body.variables.id = profile
+      return route.continue({ postData: JSON.stringify(body) })
+    })
+    const refreshes = traffic.count('Refresh')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('You may not do that.').waitFor()
+    assert.equal(traffic.count('UpdateProfile'), 1, 'FORBIDDEN is not asked again')
+    assert.equal(traffic.count('Refresh'), refreshes)
+    const answer = await site.ask(`{ profile(id: "${profile}") { description } }`, { access: traffic.access })
+    assert.equal(answer.data.profile.description, 'Afraid of ghosts')
+  })
+
+  story('people: search, filter, order and an endless list', {}, async (site) => {
+    for (let i = 10; i < 55; i++) {
+      await site.register(`player${i}`, { profile: { location: i % 2 ? 'Rome' : 'Oslo', isOrganizer: i < 15, description: `Number ${i}` } })
+    }
+    const page = await site.tab(await site.person(), '/people?order=name')
+    await signIn(page, 'player10')
+    const names = () => page.getByRole('listitem').getByRole('link').allTextContents()
+    await page.getByText('45 people').waitFor()
+    await until('there is a first page', async () => (await names()).length >= 20)
+    await until('scrolling shows everybody', async () => {
+      await page.mouse.wheel(0, 2000)
+      return (await names()).length === 45
+    })
+    const all = await names()
+    assert.deepEqual(all, Array.from({ length: 45 }, (_, i) => `player${i + 10}`))
+
+    await page.getByLabel('Order').selectOption('name-down')
+    await until('the order is turned', async () => (await names())[0] === 'player54')
+    await page.getByLabel('Who').selectOption('organizer')
+    await page.getByText('5 people').waitFor()
+    await page.getByLabel('Location').fill('rome')
+    await page.getByText('2 people').waitFor()
+    await until('two are listed', async () => (await names()).join() === 'player13,player11')
+    await page.getByRole('link', { name: 'player11' }).click()
+    await heading(page, 'player11')
+    await page.goBack()
+    await until('the filter is still there', async () => (await names()).join() === 'player13,player11')
+    await page.getByLabel('Search').fill('nobody at all')
+    await page.getByText('Nobody matches.').waitFor()
+  })
+
+  story('activation', { LATCHKEY_EMAIL_VERIFICATION: 'required' }, async (site) => {
+    const context = await site.person()
+    const page = await site.tab(context, '/sign-up')
+    await page.getByLabel('Username').fill('mario')
+    await page.getByLabel('E-mail address').fill('mario@example.com')
+    await page.getByLabel('Password', { exact: true }).fill(password)
+    await page.getByRole('button', { name: 'Create account' }).click()
+    await heading(page, 'Look into your mailbox')
+
+    const other = await site.tab(context, '/sign-in')
+    await other.getByLabel('Username or e-mail address').fill('mario')
+    await other.getByLabel('Password', { exact: true }).fill(password)
+    await other.getByRole('button', { name: 'Sign in' }).click()
+    await other.getByRole('link', { name: 'Send the mail to confirm my address again' }).click()
+    await other.getByLabel('E-mail address').fill('mario@example.com')
+    await other.getByRole('button', { name: 'Send it again' }).click()
+    await other.getByText('a mail is on its way').waitFor()
+
+    await page.goto(await site.link('mario@example.com', 'Confirm your e-mail address'))
+    await page.getByRole('button', { name: 'Confirm address' }).click()
+    await page.getByText('Your address is confirmed.').waitFor()
+    await signIn(page, 'mario@example.com')
+    await heading(page, 'People')
+  })
+
+  story('a forgotten password, and a forgotten username', {}, async (site) => {
+    await site.register('mario', { email: 'mario@example.com' })
+    const page = await site.tab(await site.person(), '/forgot')
+    await page.getByLabel('E-mail address').fill('mario@example.com')
+    await page.getByRole('button', { name: 'Send mail' }).click()
+    await heading(page, 'Look into your mailbox')
+    const link = await site.link('mario@example.com', 'Choose a new password')
+    await page.goto(link)
+    await page.waitForURL(`${site.url}/reset-password`) // the token is out of the address
+    await page.getByLabel('New password', { exact: true }).fill('12345678')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.locator('[name=newPassword][aria-invalid=true]').waitFor()
+    await page.getByLabel('New password', { exact: true }).fill('i-jump-higher-now')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByText('Your password is changed.').waitFor()
+    await signIn(page, 'mario', 'i-jump-higher-now')
+
+    await page.goto(link)
+    await page.getByLabel('New password', { exact: true }).fill('i-jump-even-higher')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByRole('alert').getByText(/\w/).waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Ask for a new one' }).click()
+    await page.getByLabel('My username').check()
+    await page.getByLabel('E-mail address').fill('mario@example.com')
+    await page.getByRole('button', { name: 'Send mail' }).click()
+    await heading(page, 'Look into your mailbox')
+    assert.match(await site.mail('mario@example.com', 'Your username'), /“mario”/)
+  })
+
+  story('another e-mail address: stopped, and confirmed', {}, async (site) => {
+    await site.register('mario', { email: 'mario@example.com' })
+    const page = await site.tab(await site.person(), '/account')
+    const change = async (address) => {
+      await page.getByRole('button', { name: 'Change address' }).click()
+      await page.getByLabel('New e-mail address').fill(address)
+      await page.getByLabel('Your password', { exact: true }).fill(password)
+      await page.getByRole('button', { name: 'Send mail to this address' }).click()
+      await page.getByText(`${address} waits for you`).waitFor()
+    }
+    await signIn(page, 'mario')
+    await change('thief@example.com')
+    await page.goto(await site.link('mario@example.com', 'Your e-mail address is about to change'))
+    await page.getByRole('button', { name: 'Stop the change' }).click()
+    await page.getByText('Your address stays as it was.').waitFor()
+    await page.getByRole('link', { name: 'Back to sign in' }).click()
+    await signIn(page, 'mario@example.com')
+
+    await page.getByRole('link', { name: 'Account' }).click()
+    await change('plumber@example.com')
+    await page.goto(await site.link('plumber@example.com', 'Confirm your new e-mail address'))
+    await page.getByRole('button', { name: 'Confirm new address' }).click()
+    await page.getByText('Your new address is confirmed.').waitFor()
+    assert.equal(await page.getByText('Your session has ended').count(), 0, 'no alarm beside the good news')
+    await signIn(page, 'plumber@example.com')
+  })
+
+  story('account: name, username, profile and all of it', {}, async (site) => {
+    await site.register('mario')
+    const page = await site.tab(await site.person(), '/account')
+    await signIn(page, 'mario')
+    await page.getByRole('button', { name: 'Change name' }).click()
+    await page.waitForFunction(() => document.activeElement.name === 'name')
+    await page.keyboard.type('Mario Rossi')
+    await page.keyboard.press('Enter')
+    await page.getByText('Your name is saved.').waitFor()
+    await page.getByText('Mario Rossi').waitFor()
+    await page.getByRole('button', { name: 'Change username' }).click()
+    await page.getByLabel('New username').fill('super-mario')
     await page.getByLabel('Your password', { exact: true }).fill(password)
-    await page.getByRole('button', { name: 'Send mail to this address' }).click()
-    await page.getByText(`${address} waits for you`).waitFor()
-  }
-  await signIn(page, 'mario')
-  await change('thief@example.com')
-  await page.goto(await site.link('mario@example.com', 'Your e-mail address is about to change'))
-  await page.getByRole('button', { name: 'Stop the change' }).click()
-  await page.getByText('Your address stays as it was.').waitFor()
-  await page.getByRole('link', { name: 'Back to sign in' }).click()
-  await signIn(page, 'mario@example.com')
+    await page.getByRole('button', { name: 'Save username' }).click()
+    await page.getByRole('banner').getByText('super-mario').waitFor()
 
-  await page.getByRole('link', { name: 'Account' }).click()
-  await change('plumber@example.com')
-  await page.goto(await site.link('plumber@example.com', 'Confirm your new e-mail address'))
-  await page.getByRole('button', { name: 'Confirm new address' }).click()
-  await page.getByText('Your new address is confirmed.').waitFor()
-  assert.equal(await page.getByText('Your session has ended').count(), 0, 'no alarm beside the good news')
-  await signIn(page, 'plumber@example.com')
-})
+    await page.getByRole('link', { name: 'My profile' }).click()
+    await page.getByRole('button', { name: 'Delete profile' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete profile' }).click()
+    await page.getByText('Your profile is deleted.').waitFor()
+    await page.getByLabel('Location').fill('Rome')
+    await page.getByRole('button', { name: 'Create profile' }).click()
+    await page.getByRole('article').getByText('Rome').waitFor()
 
-story('account: name, username, profile and all of it', {}, async (site) => {
-  await site.register('mario')
-  const page = await site.tab(await site.person(), '/account')
-  await signIn(page, 'mario')
-  await page.getByRole('button', { name: 'Change name' }).click()
-  await page.waitForFunction(() => document.activeElement.name === 'name')
-  await page.keyboard.type('Mario Rossi')
-  await page.keyboard.press('Enter')
-  await page.getByText('Your name is saved.').waitFor()
-  await page.getByText('Mario Rossi').waitFor()
-  await page.getByRole('button', { name: 'Change username' }).click()
-  await page.getByLabel('New username').fill('super-mario')
-  await page.getByLabel('Your password', { exact: true }).fill(password)
-  await page.getByRole('button', { name: 'Save username' }).click()
-  await page.getByRole('banner').getByText('super-mario').waitFor()
-
-  await page.getByRole('link', { name: 'My profile' }).click()
-  await page.getByRole('button', { name: 'Delete profile' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Delete profile' }).click()
-  await page.getByText('Your profile is deleted.').waitFor()
-  await page.getByLabel('Location').fill('Rome')
-  await page.getByRole('button', { name: 'Create profile' }).click()
-  await page.getByRole('article').getByText('Rome').waitFor()
-
-  await page.getByRole('link', { name: 'Account' }).click()
-  await page.getByRole('button', { name: 'Delete account' }).click()
-  await page.getByLabel('Your password', { exact: true }).fill(password)
-  await page.getByRole('button', { name: 'Delete for ever' }).click()
-  await page.getByText('Your account is deleted.').waitFor()
-  await page.goto(`${site.url}/people`)
-  await heading(page, 'Sign in')
-})
-
-story('devices: all others end', {}, async (site) => {
-  site.expect(badRequest)
-  await site.register('mario')
-  const here = await site.tab(await site.person(), '/sessions')
-  const there = await site.tab(await site.person(), '/people')
-  await signIn(there, 'mario')
-  await signIn(here, 'mario')
-  await here.getByText('This device').waitFor()
-  await here.getByRole('button', { name: 'Sign out all others' }).click()
-  await here.getByRole('dialog').getByRole('button', { name: 'Sign out all others' }).click()
-  await here.getByText('other devices are signed out.').waitFor() // with the one that registered past the page
-  await here.getByText('You are signed in nowhere else.').waitFor()
-  await there.getByLabel('Search').fill('luigi')
-  await there.getByText('Your session has ended').waitFor()
-})
-
-story('too many guesses', {}, async (site) => {
-  site.expect(badRequest)
-  await site.register('mario')
-  const page = await site.tab(await site.person(), '/sign-in')
-  const traffic = listen(page, site.endpoint)
-  await page.getByLabel('Username or e-mail address').fill('mario')
-  await until('the server says how long to wait', async () => {
-    const before = traffic.count('SignIn')
-    await page.getByLabel('Password', { exact: true }).fill(`wrong-altogether-${before}`)
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    await page.getByRole('button', { name: 'Sign in', disabled: false }).waitFor()
-    return page.getByText(/You can try again in \d+ (second|minute)/).count()
+    await page.getByRole('link', { name: 'Account' }).click()
+    await page.getByRole('button', { name: 'Delete account' }).click()
+    await page.getByLabel('Your password', { exact: true }).fill(password)
+    await page.getByRole('button', { name: 'Delete for ever' }).click()
+    await page.getByText('Your account is deleted.').waitFor()
+    await page.goto(`${site.url}/people`)
+    await heading(page, 'Sign in')
   })
-})
 
-story('registration is closed', { LATCHKEY_REGISTRATION: 'closed' }, async (site) => {
-  const page = await site.tab(await site.person(), '/sign-up')
-  await page.getByText('New accounts are made by those who run this site.').waitFor()
+  story('devices: all others end', {}, async (site) => {
+    site.expect(badRequest)
+    await site.register('mario')
+    const here = await site.tab(await site.person(), '/sessions')
+    const there = await site.tab(await site.person(), '/people')
+    await signIn(there, 'mario')
+    await signIn(here, 'mario')
+    await here.getByText('This device').waitFor()
+    await here.getByRole('button', { name: 'Sign out all others' }).click()
+    await here.getByRole('dialog').getByRole('button', { name: 'Sign out all others' }).click()
+    await here.getByText('other devices are signed out.').waitFor() // with the one that registered past the page
+    await here.getByText('You are signed in nowhere else.').waitFor()
+    await there.getByLabel('Search').fill('luigi')
+    await there.getByText('Your session has ended').waitFor()
+  })
+
+  story('too many guesses', {}, async (site) => {
+    site.expect(badRequest)
+    await site.register('mario')
+    const page = await site.tab(await site.person(), '/sign-in')
+    const traffic = listen(page, site.endpoint)
+    await page.getByLabel('Username or e-mail address').fill('mario')
+    await until('the server says how long to wait', async () => {
+      const before = traffic.count('SignIn')
+      await page.getByLabel('Password', { exact: true }).fill(`wrong-altogether-${before}`)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByRole('button', { name: 'Sign in', disabled: false }).waitFor()
+      return page.getByText(/You can try again in \d+ (second|minute)/).count()
+    })
+  })
+
+  story('registration is closed', { LATCHKEY_REGISTRATION: 'closed' }, async (site) => {
+    const page = await site.tab(await site.person(), '/sign-up')
+    await page.getByText('New accounts are made by those who run this site.').waitFor()
+  })
 })
