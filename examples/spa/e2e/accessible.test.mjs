@@ -14,17 +14,21 @@ after(() => browser.close())
 
 test('every page is accessible, light and dark, and nothing is wider than a narrow screen', async () => {
   const found = []
-  await visit((settings) => Site.open(browser, latchkey, settings), { width: 390, height: 800 }, async (page, name) => {
-    await page.evaluate(axe.source)
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme })
-      const { violations } = await page.evaluate(() => window.axe.run(document))
-      for (const { id, nodes } of violations) {
-        for (const node of nodes) found.push(`${name}, ${colorScheme}: ${id}: ${node.html}: ${node.failureSummary}`)
+  await visit(
+    (settings) => Site.open(browser, latchkey, settings),
+    { width: 390, height: 800 },
+    async (page, name) => {
+      await page.evaluate(axe.source)
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme })
+        const { violations } = await page.evaluate(() => window.axe.run(document))
+        for (const { id, nodes } of violations) {
+          for (const node of nodes) found.push(`${name}, ${colorScheme}: ${id}: ${node.html}: ${node.failureSummary}`)
+        }
       }
-    }
-    const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-    if (wide > room) found.push(`${name}: ${wide - room} pixels too wide`)
-  })
+      const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+      if (wide > room) found.push(`${name}: ${wide - room} pixels too wide`)
+    },
+  )
   assert.deepEqual(found, [])
 })

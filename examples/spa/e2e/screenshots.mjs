@@ -10,12 +10,16 @@ const browser = await startBrowser()
 const latchkey = program()
 try {
   for (const width of [1280, 390]) {
-    await visit((settings) => Site.open(browser, latchkey, settings), { width, height: 800 }, async (page, name) => {
-      for (const colorScheme of ['light', 'dark']) {
-        await page.emulateMedia({ colorScheme })
-        await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
-      }
-    })
+    await visit(
+      (settings) => Site.open(browser, latchkey, settings),
+      { width, height: 800 },
+      async (page, name) => {
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme })
+          await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
+        }
+      },
+    )
   }
 } finally {
   await browser.close()

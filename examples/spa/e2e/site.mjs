@@ -29,8 +29,15 @@ export const until = async (what, condition) => {
 export const startBrowser = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
   })
 
 /** Returns the path of the server's program: LATCHKEY, or what is built from this repository. */
@@ -42,8 +49,8 @@ export const program = () => {
 }
 
 /**
- * A server with a database of its own, the built application, and people in front of it. `latchkey` is the program's path;
- * `settings` are the server's.
+ * A server with a database of its own, the built application, and people in front of it. `latchkey` is the program's
+ * path; `settings` are the server's.
  */
 export class Site {
   #latchkey
@@ -99,7 +106,9 @@ export class Site {
         this.endpoint = entry.graphql.replace('127.0.0.1', 'localhost')
         ready()
       })
-      this.#server.once('exit', (code) => fail(new Error(`the server ended with ${code}: ${JSON.stringify(this.#log.at(-1))}`)))
+      this.#server.once('exit', (code) =>
+        fail(new Error(`the server ended with ${code}: ${JSON.stringify(this.#log.at(-1))}`)),
+      )
     })
   }
 
@@ -173,7 +182,8 @@ export class Site {
   /** Returns the text of the newest mail to an address with this subject, as soon as there is one. */
   async mail(to, subject) {
     const mail = await until(`a mail “${subject}” comes to ${to}`, () =>
-      this.#log.findLast((entry) => entry.msg === 'mail' && entry.to === to && entry.subject === subject))
+      this.#log.findLast((entry) => entry.msg === 'mail' && entry.to === to && entry.subject === subject),
+    )
     return mail.text
   }
 

@@ -73,7 +73,11 @@ describe('Commons', { concurrency: 3 }, () => {
     await page.getByLabel('E-mail address').fill('mario@example.com')
     await page.getByLabel('Password', { exact: true }).fill('mario@example')
     await page.getByRole('button', { name: 'Create account' }).click()
-    await page.getByText('too similar', { exact: false }).or(page.locator('[name=password][aria-invalid=true]')).first().waitFor()
+    await page
+      .getByText('too similar', { exact: false })
+      .or(page.locator('[name=password][aria-invalid=true]'))
+      .first()
+      .waitFor()
     await page.getByLabel('Password', { exact: true }).fill(password)
     await page.getByRole('button', { name: 'Create account' }).click()
     await heading(page, 'My profile')
@@ -108,17 +112,24 @@ describe('Commons', { concurrency: 3 }, () => {
     await heading(page, 'Account')
     const [cookie] = await context.cookies(site.endpoint)
     assert.equal(cookie.httpOnly, true)
-    assert.deepEqual(
-      await page.evaluate(() => [document.cookie, { ...localStorage }, { ...sessionStorage }]),
-      ['', {}, {}],
-    )
+    assert.deepEqual(await page.evaluate(() => [document.cookie, { ...localStorage }, { ...sessionStorage }]), [
+      '',
+      {},
+      {},
+    ])
   })
 
   story('five operations with an expired token make one refresh', {}, async (site) => {
     site.expect(badRequest)
     await site.register('mario')
     for (let i = 0; i < 5; i++) {
-      await site.ask(`mutation { obtainToken(input: {identifier: "mario", password: "${password}", deviceName: "Phone ${i}"}) { userErrors { code } } }`)
+      await site.ask(
+        `mutation {
+          obtainToken(input: {identifier: "mario", password: "${password}", deviceName: "Phone ${i}"}) {
+            userErrors { code }
+          }
+        }`,
+      )
     }
     const page = await site.tab(await site.person(), '/sessions')
     const { count } = listen(page, site.endpoint)
@@ -147,7 +158,8 @@ describe('Commons', { concurrency: 3 }, () => {
       if (route.request().postData()?.includes('mutation Refresh') && ++refreshes === 1) {
         const page = route.request().frame().page()
         await until('the other tab wants to refresh', () =>
-          page.evaluate(async () => (await navigator.locks.query()).pending.length > 0))
+          page.evaluate(async () => (await navigator.locks.query()).pending.length > 0),
+        )
       }
       await route.continue()
     })
@@ -192,7 +204,11 @@ describe('Commons', { concurrency: 3 }, () => {
     const { headers } = await fetch(site.endpoint, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Origin: site.url },
-      body: JSON.stringify({ query: `mutation { obtainToken(input: {identifier: "luigi", password: "${password}", delivery: COOKIE}) { userErrors { code } } }` }),
+      body: JSON.stringify({
+        query: `mutation {
+          obtainToken(input: {identifier: "luigi", password: "${password}", delivery: COOKIE}) { userErrors { code } }
+        }`,
+      }),
     })
     const value = headers.get('set-cookie').match(/latchkey=([^;]+)/)[1]
     const [cookie] = await context.cookies(site.endpoint)
@@ -212,6 +228,8 @@ describe('Commons', { concurrency: 3 }, () => {
     const there = await site.tab(await site.person(), '/account')
     await signIn(here, 'mario')
     await signIn(there, 'mario')
+    const beside = await site.tab(here.context(), '/people')
+    await signedIn(beside)
     await here.getByRole('button', { name: 'Change password' }).click()
     await here.getByLabel('Your password', { exact: true }).fill('wrong-altogether')
     await here.getByLabel('New password', { exact: true }).fill('i-jump-higher-now')
@@ -222,6 +240,8 @@ describe('Commons', { concurrency: 3 }, () => {
     await here.getByText('Your password is changed').waitFor()
     await here.getByRole('link', { name: 'Devices' }).click()
     await here.getByText('You are signed in nowhere else.').waitFor()
+    await beside.getByRole('link', { name: 'Devices' }).click()
+    await beside.getByText('You are signed in nowhere else.').waitFor()
 
     await there.getByRole('link', { name: 'Devices' }).click()
     await there.getByText('Your session has ended').waitFor()
@@ -238,7 +258,10 @@ describe('Commons', { concurrency: 3 }, () => {
     const [{ value: stolen }] = await context.cookies(site.endpoint)
     await page.reload()
     await signedIn(page)
-    const { data } = await site.ask('mutation { refreshToken(input: {}) { tokens { accessToken } userErrors { code } } }', { cookie: stolen })
+    const { data } = await site.ask(
+      'mutation { refreshToken(input: {}) { tokens { accessToken } userErrors { code } } }',
+      { cookie: stolen },
+    )
     assert.equal(data.refreshToken.userErrors[0].code, 'TOKEN_INVALID')
     await page.getByRole('link', { name: 'Devices' }).click()
     await page.getByText('Your session has ended').waitFor()
@@ -301,7 +324,9 @@ describe('Commons', { concurrency: 3 }, () => {
 
   story('people: search, filter, order and an endless list', {}, async (site) => {
     for (let i = 10; i < 55; i++) {
-      await site.register(`player${i}`, { profile: { location: i % 2 ? 'Rome' : 'Oslo', isOrganizer: i < 15, description: `Number ${i}` } })
+      await site.register(`player${i}`, {
+        profile: { location: i % 2 ? 'Rome' : 'Oslo', isOrganizer: i < 15, description: `Number ${i}` },
+      })
     }
     const page = await site.tab(await site.person(), '/people?order=name')
     await signIn(page, 'player10')
@@ -313,7 +338,15 @@ describe('Commons', { concurrency: 3 }, () => {
       return (await names()).length === 45
     })
     const all = await names()
-    assert.deepEqual(all, Array.from({ length: 45 }, (_, i) => `player${i + 10}`))
+    assert.deepEqual(
+      all,
+      Array.from({ length: 45 }, (_, i) => `player${i + 10}`),
+    )
+    await page.getByRole('link', { name: 'player54' }).click()
+    await heading(page, 'player54')
+    await page.goBack()
+    await until('the list is as long as before', async () => (await names()).length === 45)
+    await page.waitForFunction(() => scrollY > 0)
 
     await page.getByLabel('Order').selectOption('name-down')
     await until('the order is turned', async () => (await names())[0] === 'player54')

@@ -2,7 +2,13 @@ import { heading, password, signIn, until } from './site.mjs'
 
 const people = [
   ['luigi', 'Rome', false, 'Afraid of ghosts, but comes along anyway.'],
-  ['princess.peach', 'Mushroom Kingdom', true, 'I bake, I rule, I organize the yearly kart race. Write to me when you want to help: there is always something to carry, to paint or to eat.'],
+  [
+    'princess.peach',
+    'Mushroom Kingdom',
+    true,
+    'I bake, I rule, I organize the yearly kart race. ' +
+      'Write to me when you want to help: there is always something to carry, to paint or to eat.',
+  ],
   ['toad', '', false, ''],
   ['yoshi', 'An island in the south sea', false, 'Eats everything.\nRuns fast.'],
   ['donkey-kong', 'The jungle', true, 'Bananas, barrels and a band.'],
@@ -17,8 +23,15 @@ export const visit = async (open, viewport, look) => {
     for (const [username, location, isOrganizer, description] of people) {
       await site.register(username, { profile: { location, isOrganizer, description } })
     }
-    await site.register('mario', { email: 'mario@example.com', name: 'Mario Rossi', profile: {
-      location: 'Rome', isOrganizer: true, description: 'A plumber from Brooklyn.\n\nI fix pipes, and on weekends I jump.' } })
+    await site.register('mario', {
+      email: 'mario@example.com',
+      name: 'Mario Rossi',
+      profile: {
+        location: 'Rome',
+        isOrganizer: true,
+        description: 'A plumber from Brooklyn.\n\nI fix pipes, and on weekends I jump.',
+      },
+    })
     const context = await site.person({ viewport })
     const page = await site.tab(context)
     const go = async (path, title) => {
@@ -109,8 +122,12 @@ export const visit = async (open, viewport, look) => {
     await page.getByText('You are offline.').waitFor({ state: 'detached' })
 
     await page.getByRole('link', { name: 'People' }).click()
-    const { data } = await site.ask(`mutation { obtainToken(input: {identifier: "mario", password: "${password}"}) { tokens { accessToken } } }`)
-    await site.ask('mutation { signOutEverywhere(input: {keepCurrent: false}) { revokedCount } }', { access: data.obtainToken.tokens.accessToken })
+    const { data } = await site.ask(
+      `mutation { obtainToken(input: {identifier: "mario", password: "${password}"}) { tokens { accessToken } } }`,
+    )
+    await site.ask('mutation { signOutEverywhere(input: {keepCurrent: false}) { revokedCount } }', {
+      access: data.obtainToken.tokens.accessToken,
+    })
     await page.getByLabel('Search').fill('luigi')
     await page.getByText('Your session has ended').waitFor()
     await look(page, 'sign-in-lost')

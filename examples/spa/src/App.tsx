@@ -71,7 +71,11 @@ function Members() {
   const { pathname, search } = useLocation()
   switch (state.is) {
     case 'signed-in':
-      return <Fragment key={state.userId}><Outlet /></Fragment>
+      return (
+        <Fragment key={state.userId}>
+          <Outlet />
+        </Fragment>
+      )
     case 'signed-out':
       return <Navigate to="/sign-in" replace state={{ to: pathname + search }} />
     default:
@@ -96,7 +100,12 @@ function Guests() {
 /** Nobody knows yet whether somebody is signed in. */
 function Waiting() {
   const { session, state } = useSession()
-  if (state.is === 'starting') return <p className="waiting" role="status">One moment…</p>
+  if (state.is === 'starting')
+    return (
+      <p className="waiting" role="status">
+        One moment…
+      </p>
+    )
   return (
     <Page title="No connection">
       <div className="card">

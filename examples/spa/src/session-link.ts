@@ -11,10 +11,10 @@ declare module '@apollo/client' {
 }
 
 /**
- * Joins a session to Apollo Client. Each operation carries the access token. One that comes back as UNAUTHENTICATED waits
- * for the next token and is asked again, once. A token that was renewed meanwhile is used as it is, so that however many
- * operations are refused together, there is one refresh. FORBIDDEN and the like are answers: another token would not
- * change them.
+ * Joins a session to Apollo Client. Each operation carries the access token. One that comes back as UNAUTHENTICATED
+ * waits for the next token and is asked again, once. A token that was renewed meanwhile is used as it is, so that
+ * however many operations are refused together, there is one refresh. FORBIDDEN and the like are answers: another token
+ * would not change them.
  */
 export const sessionLink = (session: Session) =>
   new ApolloLink((operation, forward) => {

@@ -107,9 +107,9 @@ export class Session {
   }
 
   /**
-   * Returns an access token in place of the one that the server refused with UNAUTHENTICATED. Null means that there is
-   * none for the same user: show the refusal, for the state tells the rest. Throws a SessionError when the server cannot
-   * say.
+   * Returns an access token in place of the one that the server refused with UNAUTHENTICATED. Null means that there
+   * is none for the same user: show the refusal, for the state tells the rest. Throws a SessionError when the server
+   * cannot say.
    *
    * The reason that the server gives does not matter. Even after REVOKED the cookie may be good, when another tab has
    * signed in or changed the password meanwhile.
@@ -123,11 +123,11 @@ export class Session {
   }
 
   /**
-   * Runs what begins a session, which is `register`, `obtainToken` or `changePassword` with `delivery: COOKIE`, and takes
-   * up the access token that it returns; null is for a refusal.
+   * Runs what begins a session, which is `register`, `obtainToken` or `changePassword` with `delivery: COOKIE`, and
+   * takes up the access token that it returns; null is for a refusal.
    *
-   * Nothing inside may wait for `renew`, which would wait for this. It need not: who is signed in gets a new access token
-   * first.
+   * Nothing inside may wait for `renew`, which would wait for this. It need not: who is signed in gets a new access
+   * token first.
    */
   async begin(ask: () => Promise<string | null>): Promise<void> {
     await this.#alone(async () => {
@@ -194,7 +194,7 @@ export class Session {
     return answer.data
   }
 
-  /** Runs something while no other tab does such a thing. Without https there are no locks, but on localhost there are. */
+  /** Runs something while no other tab does such a thing. There are locks where there is https, and on localhost. */
   async #alone<T>(run: () => Promise<T>): Promise<T> {
     return navigator.locks ? await navigator.locks.request(this.#name, run) : run()
   }

@@ -36,7 +36,9 @@ function told(code: string, { retryAfter, requestId }: { retryAfter?: unknown; r
     case 'NOT_FOUND':
       return { text: 'This does not exist, or not any more.' }
     case 'INTERNAL_SERVER_ERROR':
-      return { text: `Something went wrong on the server.${requestId ? ` Quote this when you report it: ${requestId}` : ''}` }
+      return {
+        text: `Something went wrong on the server.${requestId ? ` Quote this when you report it: ${requestId}` : ''}`,
+      }
     default:
       return { text: 'The server refused that. Reload the page and try again.' }
   }

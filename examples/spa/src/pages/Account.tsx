@@ -102,11 +102,23 @@ export function Account() {
   if (!me) {
     return (
       <Page title="Account">
-        {error ? <Alert error={error} onRetry={() => void refetch().catch(() => {})} /> : <p className="waiting" role="status">One moment…</p>}
+        {error ? (
+          <Alert error={error} onRetry={() => void refetch().catch(() => {})} />
+        ) : (
+          <p className="waiting" role="status">
+            One moment…
+          </p>
+        )}
       </Page>
     )
   }
-  const password = <PasswordField name="currentPassword" label="Your password" autoComplete="current-password" />
+  const password = (
+    <>
+      {/* Password managers want to know whose password it is. */}
+      <input hidden readOnly autoComplete="username" value={me.username} />
+      <PasswordField name="currentPassword" label="Your password" autoComplete="current-password" />
+    </>
+  )
   return (
     <Page title="Account" lead="The private half: nobody but you sees it.">
       <Notice>{notice}</Notice>
@@ -125,7 +137,13 @@ export function Account() {
                 return updateMe.userErrors
               }}
             >
-              <Field name="name" label="Name" hint="How you want to be called; may be empty." autoComplete="name" defaultValue={me.name} />
+              <Field
+                name="name"
+                label="Name"
+                hint="How you want to be called; may be empty."
+                autoComplete="name"
+                defaultValue={me.name}
+              />
             </Form>
           )}
         </Section>
@@ -163,8 +181,17 @@ export function Account() {
           now={
             <>
               {me.email ?? 'None: add one, and you can get back in when you forget your password.'}
-              {me.email && <> <span className={me.emailVerified ? 'badge good' : 'badge'}>{me.emailVerified ? 'Confirmed' : 'Not confirmed'}</span></>}
-              {me.pendingEmail && <span className="pending">{me.pendingEmail} waits for you to follow the link in the mail there.</span>}
+              {me.email && (
+                <>
+                  {' '}
+                  <span className={me.emailVerified ? 'badge good' : 'badge'}>
+                    {me.emailVerified ? 'Confirmed' : 'Not confirmed'}
+                  </span>
+                </>
+              )}
+              {me.pendingEmail && (
+                <span className="pending">{me.pendingEmail} waits for you to follow the link in the mail there.</span>
+              )}
             </>
           }
           action={me.email ? 'Change address' : 'Add address'}
@@ -239,7 +266,9 @@ export function Account() {
               kind="danger"
               onCancel={close}
               send={async (values) => {
-                const { deleteMe } = await ask(DeleteAccountMutation, { input: { currentPassword: values('currentPassword') } })
+                const { deleteMe } = await ask(DeleteAccountMutation, {
+                  input: { currentPassword: values('currentPassword') },
+                })
                 if (deleteMe.deletedUserId) {
                   flushSync(() => session.forget()) // which leads to the sign-in page
                   await navigate('/sign-up', { state: { notice: 'Your account is deleted.' } })
@@ -256,8 +285,15 @@ export function Account() {
   )
 }
 
-/** A thing as it is now, with a button that opens the form to change it. The focus goes into the form and comes back. */
-function Section({ title, now, action, danger, onOpen, children }: {
+/** A thing as it is now, and a button that opens the form to change it. The focus goes into the form and comes back. */
+function Section({
+  title,
+  now,
+  action,
+  danger,
+  onOpen,
+  children,
+}: {
   title: string
   now: ReactNode
   action: string
@@ -269,7 +305,7 @@ function Section({ title, now, action, danger, onOpen, children }: {
   const [used, setUsed] = useState(false)
   const section = useRef<HTMLElement>(null)
   useEffect(() => {
-    if (used) section.current?.querySelector<HTMLElement>(open ? 'input' : 'button')?.focus()
+    if (used) section.current?.querySelector<HTMLElement>(open ? 'input:not([hidden])' : 'button')?.focus()
   }, [open, used])
   return (
     <section ref={section} className="setting">

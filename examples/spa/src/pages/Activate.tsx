@@ -38,7 +38,12 @@ export function Activate() {
   const ask = useAsk()
   const token = useMailToken()
   const navigate = useNavigate()
-  if (!token) return <Page title="Confirm your e-mail address" narrow><Resend email="" /></Page>
+  if (!token)
+    return (
+      <Page title="Confirm your e-mail address" narrow>
+        <Resend email="" />
+      </Page>
+    )
   return (
     <Page title="Confirm your e-mail address" narrow lead="One step more, and your account is ready.">
       <div className="card">
@@ -46,7 +51,8 @@ export function Activate() {
           action="Confirm address"
           send={async () => {
             const { user, userErrors } = (await ask(ActivateMutation, { input: { token } })).activate
-            if (user) await navigate('/sign-in', { state: { notice: 'Your address is confirmed. You can sign in now.' } })
+            if (user)
+              await navigate('/sign-in', { state: { notice: 'Your address is confirmed. You can sign in now.' } })
             return userErrors
           }}
         />

@@ -46,7 +46,8 @@ export function ConfirmEmail() {
           <Form
             action="Confirm new address"
             send={async () => {
-              const { user, userErrors } = (await ask(ConfirmEmailChangeMutation, { input: { token } })).confirmEmailChange
+              const { user, userErrors } = (await ask(ConfirmEmailChangeMutation, { input: { token } }))
+                .confirmEmailChange
               if (user) {
                 await session.restore() // who is signed in here need not be who changes
                 await navigate('/sign-in', { state: { notice: 'Your new address is confirmed. Sign in again.' } })
@@ -55,7 +56,9 @@ export function ConfirmEmail() {
             }}
           />
         ) : (
-          <p>Open the link in the mail again, or begin anew in <Link to="/account">your account</Link>.</p>
+          <p>
+            Open the link in the mail again, or begin anew in <Link to="/account">your account</Link>.
+          </p>
         )}
       </div>
     </Page>
@@ -80,7 +83,8 @@ export function CancelEmailChange() {
             action="Stop the change"
             kind="danger"
             send={async () => {
-              const { cancelled, userErrors } = (await ask(CancelEmailChangeMutation, { input: { token } })).cancelEmailChange
+              const { cancelled, userErrors } = (await ask(CancelEmailChangeMutation, { input: { token } }))
+                .cancelEmailChange
               if (cancelled) {
                 await session.restore() // who is signed in here need not be who changes
                 await navigate('/forgot', {

@@ -37,10 +37,20 @@ export function Forgot() {
     return (
       <Page title="Look into your mailbox" narrow>
         <div className="card">
-          <p>If an account has the address <strong>{askedFor}</strong>, a mail is on its way to it.</p>
-          <p>Nothing there after a few minutes? Look among the junk, or <button className="link" onClick={() => setAskedFor(null)}>try another address</button>.</p>
+          <p>
+            If an account has the address <strong>{askedFor}</strong>, a mail is on its way to it.
+          </p>
+          <p>
+            Nothing there after a few minutes? Look among the junk, or{' '}
+            <button className="link" onClick={() => setAskedFor(null)}>
+              try another address
+            </button>
+            .
+          </p>
         </div>
-        <p className="aside"><Link to="/sign-in">Back to sign in</Link></p>
+        <p className="aside">
+          <Link to="/sign-in">Back to sign in</Link>
+        </p>
       </Page>
     )
   }
@@ -61,13 +71,19 @@ export function Forgot() {
         >
           <fieldset>
             <legend>What have you forgotten?</legend>
-            <label className="choice"><input type="radio" name="what" value="password" defaultChecked /> My password</label>
-            <label className="choice"><input type="radio" name="what" value="username" /> My username</label>
+            <label className="choice">
+              <input type="radio" name="what" value="password" defaultChecked /> My password
+            </label>
+            <label className="choice">
+              <input type="radio" name="what" value="username" /> My username
+            </label>
           </fieldset>
           <Field name="email" label="E-mail address" type="email" autoComplete="email" />
         </Form>
       </div>
-      <p className="aside"><Link to="/sign-in">Back to sign in</Link></p>
+      <p className="aside">
+        <Link to="/sign-in">Back to sign in</Link>
+      </p>
     </Page>
   )
 }

@@ -46,11 +46,14 @@ export function People() {
   const [params, setParams] = useSearchParams()
   const value = (name: string) => params.get(name) ?? ''
   const set = (name: string, to: string) =>
-    setParams((before) => {
-      if (to) before.set(name, to)
-      else before.delete(name)
-      return before
-    }, { replace: true })
+    setParams(
+      (before) => {
+        if (to) before.set(name, to)
+        else before.delete(name)
+        return before
+      },
+      { replace: true },
+    )
 
   const order = orders[value('order')] ?? orders['newest']!
   const role = value('role')
@@ -62,6 +65,7 @@ export function People() {
   const orderBy = { field: order.field, direction: order.direction }
   const { data, previousData, error, networkStatus, fetchMore, refetch } = useQuery(PeopleQuery, {
     variables: { first: 20, filter, orderBy },
+    fetchPolicy: 'cache-first', // who comes back from a profile finds the list as long as it was
     notifyOnNetworkStatusChange: true,
   })
   const { data: counted } = useQuery(HowManyQuery, { variables: { filter } })
@@ -83,11 +87,23 @@ export function People() {
         <form className="filters card" onSubmit={(event) => event.preventDefault()}>
           <label className="grow">
             Search
-            <input type="search" value={value('search')} maxLength={100} onChange={(event) => set('search', event.target.value)} placeholder="Name, text or place" />
+            <input
+              type="search"
+              value={value('search')}
+              maxLength={100}
+              onChange={(event) => set('search', event.target.value)}
+              placeholder="Name, text or place"
+            />
           </label>
           <label>
             Location
-            <input type="search" value={value('location')} maxLength={30} onChange={(event) => set('location', event.target.value)} placeholder="Anywhere" />
+            <input
+              type="search"
+              value={value('location')}
+              maxLength={30}
+              onChange={(event) => set('location', event.target.value)}
+              placeholder="Anywhere"
+            />
           </label>
           <label>
             Who
@@ -100,7 +116,11 @@ export function People() {
           <label>
             Order
             <select value={params.get('order') ?? 'newest'} onChange={(event) => set('order', event.target.value)}>
-              {Object.entries(orders).map(([name, { label }]) => <option key={name} value={name}>{label}</option>)}
+              {Object.entries(orders).map(([name, { label }]) => (
+                <option key={name} value={name}>
+                  {label}
+                </option>
+              ))}
             </select>
           </label>
         </form>
@@ -125,7 +145,11 @@ export function People() {
         ))}
       </ul>
       {data && people.length === 0 && <p className="nobody">Nobody matches. Try fewer words or another filter.</p>}
-      {!shown && !error && <p className="waiting" role="status">One moment…</p>}
+      {!shown && !error && (
+        <p className="waiting" role="status">
+          One moment…
+        </p>
+      )}
       {moreError != null && <Alert error={moreError} />}
       {data && hasNextPage && (
         <LoadMore busy={networkStatus === NetworkStatus.fetchMore} stopped={moreError != null} onReach={loadMore} />
@@ -145,7 +169,9 @@ function LoadMore({ busy, stopped, onReach }: { busy: boolean; stopped: boolean;
   })
   return (
     <div className="buttons more">
-      <button ref={button} aria-disabled={busy} onClick={onReach}>{busy ? 'One moment…' : 'Show more'}</button>
+      <button ref={button} aria-disabled={busy} onClick={onReach}>
+        {busy ? 'One moment…' : 'Show more'}
+      </button>
     </div>
   )
 }

@@ -94,15 +94,33 @@ export function MyProfile() {
   )
 }
 
-function Pending({ title, error, onRetry }: { title: string; error: unknown; onRetry: () => Promise<unknown> }): ReactNode {
+function Pending({
+  title,
+  error,
+  onRetry,
+}: {
+  title: string
+  error: unknown
+  onRetry: () => Promise<unknown>
+}): ReactNode {
   return (
     <Page title={title}>
-      {error ? <Alert error={error} onRetry={() => void onRetry().catch(() => {})} /> : <p className="waiting" role="status">One moment…</p>}
+      {error ? (
+        <Alert error={error} onRetry={() => void onRetry().catch(() => {})} />
+      ) : (
+        <p className="waiting" role="status">
+          One moment…
+        </p>
+      )}
     </Page>
   )
 }
 
-function ProfilePage({ title, profile, onDelete }: {
+function ProfilePage({
+  title,
+  profile,
+  onDelete,
+}: {
   title: string
   profile: ProfileFieldsFragment
   onDelete?: () => void
@@ -114,7 +132,11 @@ function ProfilePage({ title, profile, onDelete }: {
   const mine = onDelete !== undefined
   return (
     <Page title={title} ownHeading={!mine}>
-      {!mine && <p className="back"><Link to="/people">← All people</Link></p>}
+      {!mine && (
+        <p className="back">
+          <Link to="/people">← All people</Link>
+        </p>
+      )}
       <Notice>{notice}</Notice>
       <article className="card profile">
         <header>
@@ -124,7 +146,9 @@ function ProfilePage({ title, profile, onDelete }: {
             <p className="facts">
               <span className="badge">{profile.isOrganizer ? 'Organizer' : 'Attendee'}</span>
               {profile.location && <span>{profile.location}</span>}
-              <span>Joined <Day of={profile.dateJoined} /></span>
+              <span>
+                Joined <Day of={profile.dateJoined} />
+              </span>
             </p>
           </div>
         </header>
@@ -150,11 +174,24 @@ function ProfilePage({ title, profile, onDelete }: {
             </p>
             {profile.viewerCanUpdate && (
               <div className="buttons">
-                <button onClick={() => { setNotice(null); setEditing(true) }}>Edit</button>
-                {onDelete && <button className="quiet" onClick={() => setDeleting(true)}>Delete profile</button>}
+                <button
+                  onClick={() => {
+                    setNotice(null)
+                    setEditing(true)
+                  }}
+                >
+                  Edit
+                </button>
+                {onDelete && (
+                  <button className="quiet" onClick={() => setDeleting(true)}>
+                    Delete profile
+                  </button>
+                )}
               </div>
             )}
-            <p className="hint">Last changed <Day of={profile.updatedOn} /></p>
+            <p className="hint">
+              Last changed <Day of={profile.updatedOn} />
+            </p>
           </>
         )}
       </article>
@@ -194,15 +231,27 @@ function CreateProfile() {
 function ProfileInputs({ profile }: { profile?: ProfileFieldsFragment }) {
   return (
     <>
-      <TextField name="description" label="About you" hint="What others should know. Up to 10,000 characters." rows={6} defaultValue={profile?.description} />
-      <Field name="location" label="Location" hint="Up to 30 characters, such as a city." defaultValue={profile?.location} />
+      <TextField
+        name="description"
+        label="About you"
+        hint="What others should know. Up to 10,000 characters."
+        rows={6}
+        defaultValue={profile?.description}
+      />
+      <Field
+        name="location"
+        label="Location"
+        hint="Up to 30 characters, such as a city."
+        defaultValue={profile?.location}
+      />
       <fieldset>
         <legend>At events</legend>
         <label className="choice">
           <input type="radio" name="isOrganizer" value="" defaultChecked={!profile?.isOrganizer} /> I attend
         </label>
         <label className="choice">
-          <input type="radio" name="isOrganizer" value="yes" defaultChecked={profile?.isOrganizer ?? false} /> I organize
+          <input type="radio" name="isOrganizer" value="yes" defaultChecked={profile?.isOrganizer ?? false} /> I
+          organize
         </label>
       </fieldset>
     </>

@@ -30,7 +30,9 @@ export function ResetPassword() {
   if (!token) {
     return (
       <Page title="Choose a new password" narrow>
-        <p className="card">Open the link in the mail again, or <Link to="/forgot">ask for a new one</Link>.</p>
+        <p className="card">
+          Open the link in the mail again, or <Link to="/forgot">ask for a new one</Link>.
+        </p>
       </Page>
     )
   }
@@ -58,7 +60,9 @@ export function ResetPassword() {
           />
         </Form>
       </div>
-      <p className="aside">The link does not work any more? <Link to="/forgot">Ask for a new one</Link></p>
+      <p className="aside">
+        The link does not work any more? <Link to="/forgot">Ask for a new one</Link>
+      </p>
     </Page>
   )
 }

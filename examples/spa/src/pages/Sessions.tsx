@@ -60,7 +60,11 @@ export function Sessions() {
     <Page title="Devices" lead="Where you are signed in. End what you do not know, and choose a new password then.">
       <Notice>{notice}</Notice>
       {error && <Alert error={error} onRetry={() => void refetch().catch(() => {})} />}
-      {!data && !error && <p className="waiting" role="status">One moment…</p>}
+      {!data && !error && (
+        <p className="waiting" role="status">
+          One moment…
+        </p>
+      )}
       <ul className="sessions">
         {sessions.map((session) => (
           <Device key={session.id} session={session} onEnd={() => setNotice(`${nameOf(session)} is signed out.`)} />
@@ -68,7 +72,9 @@ export function Sessions() {
       </ul>
       {others.length > 0 && (
         <div className="buttons">
-          <button className="danger" onClick={() => setAsking(true)}>Sign out all others</button>
+          <button className="danger" onClick={() => setAsking(true)}>
+            Sign out all others
+          </button>
         </div>
       )}
       {data && others.length === 0 && <p className="hint">You are signed in nowhere else.</p>}
@@ -79,10 +85,14 @@ export function Sessions() {
           action="Sign out all others"
           onClose={() => setAsking(false)}
           onConfirm={async () => {
-            const { signOutEverywhere } = await ask(SignOutOthersMutation, {}, {
-              refetchQueries: [SessionsQuery],
-              awaitRefetchQueries: true,
-            })
+            const { signOutEverywhere } = await ask(
+              SignOutOthersMutation,
+              {},
+              {
+                refetchQueries: [SessionsQuery],
+                awaitRefetchQueries: true,
+              },
+            )
             const count = signOutEverywhere.revokedCount
             setNotice(count === 1 ? 'One other device is signed out.' : `${count} other devices are signed out.`)
           }}
@@ -101,9 +111,13 @@ function Device({ session, onEnd }: { session: Session; onEnd: () => void }) {
     setBusy(true)
     setError(null)
     try {
-      await ask(RevokeSessionMutation, { id: session.id }, {
-        update: (cache) => cache.evict({ id: cache.identify(session)! }),
-      })
+      await ask(
+        RevokeSessionMutation,
+        { id: session.id },
+        {
+          update: (cache) => cache.evict({ id: cache.identify(session)! }),
+        },
+      )
       onEnd()
     } catch (thrown) {
       setError(thrown)
@@ -117,15 +131,21 @@ function Device({ session, onEnd }: { session: Session; onEnd: () => void }) {
           {nameOf(session)} {session.isCurrent && <span className="badge good">This device</span>}
         </h2>
         <p className="facts">
-          <span>Last used <Ago of={session.lastUsedAt} /></span>
+          <span>
+            Last used <Ago of={session.lastUsedAt} />
+          </span>
           <span>{session.ipAddress}</span>
-          <span>Signed in <Day of={session.createdAt} /></span>
+          <span>
+            Signed in <Day of={session.createdAt} />
+          </span>
         </p>
         {session.userAgent && <p className="hint agent">{session.userAgent}</p>}
         {error != null && <Alert error={error} />}
       </div>
       {!session.isCurrent && (
-        <button aria-label={`Sign out ${nameOf(session)}`} aria-disabled={busy} onClick={end}>Sign out</button>
+        <button aria-label={`Sign out ${nameOf(session)}`} aria-disabled={busy} onClick={end}>
+          Sign out
+        </button>
       )}
     </li>
   )

@@ -54,13 +54,27 @@ export function SignIn() {
             return obtainToken.userErrors
           }}
         >
-          <Field name="identifier" label="Username or e-mail address" autoComplete="username" autoCapitalize="none" spellCheck={false} />
+          <Field
+            name="identifier"
+            label="Username or e-mail address"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+          />
           <PasswordField name="password" label="Password" autoComplete="current-password" />
         </Form>
-        {unconfirmed && <p><Link to="/activate">Send the mail to confirm my address again</Link></p>}
-        <p className="aside"><Link to="/forgot">Forgot your password or username?</Link></p>
+        {unconfirmed && (
+          <p>
+            <Link to="/activate">Send the mail to confirm my address again</Link>
+          </p>
+        )}
+        <p className="aside">
+          <Link to="/forgot">Forgot your password or username?</Link>
+        </p>
       </div>
-      <p className="aside">New here? <Link to="/sign-up">Create an account</Link></p>
+      <p className="aside">
+        New here? <Link to="/sign-up">Create an account</Link>
+      </p>
     </Page>
   )
 }
@@ -68,7 +82,15 @@ export function SignIn() {
 /** Returns a name by which people know this browser in the list of their devices. */
 function deviceName(userAgent: string): string {
   const find = (names: Record<string, RegExp>) => Object.keys(names).find((name) => names[name]!.test(userAgent))
-  const browser = find({ Edge: /Edg/, Opera: /OPR/, Firefox: /Firefox/, Chrome: /Chrom/, Safari: /Safari/ }) ?? 'Browser'
-  const system = find({ Android: /Android/, iPhone: /iPhone/, iPad: /iPad/, Windows: /Windows/, Mac: /Mac OS/, Linux: /Linux/ })
+  const browser =
+    find({ Edge: /Edg/, Opera: /OPR/, Firefox: /Firefox/, Chrome: /Chrom/, Safari: /Safari/ }) ?? 'Browser'
+  const system = find({
+    Android: /Android/,
+    iPhone: /iPhone/,
+    iPad: /iPad/,
+    Windows: /Windows/,
+    Mac: /Mac OS/,
+    Linux: /Linux/,
+  })
   return system ? `${browser} on ${system}` : browser
 }

@@ -36,24 +36,47 @@ export function SignUp() {
 
   if (waitsFor !== null) {
     return (
-      <Page title="Look into your mailbox" narrow lead={<>A mail is on its way to <strong>{waitsFor}</strong>. Follow the link in it, and your account is ready.</>}>
+      <Page
+        title="Look into your mailbox"
+        narrow
+        lead={
+          <>
+            A mail is on its way to <strong>{waitsFor}</strong>. Follow the link in it, and your account is ready.
+          </>
+        }
+      >
         <Resend email={waitsFor} />
       </Page>
     )
   }
   if (error && !data) {
-    return <Page title="Create account" narrow><Alert error={error} onRetry={() => void refetch()} /></Page>
+    return (
+      <Page title="Create account" narrow>
+        <Alert error={error} onRetry={() => void refetch()} />
+      </Page>
+    )
   }
-  if (!data) return <Page title="Create account" narrow><p className="waiting" role="status">One moment…</p></Page>
+  if (!data)
+    return (
+      <Page title="Create account" narrow>
+        <p className="waiting" role="status">
+          One moment…
+        </p>
+      </Page>
+    )
 
   const { registration, emailVerification, password } = data.serverInfo
   if (registration !== 'OPEN') {
     return (
       <Page title="Create account" narrow>
         <p className="card">
-          {registration === 'CLOSED' ? 'New accounts are made by those who run this site.' : 'Only those who were invited can join.'}
+          {registration === 'CLOSED'
+            ? 'New accounts are made by those who run this site.'
+            : 'Only those who were invited can join.'}
         </p>
-        <p className="aside">Have an account? <Link to="/sign-in">Sign in</Link></p>
+        <p className="aside">
+          Have an account? <Link to="/sign-in">Sign in</Link>
+        </p>
       </Page>
     )
   }
@@ -93,15 +116,25 @@ export function SignUp() {
             name="email"
             label="E-mail address"
             optional={!emailVerification}
-            hint={emailVerification ? 'You confirm it before you begin.' : 'The way back when you forget your password.'}
+            hint={
+              emailVerification ? 'You confirm it before you begin.' : 'The way back when you forget your password.'
+            }
             type="email"
             autoComplete="email"
           />
-          <Field name="name" label="Name" optional hint="How you want to be called. Nobody else sees it." autoComplete="name" />
+          <Field
+            name="name"
+            label="Name"
+            optional
+            hint="How you want to be called. Nobody else sees it."
+            autoComplete="name"
+          />
           <PasswordField name="password" label="Password" hint={passwordHint(password)} autoComplete="new-password" />
         </Form>
       </div>
-      <p className="aside">Have an account? <Link to="/sign-in">Sign in</Link></p>
+      <p className="aside">
+        Have an account? <Link to="/sign-in">Sign in</Link>
+      </p>
     </Page>
   )
 }

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useState } from 'react'
 
 import { duration, troubleOf } from '../trouble'
 
-/** Tells of an error as soon as it is there. Where the server says how long to wait, the time runs down for those who see it. */
+/** Tells of an error at once. Where the server says how long to wait, the time runs down for those who see it. */
 export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const [{ text, again }, setTrouble] = useState(() => troubleOf(error))
   const [seen, setSeen] = useState(error)
@@ -15,7 +15,11 @@ export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void
   return (
     <div className="alert">
       <p role="alert">
-        {left === undefined ? text : left === 0 ? 'You can try again now.' : (
+        {left === undefined ? (
+          text
+        ) : left === 0 ? (
+          'You can try again now.'
+        ) : (
           <>
             {text}
             <span className="unseen"> You can try again in {duration(waits)}.</span>
@@ -23,7 +27,11 @@ export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void
           </>
         )}
       </p>
-      {onRetry && <button className="quiet" onClick={onRetry}>Try again</button>}
+      {onRetry && (
+        <button className="quiet" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </div>
   )
 }

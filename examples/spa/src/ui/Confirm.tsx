@@ -3,7 +3,13 @@ import { useEffect, useId, useRef, useState } from 'react'
 import { Alert } from './Alert'
 
 /** Asks before something that cannot be undone. */
-export function Confirm({ title, text, action, onConfirm, onClose }: {
+export function Confirm({
+  title,
+  text,
+  action,
+  onConfirm,
+  onClose,
+}: {
   title: string
   text: string
   action: string
@@ -36,8 +42,12 @@ export function Confirm({ title, text, action, onConfirm, onClose }: {
       <p>{text}</p>
       {error != null && <Alert error={error} />}
       <div className="buttons">
-        <button className="danger" aria-disabled={busy} onClick={confirm}>{action}</button>
-        <button className="quiet" autoFocus onClick={onClose}>Cancel</button>
+        <button className="danger" aria-disabled={busy} onClick={confirm}>
+          {action}
+        </button>
+        <button className="quiet" autoFocus onClick={onClose}>
+          Cancel
+        </button>
       </div>
     </dialog>
   )

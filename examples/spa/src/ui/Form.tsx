@@ -1,6 +1,14 @@
 import {
-  createContext, use, useEffect, useId, useRef, useState,
-  type FormEvent, type InputHTMLAttributes, type ReactNode, type TextareaHTMLAttributes,
+  createContext,
+  use,
+  useEffect,
+  useId,
+  useRef,
+  useState,
+  type FormEvent,
+  type InputHTMLAttributes,
+  type ReactNode,
+  type TextareaHTMLAttributes,
 } from 'react'
 
 import { Alert } from './Alert'
@@ -17,10 +25,16 @@ export type Values = (name: string) => string
 const Mistakes = createContext<ReadonlyMap<string, string>>(new Map())
 
 /**
- * A form whose judge is the server. `send` returns the mistakes: each is shown beside its field, and the first one gets the
- * focus; those of no field here are shown above the button. What `send` throws is shown there too.
+ * A form whose judge is the server. `send` returns the mistakes: each is shown beside its field, and the first one gets
+ * the focus; those of no field here are shown above the button. What `send` throws is shown there too.
  */
-export function Form({ send, action, kind = 'main', onCancel, children }: {
+export function Form({
+  send,
+  action,
+  kind = 'main',
+  onCancel,
+  children,
+}: {
   send: (values: Values) => Promise<readonly Mistake[]>
   action: string
   /** How the button looks. */
@@ -33,7 +47,11 @@ export function Form({ send, action, kind = 'main', onCancel, children }: {
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
 
-  const byField = new Map(mistakes.flatMap(({ field, message }) => (field ? [[field.join('.'), message]] : [])))
+  const byField = new Map<string, string>()
+  for (const { field, message } of mistakes) {
+    const name = field?.join('.')
+    if (name) byField.set(name, [byField.get(name), message].filter(Boolean).join(' '))
+  }
   const shown = (field: readonly string[] | null) =>
     field !== null && form.current?.elements.namedItem(field.join('.')) != null
   const others = mistakes.filter(({ field }) => !shown(field))
@@ -63,14 +81,22 @@ export function Form({ send, action, kind = 'main', onCancel, children }: {
       <form ref={form} noValidate onSubmit={submit}>
         {children}
         <div role="alert">
-          {others.map(({ message }) => <p className="alert" key={message}>{message}</p>)}
+          {others.map(({ message }) => (
+            <p className="alert" key={message}>
+              {message}
+            </p>
+          ))}
         </div>
         {error != null && <Alert error={error} />}
         <div className="buttons">
           <button type="submit" className={kind} aria-disabled={busy}>
             {busy ? 'One moment…' : action}
           </button>
-          {onCancel && <button type="button" className="quiet" onClick={onCancel}>Cancel</button>}
+          {onCancel && (
+            <button type="button" className="quiet" onClick={onCancel}>
+              Cancel
+            </button>
+          )}
         </div>
       </form>
     </Mistakes>
@@ -86,7 +112,13 @@ interface Labelled {
 }
 
 /** Puts a control between its label and what there is to say about it. */
-function Labelled({ name, label, hint, optional, control }: Labelled & {
+function Labelled({
+  name,
+  label,
+  hint,
+  optional,
+  control,
+}: Labelled & {
   control: (props: { id: string; name: string; 'aria-invalid': boolean; 'aria-describedby': string }) => ReactNode
 }) {
   const id = useId()
@@ -97,20 +129,35 @@ function Labelled({ name, label, hint, optional, control }: Labelled & {
         {label}
         {optional && <span className="optional"> (optional)</span>}
       </label>
-      {hint && <p className="hint" id={`${id}-hint`}>{hint}</p>}
+      {hint && (
+        <p className="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
       {control({ id, name, 'aria-invalid': mistake !== undefined, 'aria-describedby': `${id}-hint ${id}-mistake` })}
-      <p className="mistake" id={`${id}-mistake`} aria-live="polite">{mistake}</p>
+      <p className="mistake" id={`${id}-mistake`} aria-live="polite">
+        {mistake}
+      </p>
     </div>
   )
 }
 
 export function Field({ name, label, hint, optional, ...input }: Labelled & InputHTMLAttributes<HTMLInputElement>) {
   return (
-    <Labelled {...{ name, label, hint, optional: optional ?? false }} control={(props) => <input {...input} {...props} />} />
+    <Labelled
+      {...{ name, label, hint, optional: optional ?? false }}
+      control={(props) => <input {...input} {...props} />}
+    />
   )
 }
 
-export function TextField({ name, label, hint, optional, ...area }: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+export function TextField({
+  name,
+  label,
+  hint,
+  optional,
+  ...area
+}: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>) {
   return (
     <Labelled
       {...{ name, label, hint, optional: optional ?? false }}
@@ -120,7 +167,12 @@ export function TextField({ name, label, hint, optional, ...area }: Labelled & T
 }
 
 /** A password, which its owner may look at. */
-export function PasswordField({ name, label, hint, autoComplete }: Labelled & {
+export function PasswordField({
+  name,
+  label,
+  hint,
+  autoComplete,
+}: Labelled & {
   autoComplete: 'current-password' | 'new-password'
 }) {
   const [visible, setVisible] = useState(false)

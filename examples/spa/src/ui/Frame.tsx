@@ -27,14 +27,20 @@ export function Frame() {
   const { state } = useSession()
   return (
     <>
-      <a className="skip" href="#content">Skip to the content</a>
+      <a className="skip" href="#content">
+        Skip to the content
+      </a>
       <header className="top">
         <div className="bar">
           <Link to="/" className="brand">
             <img src="/favicon.svg" alt="" width="28" height="28" />
             Commons
           </Link>
-          {state.is === 'signed-in' ? <Navigation key={state.userId} /> : state.is === 'signed-out' && <GuestNavigation />}
+          {state.is === 'signed-in' ? (
+            <Navigation key={state.userId} />
+          ) : (
+            state.is === 'signed-out' && <GuestNavigation />
+          )}
         </div>
       </header>
       <Connection />
@@ -74,8 +80,12 @@ function Navigation() {
         <NavLink to="/sessions">Devices</NavLink>
       </nav>
       <div className="who">
-        <span className="name" title="Signed in as">{data?.me?.username}</span>
-        <button className="quiet" onClick={signOut}>Sign out</button>
+        <span className="name" title="Signed in as">
+          {data?.me?.username}
+        </span>
+        <button className="quiet" onClick={signOut}>
+          Sign out
+        </button>
       </div>
       <div role="alert" className="wide">
         {problem && <p className="alert">You are still signed in. {problem}</p>}
@@ -101,8 +111,11 @@ function Connection() {
   }, [online])
   return (
     <div role="status" className="connection">
-      {online ? !was && <span className="unseen">You are connected again.</span>
-        : <p>You are offline. The page goes on by itself when the connection is back.</p>}
+      {online ? (
+        !was && <span className="unseen">You are connected again.</span>
+      ) : (
+        <p>You are offline. The page goes on by itself when the connection is back.</p>
+      )}
     </div>
   )
 }

@@ -1,11 +1,18 @@
 import { useEffect, useRef, type ReactNode } from 'react'
+import { useNavigationType } from 'react-router'
 
 import { Arrival } from './Notice'
 
 let first = true
 
 /** A page with its title. `ownHeading` is for those that put a Heading somewhere else. */
-export function Page({ title, lead, narrow, ownHeading, children }: {
+export function Page({
+  title,
+  lead,
+  narrow,
+  ownHeading,
+  children,
+}: {
   title: string
   lead?: ReactNode
   narrow?: boolean
@@ -25,12 +32,18 @@ export function Page({ title, lead, narrow, ownHeading, children }: {
   )
 }
 
-/** The heading of a page. Whoever comes from another page begins here, with eyes or ears. */
+/** The heading of a page. Whoever comes here from another page begins with it; who goes back sees what they saw. */
 export function Heading({ children }: { children: string }) {
   const heading = useRef<HTMLHeadingElement>(null)
+  const goesOn = useNavigationType() !== 'POP'
   useEffect(() => {
-    if (!first) heading.current?.focus()
+    if (goesOn) scrollTo(0, 0)
+    if (!first) heading.current?.focus({ preventScroll: true })
     first = false
-  }, [])
-  return <h1 ref={heading} tabIndex={-1}>{children}</h1>
+  }, []) // on arrival
+  return (
+    <h1 ref={heading} tabIndex={-1}>
+      {children}
+    </h1>
+  )
 }

@@ -4,12 +4,20 @@ const distances = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 
 /** A day, with the moment for who points at it. */
 export function Day({ of }: { of: string }) {
-  return <time dateTime={of} title={moments.format(new Date(of))}>{days.format(new Date(of))}</time>
+  return (
+    <time dateTime={of} title={moments.format(new Date(of))}>
+      {days.format(new Date(of))}
+    </time>
+  )
 }
 
 /** How long ago something was. */
 export function Ago({ of }: { of: string }) {
-  return <time dateTime={of} title={moments.format(new Date(of))}>{ago((Date.parse(of) - Date.now()) / 1000)}</time>
+  return (
+    <time dateTime={of} title={moments.format(new Date(of))}>
+      {ago((Date.parse(of) - Date.now()) / 1000)}
+    </time>
+  )
 }
 
 function ago(seconds: number): string {

@@ -2,8 +2,8 @@ import { useEffect, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
 
 /**
- * Returns the token from the link in a mail, or null. It stands behind the `#`, which browsers send to nobody, and is taken
- * out of the address, which stays in the history.
+ * Returns the token from the link in a mail, or null. It stands behind the `#`, which browsers send to nobody, and is
+ * taken out of the address, which stays in the history.
  */
 export function useMailToken(): string | null {
   const { hash, pathname } = useLocation()
