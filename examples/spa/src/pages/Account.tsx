@@ -166,7 +166,7 @@ export function Account() {
               <Field
                 name="newUsername"
                 label="New username"
-                hint="Letters, digits and the signs . + - _ only; everybody sees it."
+                hint="Everybody sees it. Letters, digits and . + - _"
                 autoComplete="username"
                 autoCapitalize="none"
                 spellCheck={false}

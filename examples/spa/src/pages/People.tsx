@@ -45,21 +45,18 @@ const orders: Record<string, { label: string; field: ProfileOrderField; directio
 export function People() {
   const [params, setParams] = useSearchParams()
   const value = (name: string) => params.get(name) ?? ''
-  const set = (name: string, to: string) =>
-    setParams(
-      (before) => {
-        if (to) before.set(name, to)
-        else before.delete(name)
-        return before
-      },
-      { replace: true },
-    )
+  const set = (name: string, to: string) => {
+    const next = new URLSearchParams(window.location.search) // as it is now: what was rendered may be older
+    if (to) next.set(name, to)
+    else next.delete(name)
+    setParams(next, { replace: true })
+  }
 
   const order = orders[value('order')] ?? orders['newest']!
   const role = value('role')
   const filter = {
-    search: useSettled(value('search')),
-    location: useSettled(value('location')),
+    search: value('search'),
+    location: value('location'),
     isOrganizer: role === 'organizer' ? true : role === 'attendee' ? false : null,
   }
   const orderBy = { field: order.field, direction: order.direction }
@@ -87,22 +84,20 @@ export function People() {
         <form className="filters card" onSubmit={(event) => event.preventDefault()}>
           <label className="grow">
             Search
-            <input
-              type="search"
+            <Search
               value={value('search')}
               maxLength={100}
-              onChange={(event) => set('search', event.target.value)}
               placeholder="Name, text or place"
+              onSettle={(typed) => set('search', typed)}
             />
           </label>
           <label>
             Location
-            <input
-              type="search"
+            <Search
               value={value('location')}
               maxLength={30}
-              onChange={(event) => set('location', event.target.value)}
               placeholder="Anywhere"
+              onSettle={(typed) => set('location', typed)}
             />
           </label>
           <label>
@@ -176,12 +171,31 @@ function LoadMore({ busy, stopped, onReach }: { busy: boolean; stopped: boolean;
   )
 }
 
-/** Returns the value as it was when it last stayed the same for a moment. */
-function useSettled(value: string): string {
-  const [settled, setSettled] = useState(value)
+/** An input that reports what was typed as soon as it stays the same for a moment. */
+function Search({
+  value,
+  onSettle,
+  ...input
+}: {
+  value: string
+  maxLength: number
+  placeholder: string
+  onSettle: (typed: string) => void
+}) {
+  const [typed, setTyped] = useState(value)
+  const reported = useRef(value)
   useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), 250)
-    return () => clearTimeout(timer)
+    if (value === reported.current) return
+    reported.current = value // it was changed from outside
+    setTyped(value)
   }, [value])
-  return settled
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (typed === reported.current) return
+      reported.current = typed
+      onSettle(typed)
+    }, 250)
+    return () => clearTimeout(timer)
+  }, [typed]) // whatever else is drawn meanwhile
+  return <input type="search" value={typed} onChange={(event) => setTyped(event.target.value)} {...input} />
 }

@@ -107,7 +107,7 @@ export function SignUp() {
           <Field
             name="username"
             label="Username"
-            hint="Letters, digits and the signs . + - _ only; everybody sees it."
+            hint="Everybody sees it. Letters, digits and . + - _"
             autoComplete="username"
             autoCapitalize="none"
             spellCheck={false}
