@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { connect, createServer as createGate } from 'node:net'
 import { tmpdir } from 'node:os'
 import { extname, join, normalize } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -57,6 +58,8 @@ export class Site {
   #folder = mkdtempSync(join(tmpdir(), 'commons-'))
   #settings
   #server
+  #port
+  #gate
   #web
   #contexts = []
   #log = []
@@ -72,6 +75,9 @@ export class Site {
     site.#web = createServer((request, response) => site.#serve(request, response))
     await new Promise((done) => site.#web.listen(0, 'localhost', done))
     site.url = `http://localhost:${site.#web.address().port}`
+    site.#gate = createGate((socket) => site.#pass(socket))
+    await new Promise((done) => site.#gate.listen(0, 'localhost', done))
+    site.endpoint = `http://localhost:${site.#gate.address().port}/graphql`
     await site.start()
     return site
   }
@@ -85,13 +91,22 @@ export class Site {
     response.end(file.endsWith('.html') ? text.replaceAll('http://localhost:8080/graphql', this.endpoint) : text)
   }
 
-  /** Starts the server, again at the same address if it has run. */
+  /** Passes a connection on to the server, which has another port whenever it starts. */
+  #pass(socket) {
+    if (!this.#port) return socket.destroy()
+    const server = connect(this.#port, '127.0.0.1')
+    socket.on('error', () => server.destroy())
+    server.on('error', () => socket.destroy())
+    socket.pipe(server).pipe(socket)
+  }
+
+  /** Starts the server, again with the same database if it has run. */
   async start(settings = this.#settings) {
     this.#server = spawn(this.#latchkey, [], {
       cwd: this.#folder,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
-        LATCHKEY_LISTEN: this.endpoint ? new URL(this.endpoint).host.replace('localhost', '127.0.0.1') : '127.0.0.1:0',
+        LATCHKEY_LISTEN: '127.0.0.1:0',
         LATCHKEY_APP_URL: this.url,
         LATCHKEY_LOG_FORMAT: 'json',
         ...settings,
@@ -103,7 +118,7 @@ export class Site {
         const entry = JSON.parse(line)
         this.#log.push(entry)
         if (entry.msg !== 'latchkey is ready') return
-        this.endpoint = entry.graphql.replace('127.0.0.1', 'localhost')
+        this.#port = new URL(entry.graphql).port
         ready()
       })
       this.#server.once('exit', (code) =>
@@ -113,6 +128,7 @@ export class Site {
   }
 
   async stop() {
+    this.#port = null
     if (this.#server.exitCode !== null) return
     const ended = new Promise((done) => this.#server.once('exit', done))
     this.#server.kill()
@@ -125,6 +141,7 @@ export class Site {
     await this.stop()
     this.#web.closeAllConnections()
     await new Promise((done) => this.#web.close(done))
+    await new Promise((done) => this.#gate.close(done))
     rmSync(this.#folder, { recursive: true })
     const unexpected = this.#troubles.filter((text) => !this.#expected.some((pattern) => pattern.test(text)))
     assert.deepEqual(unexpected, [], 'the console is silent')

@@ -80,7 +80,7 @@ export class Session {
     }
   }
 
-  /** The state. It is another object only when it has changed. */
+  /** The state: the same object until `subscribe` tells of another. */
   get state(): SessionState {
     return this.#state
   }
@@ -127,11 +127,11 @@ export class Session {
    * takes up the access token that it returns; null is for a refusal.
    *
    * Nothing inside may wait for `renew`, which would wait for this. It need not: who is signed in gets a new access
-   * token first.
+   * token first. If there is none for the same user, nothing is run, and a SessionError is thrown.
    */
   async begin(ask: () => Promise<string | null>): Promise<void> {
     await this.#alone(async () => {
-      if (this.#access) await this.#refresh()
+      if (this.#access && !(await this.#refresh())) throw new SessionError('UNAUTHENTICATED')
       const access = await ask()
       if (!access) return
       this.#access = access
