@@ -188,7 +188,7 @@ describe('Commons', { concurrency: 3 }, () => {
     assert.equal(await second.getByText('mario').count(), 0)
   })
 
-  story('what one user asked for is not asked in another one’s name', {}, async (site) => {
+  const nobodyElses = (what, asked) => async (site) => {
     site.expect(badRequest)
     await site.register('mario')
     await site.register('luigi', { name: 'Luigi' })
@@ -196,8 +196,9 @@ describe('Commons', { concurrency: 3 }, () => {
     const page = await site.tab(context, '/account')
     const traffic = listen(page, site.endpoint)
     await signIn(page, 'mario')
-    await page.getByRole('button', { name: 'Change name' }).click()
-    await page.getByLabel('Name').fill('Mario')
+    await page.getByRole('button', { name: `Change ${what}` }).click()
+    await page.getByLabel(what === 'name' ? 'Name' : 'New password', { exact: true }).fill('i-jump-higher-now')
+    if (what === 'password') await page.getByLabel('Your password', { exact: true }).fill(password)
 
     // The token expires; then somebody signs in as luigi, and this tab does not get to know.
     await expire(site, page)
@@ -214,12 +215,14 @@ describe('Commons', { concurrency: 3 }, () => {
     const [cookie] = await context.cookies(site.endpoint)
     await context.addCookies([{ ...cookie, value }])
 
-    await page.getByRole('button', { name: 'Save name' }).click()
+    await page.getByRole('button', { name: `Save ${what}` }).click()
     await page.getByText('luigi', { exact: true }).first().waitFor()
-    assert.equal(traffic.count('ChangeName'), 1)
+    assert.equal(traffic.count('ChangeName') + traffic.count('ChangePassword'), asked)
     const { data } = await site.ask('{ me { username name } }', { access: traffic.access })
     assert.deepEqual(data.me, { username: 'luigi', name: 'Luigi' })
-  })
+  }
+  story('a name that one user asked for is not given to another one', {}, nobodyElses('name', 1))
+  story('nor is a password', {}, nobodyElses('password', 0))
 
   story('a change of the password ends the session in the other browser', {}, async (site) => {
     site.expect(badRequest)
@@ -329,6 +332,7 @@ describe('Commons', { concurrency: 3 }, () => {
       })
     }
     const page = await site.tab(await site.person(), '/people?order=name')
+    const traffic = listen(page, site.endpoint)
     await signIn(page, 'player10')
     const names = () => page.getByRole('listitem').getByRole('link').allTextContents()
     await page.getByText('45 people').waitFor()
@@ -344,9 +348,11 @@ describe('Commons', { concurrency: 3 }, () => {
     )
     await page.getByRole('link', { name: 'player54' }).click()
     await heading(page, 'player54')
+    const pages = traffic.count('People')
     await page.goBack()
     await until('the list is as long as before', async () => (await names()).length === 45)
     await page.waitForFunction(() => scrollY > 0)
+    assert.equal(traffic.count('People'), pages, 'nothing is read again')
 
     await page.getByLabel('Order').selectOption('name-down')
     await until('the order is turned', async () => (await names())[0] === 'player54')
