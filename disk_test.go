@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -123,4 +126,93 @@ func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestALostFileLeavesItsLog kills a server, so that what it answered is in the log alone, and takes the file away.
+func TestALostFileLeavesItsLog(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"moved":     func(path string) error { return os.Rename(path, path+".away") },
+		"truncated": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			database := storetest.SQLite(t)
+			path := strings.TrimPrefix(database, "sqlite:")
+			p := start(t, database)
+			p.register("mario")
+			if name == "truncated" {
+				must(t, lose(path))
+				p.kill()
+			} else {
+				p.kill()
+				must(t, lose(path))
+			}
+			before := contents(t, path+"*")
+			why := p.refusesToStart("LATCHKEY_SECRET=" + testSecret)
+			if !strings.Contains(why, "bring the database back") || strings.Contains(why, "\n") {
+				t.Errorf("it is refused because %s", why)
+			}
+			for _, args := range [][]string{{"migrate", "up"}, {"migrate", "status"}, {"user", "list"}, {"check"}} {
+				if printed, err := p.site.command(args...); err == nil || printed != "" {
+					t.Errorf("%q: it is not refused: %s", args, printed)
+				}
+			}
+			if after := contents(t, path+"*"); !maps.EqualFunc(before, after, bytes.Equal) {
+				t.Fatal("what is refused changes files")
+			}
+			if name == "moved" {
+				must(t, os.Rename(path+".away", path))
+				p.does("check")
+				serve(t, database).signIn("mario")
+			}
+		})
+	}
+}
+
+// contents returns what is in the files whose paths have a form.
+func contents(t *testing.T, form string) map[string][]byte {
+	t.Helper()
+	paths, err := filepath.Glob(form)
+	must(t, err)
+	found := map[string][]byte{}
+	for _, path := range paths {
+		found[path], err = os.ReadFile(path)
+		must(t, err)
+	}
+	return found
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestABackupRestoredAfterAKill is not mixed with what the killed server left beside its file.
+func TestABackupRestoredAfterAKill(t *testing.T) {
+	database := storetest.SQLite(t)
+	path := strings.TrimPrefix(database, "sqlite:")
+	p := start(t, database)
+	p.register("mario")
+	saved := filepath.Join(t.TempDir(), "copy.db")
+	p.does("backup", saved)
+	p.register("luigi")
+	p.kill()
+	text, err := os.ReadFile(saved)
+	must(t, err)
+	must(t, os.WriteFile(path, text, 0o600))
+	before := contents(t, path+"*")
+	p.declines("-wal is of another database", "check")
+	if why := p.refusesToStart("LATCHKEY_SECRET=" + testSecret); !strings.Contains(why, "is of another database") {
+		t.Errorf("it is refused because %s", why)
+	}
+	if !maps.EqualFunc(before, contents(t, path+"*"), bytes.Equal) {
+		t.Fatal("what is refused changes files")
+	}
+	must(t, os.Remove(path+"-wal"))
+	must(t, os.Remove(path+"-shm"))
+	if said := p.does("check"); !strings.Contains(said, " 1 users ") {
+		t.Fatalf("it says %s", said)
+	}
+	serve(t, database).signIn("mario")
 }

@@ -257,10 +257,28 @@ func newVerbs(
 	})
 }
 
-// openStore returns the database that the settings name, as it is; an empty one only if it may begin there.
+// openStore returns the database that the settings name, as it is; an empty one only if it may begin there. What it
+// refuses for being empty or missing is left as it was.
 func openStore(
 	ctx context.Context, c config.Config, mayBegin bool, wrappers ...store.Wrapper,
 ) (_ *store.Store, err error) {
+	sign := signOfUse(c) // first, for another process may be beginning
+	refusal := func() error {
+		switch {
+		case sign != "":
+			return fmt.Errorf("database %s is empty or missing, but %s is there: "+
+				"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
+		case !mayBegin:
+			return fmt.Errorf("no server has used the database %s yet: "+
+				"start one, or run latchkey migrate up first", c.DatabaseURL)
+		}
+		return nil
+	}
+	if hasNoFile(c) {
+		if err := refusal(); err != nil {
+			return nil, err
+		}
+	}
 	kept, err := store.Open(ctx, c.DatabaseURL.Reveal(), wrappers...)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
@@ -270,17 +288,21 @@ func openStore(
 			kept.Close()
 		}
 	}()
-	sign := signOfUse(c) // first, for another process may be beginning
-	switch empty, err := kept.Empty(ctx); {
-	case err != nil:
-		return nil, err
-	case empty && sign != "":
-		return nil, fmt.Errorf("database %s is empty or missing, but %s is there: "+
-			"bring the database back, or begin anew in an empty folder", c.DatabaseURL, sign)
-	case empty && !mayBegin:
-		return nil, fmt.Errorf("no server has used the database %s yet", c.DatabaseURL)
+	empty, err := kept.Empty(ctx)
+	if err == nil && empty {
+		err = refusal()
 	}
-	return kept, nil
+	return kept, err
+}
+
+// hasNoFile tells whether the database is a file that is missing or empty; opening it would change that.
+func hasNoFile(c config.Config) bool {
+	path, isSQLite := c.DatabaseURL.SQLitePath()
+	if !isSQLite {
+		return false
+	}
+	info, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
 }
 
 // handler puts the endpoints together.

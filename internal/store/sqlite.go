@@ -8,6 +8,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -23,14 +24,17 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := belongsTogether(absolute); err != nil {
+		return nil, err
+	}
 	file, err := os.OpenFile(absolute, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, err
 	}
 	defer file.Close()
 	opened, err := file.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, err
 	}
 	open := func(connections int, options string) *sqlx.DB {
 		// The driver waits for a lock without looking at the context, so it waits for a second and we try again.
@@ -58,6 +62,35 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 		write: open(1, "&_txlock=immediate"),
 	}, nil
 }
+
+// belongsTogether returns an error when the log beside a database file is not that of the file. SQLite would throw it
+// away where the file is missing or empty, and write what it holds into any other.
+func belongsTogether(path string) error {
+	log := path + "-wal"
+	if info, err := os.Stat(log); err != nil || info.Size() == 0 {
+		return nil
+	}
+	// The log is looked at first: where another process is beginning, the file is in WAL mode before there is a log.
+	head := make([]byte, 20)
+	file, err := os.Open(path)
+	if err == nil {
+		defer file.Close()
+		_, err = io.ReadFull(file, head)
+	}
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, io.EOF):
+		return fmt.Errorf("the file is empty or missing, but %s is there: bring the database back, or begin anew in an "+
+			"empty folder", log)
+	case err == nil && head[18] == rollbackMode:
+		return fmt.Errorf("%s is of another database: if the file is a restored backup, remove that one, and the file "+
+			"that ends in -shm", log)
+	}
+	return nil
+}
+
+// rollbackMode stands in the head of a database that has no log beside it, as backups have none (Database File Format,
+// section 1.3.3).
+const rollbackMode = 1
 
 // sqliteConstraint returns users_username_key for "UNIQUE constraint failed: users.username_key".
 func sqliteConstraint(err error) string {
