@@ -91,6 +91,9 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 		s.stop()
 		s.execute(`DROP TABLE throttles`)
 		s.execute(`DELETE FROM schema_migrations WHERE version = 3`)
+		for _, args := range [][]string{{"user", "list"}, {"keys", "list"}, {"restore-cut"}} {
+			s.declines("run latchkey migrate up first", args...)
+		}
 		for range 2 {
 			if said := s.does("migrate", "up", "--dry-run"); said != "0003_throttles would be taken.\n" {
 				t.Fatalf("the dry run says %s", said)
@@ -110,6 +113,12 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 		s.execute(`INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (4, '0004_x', 'x', 0)`)
 		for _, args := range [][]string{{"migrate", "status"}, {"migrate", "up", "--dry-run"}, {"migrate", "up"}} {
 			s.declines("use a newer program", args...)
+		}
+		for _, version := range []string{"0", "-1"} {
+			s.execute(`UPDATE schema_migrations SET version = ` + version + ` WHERE name = '0004_x'`)
+			for _, args := range [][]string{{"migrate", "status"}, {"migrate", "up"}, {"check"}, {"user", "list"}} {
+				s.declines("which there never was", args...)
+			}
 		}
 	})
 }
@@ -548,6 +557,24 @@ func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
 		if _, err := os.Lstat(path); err == nil {
 			t.Error("a file is made")
 		}
+	})
+}
+
+// TestNoCommandTakesAnotherSecret for that of the database, whatever it is about.
+func TestNoCommandTakesAnotherSecret(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		mario := s.register("mario")
+		for _, args := range [][]string{
+			{"user", "create", "luigi"}, {"user", "list"}, {"user", "disable", "mario"}, {"sessions", "revoke", "mario"},
+			{"user", "reset-password", "mario", "--smtp-url", "smtp://localhost:1"}, {"restore-cut"}, {"keys", "list"},
+			{"keys", "rotate"},
+		} {
+			s.declines("is the secret of this database", append(args, "--secret", nextSecret)...)
+		}
+		if !mario.alive() || s.count("users") != 1 || s.count("signing_keys") != 1 {
+			t.Fatal("a refused command did something")
+		}
+		s.does("keys", "list", "--secret", nextSecret, "--secret-previous", testSecret)
 	})
 }
 

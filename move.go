@@ -55,7 +55,7 @@ func (m move) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	proof := func(kept *store.Store) func(context.Context) error {
-		return newVerbs(to, kept, secrets, p.log(to), p.now).ProveKeys
+		return newVerbs(to, kept, secrets, p.log(to), p.now).ProveSecret
 	}
 	if err := proof(source)(ctx); err != nil {
 		return err

@@ -197,8 +197,9 @@ func newSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
 	return mail.NewLog(log), nil
 }
 
-// connect returns the verbs for the database that the settings name, and the store to close after them. It brings the
-// database's schema up to date; with an empty database it begins only if it may.
+// connect returns the verbs for the database that the settings name, and the store to close after them. Only if it may
+// begin it brings the database's schema up to date, also that of an empty one; else it refuses what is not. It refuses
+// a secret that is not that of the database.
 func connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
 	wrappers ...store.Wrapper,
@@ -212,6 +213,11 @@ func connect(
 			kept.Close()
 		}
 	}()
+	if !mayBegin {
+		if err := upToDate(ctx, kept); err != nil {
+			return nil, nil, err
+		}
+	}
 	steps, err := kept.Migrate(ctx, now)
 	if err != nil {
 		return nil, nil, err
@@ -225,7 +231,11 @@ func connect(
 	if err != nil {
 		return nil, nil, err
 	}
-	return kept, newVerbs(c, kept, secrets, log, now), nil
+	verbs := newVerbs(c, kept, secrets, log, now)
+	if err := verbs.ProveSecret(ctx); err != nil {
+		return nil, nil, err
+	}
+	return kept, verbs, nil
 }
 
 // newVerbs returns the verbs for a database and the rules that the settings make.
