@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -215,4 +216,33 @@ func TestABackupRestoredAfterAKill(t *testing.T) {
 		t.Fatalf("it says %s", said)
 	}
 	serve(t, database).signIn("mario")
+}
+
+// TestReadinessIsThatOfTheDatabase empties the file of a running server, and takes a table from another.
+func TestReadinessIsThatOfTheDatabase(t *testing.T) {
+	ready := func(s *site) int {
+		response, err := http.Get(s.address + "/readyz")
+		must(t, err)
+		response.Body.Close()
+		return response.StatusCode
+	}
+	onEach(t, func(t *testing.T, s *site) {
+		s.register("mario")
+		if have := ready(s); have != http.StatusOK {
+			t.Fatalf("it answers %d", have)
+		}
+		s.execute(`ALTER TABLE sessions RENAME TO elsewhere`)
+		if have := ready(s); have != http.StatusServiceUnavailable {
+			t.Errorf("without a table it answers %d", have)
+		}
+		if why := s.refusesToStart("LATCHKEY_SECRET=" + testSecret); !strings.Contains(why, "sessions") {
+			t.Errorf("it is refused because %s", why)
+		}
+	})
+	p := start(t, storetest.SQLite(t))
+	p.execute(`PRAGMA wal_checkpoint(TRUNCATE)`) // until then the log has it all
+	must(t, os.Truncate(strings.TrimPrefix(p.database, "sqlite:"), 0))
+	if have := ready(p.site); have != http.StatusServiceUnavailable {
+		t.Errorf("without anything in the file it answers %d", have)
+	}
 }

@@ -140,6 +140,9 @@ func open(
 	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.verbs.Ready(ctx); err != nil {
+		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
+	}
 	if len(c.Loosened) > 0 {
 		log.WarnContext(ctx, "limits allow more than their defaults", "settings", c.Loosened)
 	}

@@ -66,7 +66,7 @@ func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 }
 
 // Ready returns nil when requests can be served.
-func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
+func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 
 // Passwords returns how the queue for hashing does.
 func (s *Service) Passwords() password.Queue { return s.passwords.Queue() }

@@ -101,6 +101,18 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.one(ctx, &one, `SELECT 1`)
 }
 
+// Ready returns nil when what every request needs can be read.
+func (s *Store) Ready(ctx context.Context) error {
+	var found struct {
+		Keys     bool `db:"keys"`
+		Users    bool `db:"users"`
+		Profiles bool `db:"profiles"`
+		Sessions bool `db:"sessions"`
+	}
+	return s.one(ctx, &found, `SELECT EXISTS (SELECT 1 FROM signing_keys) AS keys, EXISTS (SELECT 1 FROM users) AS users,
+		EXISTS (SELECT 1 FROM profiles) AS profiles, EXISTS (SELECT 1 FROM sessions) AS sessions`)
+}
+
 // InTx runs f in one transaction: all that f does through tx happens, or, if f fails, nothing. It runs f again, a few
 // times, when the database says that concurrent work got in the way, and once when the connection ended before the
 // commit; so f must start from nothing each time, and change nothing else. It gives up after five seconds.
