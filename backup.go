@@ -11,7 +11,17 @@ import (
 )
 
 type backup struct {
-	Path string `arg:"" help:"the path of a file that does not exist yet"`
+	Path newFile `arg:"" help:"the path of a file that does not exist yet"`
+}
+
+type newFile string
+
+// Validate admits what can be a path.
+func (f newFile) Validate() error {
+	if f == "" {
+		return errors.New("is empty")
+	}
+	return nil
 }
 
 // Help tells what a backup is.
@@ -36,12 +46,18 @@ func (b backup) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer kept.Close()
-	if err := p.copyDatabase(ctx, kept, b.Path); err != nil {
+	if _, err := kept.Steps(ctx); err != nil { // it is another program's
+		return err
+	}
+	if err := p.copyDatabase(ctx, kept, string(b.Path)); err != nil {
 		return err
 	}
 	secret := secretFile(c)
 	if secret == "" {
 		secret = "LATCHKEY_SECRET"
+	} else if _, err := os.Stat(secret); err != nil {
+		return fmt.Errorf("%s is a copy of the database, but of no use without the secret, and there is no %s: "+
+			"bring it back", b.Path, secret)
 	}
 	return p.printf("%s is a copy of the database. It is of use only with the same secret: "+
 		"keep a copy of %s too, elsewhere.\n", b.Path, secret)
@@ -58,8 +74,11 @@ func (p *program) copyDatabase(ctx context.Context, kept *store.Store, path stri
 	if err != nil {
 		return err
 	}
-	defer os.Remove(draft.Name())
-	defer draft.Close()
+	defer func() {
+		draft.Close()
+		os.Remove(draft.Name())
+		os.Remove(draft.Name() + "-journal")
+	}()
 	stop := p.progress(func() string {
 		info, err := draft.Stat()
 		if err != nil {
@@ -73,7 +92,7 @@ func (p *program) copyDatabase(ctx context.Context, kept *store.Store, path stri
 		err = draft.Sync()
 	}
 	if err == nil {
-		err = os.Link(draft.Name(), path) // which, unlike a renaming, replaces nothing
+		err = name(draft.Name(), path)
 	}
 	if err == nil {
 		err = syncFolder(folder)
@@ -82,6 +101,28 @@ func (p *program) copyDatabase(ctx context.Context, kept *store.Store, path stri
 		return fmt.Errorf("no backup is made: %w", err)
 	}
 	return nil
+}
+
+// name gives a file the name that it is to have, and replaces none.
+func name(draft, path string) error {
+	err := os.Link(draft, path) // which, unlike a renaming, replaces nothing
+	if err == nil || errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return rename(draft, path) // not every file system has links
+}
+
+// rename is name by way of an empty file, which keeps the name from others.
+func rename(draft, path string) error {
+	held, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(held.Close(), os.Rename(draft, path))
+	if err != nil {
+		os.Remove(path)
+	}
+	return err
 }
 
 // syncFolder makes the names in a folder outlive a power cut.

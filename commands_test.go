@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -527,22 +530,132 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 		t.Error("the copy is not whole")
 	}
 	restored.stop()
+}
 
-	// Interrupted it leaves nothing behind.
-	empty := t.TempDir()
+// TestABackupIsWholeOrNothing interrupts one that has begun, has another exceed what a file may hold, and hangs up.
+func TestABackupIsWholeOrNothing(t *testing.T) {
+	s := serve(t, storetest.SQLite(t))
+	s.execute(`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device,
+		ip_address, attempts, created_at, due_at, expires_at)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+		SELECT 'mail_' || i, '', 'FAILED', '', '', '', hex(randomblob(8000)), '', '', '', 0, 0, 0, 0 FROM n`)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "copy.db")
+	nothing := func() {
+		t.Helper()
+		if files, err := os.ReadDir(folder); len(files) > 0 || err != nil {
+			t.Fatalf("it leaves %v %v", files, err)
+		}
+	}
+	// begun returns when a file has grown in the folder, or there is no more hope.
+	begun := func(ended <-chan struct{}) {
+		for {
+			drafts, _ := filepath.Glob(filepath.Join(folder, "*.part"))
+			for _, draft := range drafts {
+				if info, err := os.Stat(draft); err == nil && info.Size() > 0 {
+					return
+				}
+			}
+			select {
+			case <-ended:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	// halfway calls try until it fails, for a copy may be whole before it is interrupted.
+	halfway := func(try func() error) {
+		t.Helper()
+		for began := time.Now(); try() == nil; {
+			if time.Since(began) > time.Minute {
+				t.Fatal("it cannot be interrupted")
+			}
+			must(t, os.Remove(path))
+		}
+		nothing()
+	}
 	kept, err := store.Open(t.Context(), s.database)
-	if err != nil {
+	must(t, err)
+	defer kept.Close()
+	halfway(func() (err error) {
+		ctx, interrupt := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			err = new(program).copyDatabase(ctx, kept, path)
+		}()
+		begun(ended)
+		interrupt()
+		<-ended
+		return err
+	})
+	for _, sent := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if signal.Ignored(sent) { // then the program ignores it too
+			continue
+		}
+		halfway(func() (err error) {
+			command := s.program("backup", path)
+			must(t, command.Start())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				err = command.Wait()
+			}()
+			begun(ended)
+			command.Process.Signal(sent)
+			<-ended
+			return err
+		})
+	}
+	full := s.program("backup", path)
+	full.Args = append([]string{"sh", "-c", `ulimit -f 2000 && exec "$0" "$@"`}, full.Args...)
+	if full.Path, err = exec.LookPath("sh"); err != nil {
 		t.Fatal(err)
 	}
-	defer kept.Close()
-	interrupted, interrupt := context.WithCancel(t.Context())
-	interrupt()
-	if err := new(program).copyDatabase(interrupted, kept, filepath.Join(empty, "copy.db")); err == nil {
-		t.Error("it goes on")
+	if said, err := full.CombinedOutput(); err == nil || !strings.Contains(string(said), "no backup is made") {
+		t.Errorf("it says %s", said)
 	}
-	if files, err := os.ReadDir(empty); len(files) > 0 || err != nil {
-		t.Errorf("it leaves %v %v", files, err)
+	nothing()
+
+	// Where there are no links, it gets its name in another way, and replaces as little.
+	draft := filepath.Join(folder, "draft")
+	must(t, os.WriteFile(draft, []byte("whole"), 0o600))
+	must(t, rename(draft, path))
+	if text, err := os.ReadFile(path); err != nil || string(text) != "whole" {
+		t.Errorf("it is %s %v", text, err)
 	}
+	must(t, os.WriteFile(draft, []byte("other"), 0o600))
+	if err := rename(draft, path); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a file is replaced: %v", err)
+	}
+}
+
+// program returns a command as a program of its own.
+func (s *site) program(args ...string) *exec.Cmd {
+	s.t.Helper()
+	name, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	command := exec.Command(name, args...)
+	command.Env = append(os.Environ(), "LATCHKEY_TEST_SERVER=1", "LATCHKEY_DATABASE_URL="+s.database,
+		"LATCHKEY_SECRET="+testSecret)
+	return command
+}
+
+// TestABackupThatIsOfNoUse is said to be, or not made at all.
+func TestABackupThatIsOfNoUse(t *testing.T) {
+	s := serve(t, storetest.SQLite(t))
+	folder := t.TempDir()
+	s.declines("backup needs the path of a file", "backup", "")
+	path := filepath.Join(folder, "copy.db")
+	s.declines("there is no", "backup", path, "--secret", "")
+	if _, err := os.Stat(path); err != nil {
+		t.Error("it is not made:", err)
+	}
+	songs := &site{t: t, database: "sqlite:" + filepath.Join(folder, "songs.db"), clock: s.clock}
+	songs.execute(`CREATE TABLE songs (title TEXT)`)
+	songs.declines("another program", "backup", filepath.Join(folder, "songs-copy.db"))
 }
 
 func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
