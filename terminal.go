@@ -23,63 +23,82 @@ func isTerminal(stream any) bool {
 // standard input.
 func (p *program) password(ctx context.Context) (string, error) {
 	if !isTerminal(p.stdin) {
-		return p.line()
+		return p.line(ctx)
 	}
-	first, err := p.hidden(ctx, "Password: ")
+	given, err := p.hidden(ctx, "Password: ", "The same again: ")
 	if err != nil {
 		return "", err
 	}
-	second, err := p.hidden(ctx, "The same again: ")
-	if err != nil {
-		return "", err
-	}
-	if first != second {
+	if given[0] != given[1] {
 		return "", errors.New("the two passwords differ")
 	}
-	return first, nil
+	return given[0], nil
 }
 
-// hidden asks on the terminal for a text that it does not show. When ctx ends the terminal is as it was before.
-func (p *program) hidden(ctx context.Context, question string) (string, error) {
+// hidden asks on the terminal for texts that it does not show. Whatever ends it, the terminal is as it was before.
+func (p *program) hidden(ctx context.Context, questions ...string) (answers []string, err error) {
 	terminal := int(p.stdin.(*os.File).Fd())
-	state, err := term.GetState(terminal)
+	state, err := term.MakeRaw(terminal) // so that no key is a signal which leaves it like that
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	fmt.Fprint(p.stderr, question)
-	defer fmt.Fprintln(p.stderr)
-	type answer struct {
-		text []byte
-		err  error
+	defer func() { err = errors.Join(err, term.Restore(terminal, state)) }()
+	dialogue := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{p.stdin, p.stderr}, "")
+	for _, question := range questions {
+		text, err := waitFor(ctx, func() (string, error) { return dialogue.ReadPassword(question) })
+		if errors.Is(err, io.EOF) { // Ctrl-C or Ctrl-D
+			err = errNothingDone
+		}
+		if err != nil {
+			fmt.Fprint(p.stderr, "\r\n")
+			return nil, err
+		}
+		answers = append(answers, text)
 	}
-	given := make(chan answer, 1)
-	go func() {
-		text, err := term.ReadPassword(terminal)
-		given <- answer{text, err}
-	}()
-	select {
-	case a := <-given:
-		return string(a.text), a.err
-	case <-ctx.Done():
-		return "", errors.Join(errors.New("nothing was done"), term.Restore(terminal, state))
-	}
+	return answers, nil
 }
 
 // confirmed asks a question and tells whether the answer is yes.
-func (p *program) confirmed(question string) (bool, error) {
+func (p *program) confirmed(ctx context.Context, question string) (bool, error) {
 	fmt.Fprint(p.stderr, question+" Type yes: ")
-	text, err := p.line()
+	text, err := p.line(ctx)
 	return text == "yes", err
 }
 
 // line returns the first line of the standard input.
-func (p *program) line() (string, error) {
-	text, err := bufio.NewReader(io.LimitReader(p.stdin, 64<<10)).ReadString('\n')
+func (p *program) line(ctx context.Context) (string, error) {
+	text, err := waitFor(ctx, func() (string, error) {
+		return bufio.NewReader(io.LimitReader(p.stdin, 64<<10)).ReadString('\n')
+	})
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err
 }
+
+// waitFor returns what read does, unless ctx ends before.
+func waitFor(ctx context.Context, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	given := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		given <- answer{text, err}
+	}()
+	select {
+	case a := <-given:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", errNothingDone
+	}
+}
+
+var errNothingDone = errors.New("nothing was done")
 
 // progress shows on a terminal how far something has come, as state tells, until stop is called.
 func (p *program) progress(state func() string) (stop func()) {

@@ -298,7 +298,8 @@ type deleteUser struct {
 func (d deleteUser) Run(ctx context.Context, p *program) error {
 	return d.find(ctx, p, func(verbs *auth.Service, user *account.User) error {
 		if !d.Yes {
-			sure, err := p.confirmed(fmt.Sprintf("Delete %s (%s) with all that is theirs, for ever?", user.Username, user.ID))
+			sure, err := p.confirmed(ctx, fmt.Sprintf("Delete %s (%s) with all that is theirs, for ever?",
+				user.Username, user.ID))
 			if err != nil {
 				return err
 			}
