@@ -192,6 +192,7 @@ func TestOperatorsMakeUsers(t *testing.T) {
 			{password, "mARIO", "luigi@example.com", "TAKEN at username"},
 			{password, "luigi", "mario@example.com", "TAKEN at email"},
 			{password, "luigi", "luigi", "INVALID at email"},
+			{password, string(made.ID), "luigi@example.com", "RESERVED at username"},
 			{"", "luigi", "luigi@example.com", "password"},
 		} {
 			printed, err := s.commandWith(refused.typed, "user", "create", refused.username, "--email", refused.email)
@@ -202,8 +203,8 @@ func TestOperatorsMakeUsers(t *testing.T) {
 		}
 		s.declines("needs a username", "user", "create")
 		s.declines("--role must be one of", "user", "create", "luigi", "--role", "king")
-		s.declines("NOT_FOUND: There is no such", "user", "show", "luigi")
-		s.declines("NOT_FOUND: There is no such", "user", "show", "user_01990000-0000-7000-8000-000000000000")
+		s.declines("NOT_FOUND: There is no such user", "user", "show", "luigi")
+		s.declines("NOT_FOUND: There is no such user", "user", "show", "user_01990000-0000-7000-8000-000000000000")
 		s.declines("There is no such user", "user", "show", "luigi@example.com")
 		if s.count("users") != 1 || s.count("profiles") != 1 {
 			t.Error("a refused command did something")

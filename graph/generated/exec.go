@@ -1537,7 +1537,7 @@ enum UserErrorCode {
   TOO_LONG
   "The value has the wrong form or holds characters that are not allowed."
   INVALID
-  "The name is kept for the service itself."
+  "The name is kept for the service itself, or has the form of an ID."
   RESERVED
   "Somebody else has it already."
   TAKEN
@@ -1920,7 +1920,7 @@ type CancelEmailChangePayload {
 
 "A new account: a username or an e-mail address, or both; with an address where the server verifies addresses."
 input RegisterInput {
-  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet; made up when only an e-mail address is given, and changeable later."
+  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet, not in the form of an ID; made up when only an e-mail address is given, and changeable later."
   username: String
   "At most 254 bytes; unique on its canonical form."
   email: String
@@ -2086,7 +2086,7 @@ type ChangePasswordPayload {
 input ChangeUsernameInput {
   "The caller's password."
   currentPassword: String!
-  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet."
+  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet, not in the form of an ID."
   newUsername: String!
 }
 

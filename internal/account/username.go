@@ -13,7 +13,8 @@ func UsernameKey(username string) string { return Canonical(username) }
 
 // CheckUsername returns what is wrong with a username: REQUIRED, TOO_LONG, INVALID or RESERVED. It holds letters,
 // digits and . + - _ of the PRECIS identifier class (RFC 8265, section 3.3), its letters from one script, its digits
-// from one set, no pile of marks, and never an @, so that it cannot look like somebody's e-mail address.
+// from one set, no pile of marks, and never an @, so that it cannot look like somebody's e-mail address; nor has it the
+// form of an ID.
 func CheckUsername(username string) *Error {
 	switch {
 	case username == "":
@@ -42,7 +43,7 @@ func CheckUsername(username string) *Error {
 	if hasPileOfMarks(key) {
 		return NewMistake(Invalid, "A username has a few accents on a letter at most.")
 	}
-	if reserved[key] || reserved[likeLatin.Replace(key)] {
+	if _, err := ParseID(key); err == nil || reserved[key] || reserved[likeLatin.Replace(key)] {
 		return NewMistake(Reserved, "This username is reserved.")
 	}
 	return nil

@@ -95,6 +95,12 @@ func TestReservedNamesHaveNoLookAlikes(t *testing.T) {
 	judge(t, "", "admina", "ádmin", "adm1n", "administrators", "me2", "ольга", "мир")
 }
 
+func TestNoUsernameLooksLikeAnID(t *testing.T) {
+	judge(t, Reserved, "user_01990000-0000-7000-8000-000000000000", "USER_01990000-0000-7000-8000-00000000000A",
+		"session_01990000-0000-7000-8000-000000000000")
+	judge(t, "", "user_01990000", "01990000-0000-7000-8000-000000000000", "user_mario")
+}
+
 // What is unique is what was accepted: the canonical form of a good name is a good name, and its own canonical form.
 func TestTheCanonicalFormOfAUsernameIsOne(t *testing.T) {
 	for _, name := range []string{"Ｍａｒｉｏ", "Straße", "İlker", "ΣΊΣΥΦΟΣ", "ᾼ", "ŉ", "ǰ", "Ꭰ", "ꭰ", "ẚ", "ﾀﾅｶ"} {

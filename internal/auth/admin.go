@@ -15,13 +15,19 @@ import (
 // FindUser returns the user with an ID, a username or an e-mail address; NOT_FOUND when there is none,
 // BAD_USER_INPUT when several accounts wait for the address.
 func (s *Service) FindUser(ctx context.Context, who string) (*account.User, error) {
+	nobody := &account.Error{Code: account.NotFound, Message: "There is no such user."}
 	if id, err := account.ParseID(who); err == nil && id.Kind() == account.UserKind {
-		return s.store.User(ctx, id)
+		if user, err := s.store.User(ctx, id); !account.Failed(err, account.NotFound) {
+			return user, err
+		}
 	}
 	usernameKey, emailKey := account.SignInKeys(who)
 	if emailKey == "" {
 		found, err := s.store.CredentialsByName(ctx, usernameKey, "")
-		if err != nil {
+		switch {
+		case account.Failed(err, account.NotFound):
+			return nil, nobody
+		case err != nil:
 			return nil, err
 		}
 		return s.store.User(ctx, found.UserID)
@@ -32,7 +38,7 @@ func (s *Service) FindUser(ctx context.Context, who string) (*account.User, erro
 	}
 	switch holder, _ := holderOf(users); {
 	case len(users) == 0:
-		return nil, &account.Error{Code: account.NotFound, Message: "There is no such user."}
+		return nil, nobody
 	case holder == nil && len(users) > 1:
 		return nil, &account.Error{Code: account.BadUserInput, Message: severalWait}
 	}
