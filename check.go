@@ -28,7 +28,7 @@ func (check) Run(ctx context.Context, p *program) error {
 	}
 	if path := secretFile(c); path != "" {
 		if _, err := os.Stat(path); err != nil { // reading it might make one
-			return fmt.Errorf("secret: %w", err)
+			return fmt.Errorf("secret: %w: bring back the one that the database was made with", err)
 		}
 	}
 	kept, err := openStore(ctx, c, false)

@@ -93,6 +93,8 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings []s
 	switch {
 	case helped:
 		return nil, nil, nil
+	case errors.Is(err, errNoHelp):
+		return nil, nil, err
 	case err != nil:
 		return nil, nil, misuse(err)
 	}
@@ -129,22 +131,30 @@ func settingFlag(flag string, settings *[]string) *kong.Flag {
 	return value.Flag
 }
 
+var errNoHelp = errors.New("the help cannot be written")
+
 func help(options kong.HelpOptions, ctx *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNoHelp, err)
 	}
 	about := "\nSettings are the same for every command; latchkey --help lists them.\n"
 	if ctx.Selected() == nil {
 		about = "\nSettings:\n\n" + config.Help()
 	}
-	_, err := io.WriteString(ctx.Stdout, about)
-	return err
+	if _, err := io.WriteString(ctx.Stdout, about); err != nil {
+		return fmt.Errorf("%w: %w", errNoHelp, err)
+	}
+	return nil
 }
 
 // misuse returns what is wrong with arguments as usage.
 func misuse(err error) error {
 	text, _, _ := strings.Cut(err.Error(), " but got ")
-	if _, suggestion, ok := strings.Cut(text, ", did you mean "); ok && !knownForm.MatchString(text) {
+	_, suggestion, ok := strings.Cut(text, ", did you mean ")
+	switch known := knownForm.MatchString(text); {
+	case !known && strings.HasPrefix(text, "unknown flag "):
+		return usage("there is a flag that is not understood; an argument that begins with a hyphen goes behind two")
+	case !known && ok:
 		return usage("this is no command, perhaps it is " + strings.TrimSuffix(suggestion, "?"))
 	}
 	parsing, _ := errors.AsType[*kong.ParseError](err)
@@ -209,7 +219,7 @@ func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) e
 func mustExist(c config.Config) error {
 	if path, ok := c.DatabaseURL.SQLitePath(); ok {
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("database: %w", err)
+			return fmt.Errorf("database: %w: start a server on it, or run latchkey migrate up first", err)
 		}
 	}
 	return nil

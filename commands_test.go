@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -65,6 +66,33 @@ func TestSettingsStandAnywhere(t *testing.T) {
 		}
 		s.declines("LATCHKEY_SIGNING_ALG (from --signing-alg): must be", "keys", "list", "--signing-alg", "RS1")
 	})
+}
+
+// TestErrorsHelp tells operators what to do, and not what lies behind.
+func TestErrorsHelp(t *testing.T) {
+	s := &site{t: t, database: storetest.SQLite(t), clock: &clock{}}
+	s.declines("run latchkey migrate up first", "user", "list")
+	s.declines("goes behind two", "user", "create", "-SEKRET")
+	serve(t, s.database).stop()
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	env := []string{"LATCHKEY_DATABASE_URL=" + s.database, "LATCHKEY_SECRET=" + testSecret}
+	err := run(interrupted, []string{"user", "list"}, env, strings.NewReader(""), io.Discard, io.Discard, time.Now)
+	if err == nil || err.Error() != "interrupted" {
+		t.Error("an end is told as", err)
+	}
+	taken := account.TakenUsername()
+	taken.Err = errors.New("UNIQUE constraint failed")
+	if err := told(t.Context(), taken); strings.Contains(err.Error(), "UNIQUE") {
+		t.Error("a mistake is told as", err)
+	}
+	closed, err := os.Create(filepath.Join(t.TempDir(), "closed"))
+	must(t, err)
+	closed.Close()
+	err = run(t.Context(), []string{"--help"}, nil, strings.NewReader(""), closed, io.Discard, time.Now)
+	if err == nil || exitCode(err) != 1 {
+		t.Error("help that cannot be written is told as", err)
+	}
 }
 
 // TestWhatNeedsNoDatabase asks the program about itself, with settings that no server would start with.

@@ -67,7 +67,23 @@ func run(
 		return err
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(&program{settings, env, stdin, stdout, stderr, now})
+	return told(ctx, command.Run(&program{settings, env, stdin, stdout, stderr, now}))
+}
+
+// told returns an error as operators read it: without what lies behind a mistake, and with what to make of an end.
+func told(ctx context.Context, err error) error {
+	if mistake, ok := err.(*account.Error); ok && mistake.Err != nil {
+		shown := *mistake
+		shown.Err = nil
+		return &shown
+	}
+	switch {
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return errors.New("interrupted")
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the database takes too long to answer, or somebody else holds it: %w", err)
+	}
+	return err
 }
 
 // newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise.
