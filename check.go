@@ -47,6 +47,9 @@ func (check) Run(ctx context.Context, p *program) error {
 	far.Store(auth.Checked{})
 	stop := p.progress(func() string {
 		seen := far.Load().(auth.Checked)
+		if seen.Users == 0 {
+			return "the database itself is checked"
+		}
 		return fmt.Sprintf("%d users and %d sessions are checked", seen.Users, seen.Sessions)
 	})
 	tell := func(problem string) error { return p.printf("%s\n", problem) }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -229,9 +230,17 @@ func mustExist(c config.Config) error {
 func (p *program) table(rows [][]string) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		fmt.Fprintln(w, strings.Map(harmless, strings.Join(row, "\t")))
 	}
 	return w.Flush()
+}
+
+// harmless replaces what would turn round, on a terminal, the text that others chose and what stands beside it.
+func harmless(r rune) rune {
+	if unicode.Is(unicode.Bidi_Control, r) {
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // json prints a value for scripts.

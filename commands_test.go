@@ -237,6 +237,10 @@ func TestOperatorsMakeUsers(t *testing.T) {
 		if s.count("users") != 1 || s.count("profiles") != 1 {
 			t.Error("a refused command did something")
 		}
+		s.execute("UPDATE users SET name = 'M\u202eoiram'")
+		if text := s.does("user", "show", "mario"); !strings.Contains(text, "M\ufffdoiram") {
+			t.Errorf("a name turns the terminal round: %q", text)
+		}
 		if !s.says("user_created", string(made.ID), "operator", "ADMIN") {
 			t.Error("the log does not tell")
 		}
@@ -311,6 +315,11 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 		s.declines("This user is disabled", "user", "reset-password", "mario", "--smtp-url", "smtp://localhost:1")
 		if !luigi.alive() || !s.says("user_archived", mario.userID, "operator") {
 			t.Fatal("it is about the wrong one")
+		}
+		logged := strings.Count(s.said(), `"user_archived"`)
+		s.does("user", "disable", "mario")
+		if again := strings.Count(s.said(), `"user_archived"`); again != logged || logged == 0 {
+			t.Errorf("once disabled, it is logged %d times, then %d", logged, again)
 		}
 		if said := s.does("user", "enable", "mario"); said != "mario may sign in.\n" {
 			t.Fatalf("it says %s", said)

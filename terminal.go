@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ var errNothingDone = errors.New("nothing was done")
 
 // progress shows on a terminal how far something has come, as state tells, until stop is called.
 func (p *program) progress(state func() string) (stop func()) {
-	if !isTerminal(p.stderr) {
+	if !isTerminal(p.stderr) || slices.Contains(p.env, "TERM=dumb") {
 		return func() {}
 	}
 	done, cleared := make(chan struct{}), make(chan struct{})

@@ -93,8 +93,12 @@ func (s *Service) CreateUser(
 // for taking back a change of address, should the user be enabled again. FORBIDDEN for the last administrator, and for
 // an account that waits for the confirmation of its address.
 func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User, error) {
+	var before account.Status
 	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
-		if user.Status == account.Pending {
+		switch before = user.Status; before {
+		case account.Disabled:
+			return nil
+		case account.Pending:
 			return stillPending()
 		}
 		if err := mayGo(ctx, tx, user); err != nil {
@@ -105,7 +109,7 @@ func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User
 		}
 		return tx.VoidOneTime(ctx, id)
 	})
-	if err == nil {
+	if err == nil && before != account.Disabled {
 		s.operated(ctx, "user_archived", user.ID)
 	}
 	return user, err
