@@ -764,6 +764,15 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 				`UPDATE profiles SET location_key = '' WHERE username = 'Mario'`, "the profile is not found"},
 			{`UPDATE sessions SET user_epoch = user_epoch + 7 WHERE user_id IN (SELECT id FROM users WHERE status = 'ACTIVE')`,
 				`UPDATE sessions SET user_epoch = 0`, "an epoch of its user"},
+			{`UPDATE users SET password_hash = '$2' || password_hash WHERE username = 'luigi'`,
+				`UPDATE users SET password_hash = substr(password_hash, 3) WHERE username = 'luigi'`, "the password cannot be"},
+			{`UPDATE users SET email_verified = (1 = 1) WHERE username = 'luigi'`,
+				`UPDATE users SET email_verified = (1 = 0) WHERE username = 'luigi'`, "an address is confirmed"},
+			{`UPDATE sessions SET generation = -1 WHERE id IN (SELECT MIN(id) FROM sessions)`,
+				`UPDATE sessions SET generation = 0`, "no refresh token"},
+			{`UPDATE sessions SET expires_at = expires_at - 1000000000000000 WHERE id IN (SELECT MIN(id) FROM sessions)`,
+				`UPDATE sessions SET expires_at = expires_at + 1000000000000000 WHERE expires_at < created_at`,
+				"it ends before it begins"},
 			{`UPDATE signing_keys SET alg = 'ES256'`, `UPDATE signing_keys SET alg = 'EdDSA'`, "signing key"},
 		} {
 			s.execute(damage.statement)
@@ -778,6 +787,10 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		printed, err := s.command("check", "--secret", nextSecret)
 		if err == nil || !strings.Contains(printed, "the secret does not open") {
 			t.Errorf("another secret: %v %s", err, printed)
+		}
+		s.execute(`UPDATE sessions SET salt = substr(salt, 1, 15)`)
+		if printed, err := s.command("check"); err == nil || strings.Count(printed, "no refresh token") != 2 {
+			t.Errorf("short salts: %v %s", err, printed)
 		}
 		if strings.HasPrefix(s.database, "sqlite:") {
 			s.execute(`PRAGMA foreign_keys = off; DELETE FROM users WHERE username = 'Mario'`)

@@ -3,9 +3,13 @@ package auth
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"latchkey/internal/account"
+	"latchkey/internal/password"
 	"latchkey/internal/store"
+	"latchkey/internal/token"
 )
 
 // Checked is how much Check has looked at.
@@ -84,6 +88,10 @@ func (s *Service) Check(
 				err = wrong("%s: it counts as live, but is %s", after, ended)
 			case !r.CountsAsLive && ended == "":
 				err = wrong("%s: it counts as over, but nothing has ended it", after)
+			case r.SaltSize < token.SaltSize || r.Generation < 0:
+				err = wrong("%s: no refresh token can be computed", after)
+			case r.Session.ExpiresAt.Before(r.Session.CreatedAt):
+				err = wrong("%s: it ends before it begins", after)
 			}
 			if err != nil {
 				return sum, err
@@ -103,6 +111,9 @@ func userProblems(u store.UserRecord) (problems []string) {
 		}
 	}
 	must(u.UsernameKey == account.UsernameKey(u.Username), "the username is not found by its canonical form")
+	must(!strings.ContainsFunc(u.Username, unicode.IsControl), "the username holds control characters")
+	must(password.Readable(u.PasswordHash), "the password cannot be checked")
+	must(u.Email != nil || !u.EmailVerified, "an address is confirmed that is not there")
 	keyed, waiting := u.Email, u.PendingEmail
 	if u.Status == account.Pending {
 		keyed, waiting = nil, u.Email

@@ -98,6 +98,12 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 	return ok && encoded != "" && mistake == nil, nil
 }
 
+// Readable tells whether encoded is what Hash returns, now or in former times.
+func Readable(encoded string) bool {
+	_, err := parse(encoded)
+	return err == nil
+}
+
 // NeedsRehash tells whether a hash differs from what Hash would make today and should be replaced as soon as its
 // password is known. Stronger ones count too: their slower answer tells that the user exists.
 func NeedsRehash(encoded string) bool {

@@ -19,6 +19,8 @@ type UserRecord struct {
 	EmailKey        *string        `db:"email_key"`
 	PendingEmail    *string        `db:"pending_email"`
 	PendingEmailKey *string        `db:"pending_email_key"`
+	EmailVerified   bool           `db:"email_verified"`
+	PasswordHash    string         `db:"password_hash"`
 	Status          account.Status `db:"status"`
 	HasDraft        bool           `db:"has_draft"` // a profile that nobody sees yet
 	ProfileUsername *string        `db:"profile_username"`
@@ -32,7 +34,7 @@ type UserRecord struct {
 // UserRecords returns at most limit records whose IDs come after one, in the order of their IDs.
 func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (records []UserRecord, err error) {
 	err = s.all(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
-		u.pending_email_key, u.status, u.profile_draft IS NOT NULL AS has_draft, p.username AS profile_username,
+		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft, p.username AS profile_username,
 		p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
 		FROM `+userTables+` WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
 	return records, err
@@ -41,7 +43,9 @@ func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (r
 // SessionRecord is what is stored of a session and bears on whether it lives.
 type SessionRecord struct {
 	account.Standing
-	CountsAsLive bool // for statements that change sessions
+	CountsAsLive bool  // for statements that change sessions
+	SaltSize     int   // in bytes
+	Generation   int64 // of its refresh token
 }
 
 // SessionRecords returns at most limit records whose IDs come after one, in the order of their IDs.
@@ -55,8 +59,11 @@ func (s *Store) SessionRecords(
 		Status       account.Status `db:"status"`
 		MinAuthTime  int64          `db:"min_auth_time"`
 		CountsAsLive bool           `db:"counts_as_live"`
+		SaltSize     int            `db:"salt_size"`
+		Generation   int64          `db:"generation"`
 	}
-	err := s.all(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, u.epoch, u.status, `+minAuthTime+` AS min_auth_time,
+	err := s.all(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size, u.epoch, u.status,
+		`+minAuthTime+` AS min_auth_time,
 		EXISTS (SELECT 1 FROM sessions WHERE id = s.id AND `+live+`) AS counts_as_live
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id > ? ORDER BY s.id LIMIT ?`,
 		micros(now), micros(idleCut), after, limit)
@@ -70,6 +77,8 @@ func (s *Store) SessionRecords(
 				MinAuthTime: moment(r.MinAuthTime),
 			},
 			CountsAsLive: r.CountsAsLive,
+			SaltSize:     r.SaltSize,
+			Generation:   r.Generation,
 		}
 	}
 	return records, err

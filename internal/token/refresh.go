@@ -14,8 +14,10 @@ const (
 	refreshPrefix  = "rt_"
 	refreshVersion = 1
 	maxRefresh     = 128 // characters
-	saltSize       = 16  // bytes
 )
+
+// SaltSize is how many bytes of salt a session has at least.
+const SaltSize = 16
 
 // Refresh is what a refresh token says. Until Proves has said yes, it is somebody's word and no more. It prints as
 // [secret], for its parts are enough to write the token down again.
@@ -27,7 +29,7 @@ type Refresh struct {
 }
 
 // NewSalt returns the 16 random bytes that a session needs for its refresh tokens.
-func NewSalt() []byte { return random(saltSize) }
+func NewSalt() []byte { return random(SaltSize) }
 
 // KeyID returns the byte by which a refresh token names the secret it was computed with. It tells secrets apart, and
 // nothing about them.
@@ -71,7 +73,7 @@ func ParseRefresh(text string) (r Refresh, ok bool) {
 // Proves tells whether r was computed with this secret and the session's salt. For a session that does not exist pass
 // nil: the answer is no, and takes as long.
 func (s Secret) Proves(r Refresh, salt []byte) bool {
-	known := len(salt) >= saltSize
+	known := len(salt) >= SaltSize
 	if !known {
 		salt = noSalt[:]
 	}
@@ -79,7 +81,7 @@ func (s Secret) Proves(r Refresh, salt []byte) bool {
 	return hmac.Equal(mac[:], r.mac[:]) && known && r.KeyID == id
 }
 
-var noSalt [saltSize]byte
+var noSalt [SaltSize]byte
 
 func (s Secret) prove(r Refresh, salt []byte) (mac [sha256.Size]byte) {
 	h := hmac.New(sha256.New, s.derive(salt, "refresh/v1"))

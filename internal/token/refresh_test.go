@@ -73,7 +73,7 @@ func TestRefreshTokensDiffer(t *testing.T) {
 			t.Errorf("proved with %s", name)
 		}
 	}
-	zero := make([]byte, saltSize)
+	zero := make([]byte, SaltSize)
 	if forged, _ := ParseRefresh(secret.RefreshToken(session, zero, 5)); secret.Proves(forged, nil) {
 		t.Error("the dummy MAC is a way in")
 	}
@@ -231,7 +231,7 @@ func FuzzRefreshToken(f *testing.F) {
 	f.Add(session[:], salt, uint64(0))
 	f.Add(make([]byte, 16), make([]byte, 16), uint64(math.MaxUint64))
 	f.Fuzz(func(t *testing.T, id, salt []byte, generation uint64) {
-		if len(id) != 16 || len(salt) < saltSize {
+		if len(id) != 16 || len(salt) < SaltSize {
 			return
 		}
 		r, ok := ParseRefresh(secret.RefreshToken([16]byte(id), salt, generation))
