@@ -773,6 +773,16 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			{`UPDATE sessions SET expires_at = expires_at - 1000000000000000 WHERE id IN (SELECT MIN(id) FROM sessions)`,
 				`UPDATE sessions SET expires_at = expires_at + 1000000000000000 WHERE expires_at < created_at`,
 				"it ends before it begins"},
+			{`ALTER TABLE devices RENAME TO gone`, `ALTER TABLE gone RENAME TO devices`, "table devices is missing"},
+			{`DROP INDEX sessions_by_use`, `CREATE INDEX sessions_by_use ON sessions (last_used_at)`,
+				"index sessions_by_use is missing"},
+			{map[string]string{
+				"sqlite": `CREATE TRIGGER strange AFTER DELETE ON devices BEGIN SELECT 1; END`,
+				"postgr": `CREATE TRIGGER strange BEFORE UPDATE ON devices
+					FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`,
+			}[s.database[:6]],
+				map[string]string{"sqlite": `DROP TRIGGER strange`, "postgr": `DROP TRIGGER strange ON devices`}[s.database[:6]],
+				"a trigger"},
 			{`UPDATE signing_keys SET alg = 'ES256'`, `UPDATE signing_keys SET alg = 'EdDSA'`, "signing key"},
 		} {
 			s.execute(damage.statement)

@@ -41,6 +41,15 @@ func (s *Service) Check(
 			return sum, err
 		}
 	}
+	altered, err := s.store.Altered(ctx)
+	if err != nil {
+		return sum, err
+	}
+	for _, problem := range altered {
+		if err := wrong("the schema: %s", problem); err != nil {
+			return sum, err
+		}
+	}
 	keys, err := s.store.SigningKeys(ctx)
 	if err != nil {
 		return sum, err

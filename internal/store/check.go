@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"latchkey/internal/account"
@@ -82,6 +85,35 @@ func (s *Store) SessionRecords(
 		}
 	}
 	return records, err
+}
+
+// madePart is how the steps of the schema make tables and indexes.
+var madePart = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
+
+// Altered returns the tables and indexes that are missing, and the triggers there are, for Latchkey makes none.
+func (s *Store) Altered(ctx context.Context) (found []string, err error) {
+	steps, err := s.migrations()
+	if err != nil {
+		return nil, err
+	}
+	var parts, triggers []string
+	if err := s.all(ctx, &parts, s.dialect.parts); err != nil {
+		return nil, err
+	}
+	if err := s.all(ctx, &triggers, s.dialect.triggers); err != nil {
+		return nil, err
+	}
+	for _, step := range steps {
+		for _, made := range madePart.FindAllStringSubmatch(step.script, -1) {
+			if !slices.Contains(parts, made[2]) {
+				found = append(found, fmt.Sprintf("%s %s is missing", strings.ToLower(made[1]), made[2]))
+			}
+		}
+	}
+	for _, name := range triggers {
+		found = append(found, fmt.Sprintf("there is a trigger %q, which is not Latchkey's", name))
+	}
+	return found, nil
 }
 
 // Damage returns what SQLite finds wrong with its file and with references between tables. It takes as long as it

@@ -53,6 +53,10 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 			broken:    postgresBroken,
 			find:      "strpos",
 			tables:    `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
+			parts: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+				UNION ALL SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()`,
+			triggers: `SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+				JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND NOT t.tgisinternal`,
 			// A stricter transaction would see the database as it was before the wait. Whoever waits for a table makes all
 			// others wait behind it; so a step does not wait for long, and comes again.
 			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;

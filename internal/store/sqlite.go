@@ -54,9 +54,11 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 				var e sqlite3.Error
 				return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 			},
-			broken: func(error) bool { return false },
-			find:   "instr",
-			tables: `SELECT name FROM sqlite_schema WHERE type = 'table'`,
+			broken:   func(error) bool { return false },
+			find:     "instr",
+			tables:   `SELECT name FROM sqlite_schema WHERE type = 'table'`,
+			parts:    `SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')`,
+			triggers: `SELECT name FROM sqlite_schema WHERE type = 'trigger'`,
 		},
 		read:  open(max(4, 2*runtime.NumCPU()), "&_query_only=on"),
 		write: open(1, "&_txlock=immediate"),

@@ -40,6 +40,8 @@ type dialect struct {
 	broken     func(err error) bool   // the connection ended; what was sent on it may have happened
 	exclusive  string                 // makes a migration wait for others; empty where every transaction does
 	tables     string                 // the names of the tables there are
+	parts      string                 // the names of the tables and indexes there are
+	triggers   string                 // the names of the triggers there are
 	find       string                 // the function that finds a text in another, from 1 on, or 0
 }
 
