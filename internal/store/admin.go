@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"latchkey/internal/account"
@@ -83,8 +84,11 @@ func (s *Store) dropMails(ctx context.Context, user account.ID) error {
 }
 
 // Backup copies a SQLite database, as it is at one moment, into an empty file, while others go on reading and writing.
-// It takes as long as it takes, or until ctx ends.
+// It takes as long as it takes, or until ctx ends. PostgreSQL has a tool for that, so it fails there.
 func (s *Store) Backup(ctx context.Context, path string) error {
-	_, err := s.write.ExecContext(ctx, `VACUUM INTO ?`, path)
+	if s.dialect.backup == "" {
+		return errors.ErrUnsupported
+	}
+	_, err := s.write.ExecContext(ctx, s.dialect.backup, path)
 	return err
 }

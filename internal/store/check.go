@@ -116,29 +116,11 @@ func (s *Store) Altered(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// Damage returns what SQLite finds wrong with its file and with references between tables. It takes as long as it
+// Damage returns what the engine finds wrong with its file and with references between tables. It takes as long as it
 // takes. PostgreSQL keeps watch itself.
 func (s *Store) Damage(ctx context.Context) (found []string, err error) {
-	if s.dialect.name != "sqlite" {
+	if s.dialect.damage == nil {
 		return nil, nil
 	}
-	if err := s.read.SelectContext(ctx, &found, `PRAGMA integrity_check`); err != nil {
-		return nil, err
-	}
-	if len(found) == 1 && found[0] == "ok" {
-		found = nil
-	}
-	var orphans []struct {
-		Table  string `db:"table"`
-		RowID  *int64 `db:"rowid"`
-		Parent string `db:"parent"`
-		Key    int    `db:"fkid"`
-	}
-	if err := s.read.SelectContext(ctx, &orphans, `PRAGMA foreign_key_check`); err != nil {
-		return nil, err
-	}
-	for _, o := range orphans {
-		found = append(found, fmt.Sprintf("a row of %s refers to one of %s that is not there", o.Table, o.Parent))
-	}
-	return found, nil
+	return s.dialect.damage(ctx, s.read)
 }

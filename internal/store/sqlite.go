@@ -58,6 +58,8 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 			find:     "instr",
 			tables:   `SELECT name FROM sqlite_schema WHERE type = 'table'`,
 			parts:    `SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')`,
+			backup:   `VACUUM INTO ?`,
+			damage:   sqliteDamage,
 			triggers: `SELECT name FROM sqlite_schema WHERE type = 'trigger'`,
 		},
 		read:  open(max(4, 2*runtime.NumCPU()), "&_query_only=on"),
@@ -102,6 +104,29 @@ func sqliteConstraint(err error) string {
 	}
 	_, column, _ := strings.Cut(e.Error(), ": ")
 	return strings.ReplaceAll(column, ".", "_")
+}
+
+// sqliteDamage returns what is wrong with the file and with references between tables.
+func sqliteDamage(ctx context.Context, db *sqlx.DB) (found []string, err error) {
+	if err := db.SelectContext(ctx, &found, `PRAGMA integrity_check`); err != nil {
+		return nil, err
+	}
+	if len(found) == 1 && found[0] == "ok" {
+		found = nil
+	}
+	var orphans []struct {
+		Table  string `db:"table"`
+		RowID  *int64 `db:"rowid"`
+		Parent string `db:"parent"`
+		Key    int    `db:"fkid"`
+	}
+	if err := db.SelectContext(ctx, &orphans, `PRAGMA foreign_key_check`); err != nil {
+		return nil, err
+	}
+	for _, o := range orphans {
+		found = append(found, fmt.Sprintf("a row of %s refers to one of %s that is not there", o.Table, o.Parent))
+	}
+	return found, nil
 }
 
 // sqliteConnector opens connections to a file as long as it is where it was at first. SQLite would go on writing to a

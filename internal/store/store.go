@@ -42,8 +42,13 @@ type dialect struct {
 	tables     string                 // the names of the tables there are
 	parts      string                 // the names of the tables and indexes there are
 	triggers   string                 // the names of the triggers there are
+	backup     string                 // copies the database into a file; empty where a tool does
+	damage     inspection             // nil where the engine keeps watch
 	find       string                 // the function that finds a text in another, from 1 on, or 0
 }
+
+// inspection returns what is wrong with a database's file.
+type inspection func(ctx context.Context, db *sqlx.DB) (found []string, err error)
 
 const statementTimeout = 5 * time.Second
 
