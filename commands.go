@@ -213,7 +213,10 @@ func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) e
 		return err
 	}
 	defer kept.Close()
-	return do(verbs)
+	if err = do(verbs); errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the database takes too long to answer, or somebody else holds it: %w", err)
+	}
+	return err
 }
 
 // mustExist returns an error when the database is a file that is not there: opening it would make it.

@@ -77,11 +77,8 @@ func told(ctx context.Context, err error) error {
 		shown.Err = nil
 		return &shown
 	}
-	switch {
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("the database takes too long to answer, or somebody else holds it: %w", err)
 	}
 	return err
 }
