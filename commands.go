@@ -213,7 +213,7 @@ func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) e
 		return err
 	}
 	defer kept.Close()
-	if err = do(verbs); errors.Is(err, context.DeadlineExceeded) {
+	if err = do(verbs); kept.Contended(err) {
 		err = fmt.Errorf("the database takes too long to answer, or somebody else holds it: %w", err)
 	}
 	return err

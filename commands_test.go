@@ -74,10 +74,17 @@ func TestErrorsHelp(t *testing.T) {
 	s.declines("run latchkey migrate up first", "user", "list")
 	s.declines("goes behind two", "user", "create", "-SEKRET")
 	serve(t, s.database).stop()
+	other, err := s.db().Conn(t.Context())
+	must(t, err)
+	_, err = other.ExecContext(t.Context(), `BEGIN IMMEDIATE`)
+	must(t, err)
+	s.declines("somebody else holds it", "restore-cut")
+	_, err = other.ExecContext(t.Context(), `ROLLBACK`)
+	must(t, err)
 	interrupted, interrupt := context.WithCancel(t.Context())
 	interrupt()
 	env := []string{"LATCHKEY_DATABASE_URL=" + s.database, "LATCHKEY_SECRET=" + testSecret}
-	err := run(interrupted, []string{"user", "list"}, env, strings.NewReader(""), io.Discard, io.Discard, time.Now)
+	err = run(interrupted, []string{"user", "list"}, env, strings.NewReader(""), io.Discard, io.Discard, time.Now)
 	if err == nil || err.Error() != "interrupted" {
 		t.Error("an end is told as", err)
 	}

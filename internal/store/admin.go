@@ -92,3 +92,8 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	_, err := s.write.ExecContext(ctx, s.dialect.backup, path)
 	return err
 }
+
+// Contended tells whether err says that others had hold of the database for too long.
+func (s *Store) Contended(err error) bool {
+	return err != nil && (errors.Is(err, context.DeadlineExceeded) || s.dialect.retryable(err))
+}
