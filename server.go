@@ -78,7 +78,7 @@ func told(ctx context.Context, err error) error {
 		return &shown
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return errors.New("interrupted")
+		return errors.New(strings.ReplaceAll(err.Error(), context.Canceled.Error(), "interrupted"))
 	}
 	return err
 }
