@@ -28,8 +28,10 @@ const breaking = (released, current) => {
   return sentences
 }
 
-const access = ({ astNode }) => astNode.directives.filter(({ name }) => name.value !== 'deprecated').map(print).join(' ')
-const initial = ({ defaultValue, type }) => defaultValue === undefined ? 'nothing' : print(astFromValue(defaultValue, type))
+const marks = ['public', 'auth', 'owner']
+const access = ({ astNode }) => astNode.directives.filter(({ name }) => marks.includes(name.value)).map(print).join(' ')
+const initial = ({ defaultValue, type }) =>
+  defaultValue === undefined ? 'nothing' : print(astFromValue(defaultValue, type))
 
 // deprecatable returns what can be deprecated and has a reason, each by the sentence that tells of its removal.
 const deprecatable = (schema) => {
@@ -60,7 +62,8 @@ export const unannounced = (released, current, changelog, today) => {
   const wrong = []
   const removable = deprecatable(before)
   for (const sentence of breaking(before, after)) {
-    if (!unreleased.split('\n').includes(`- Breaking: ${sentence}`)) wrong.push(`CHANGELOG.md lacks: - Breaking: ${sentence}`)
+    const announcement = `- Breaking: ${sentence}`
+    if (!unreleased.split('\n').includes(announcement)) wrong.push(`CHANGELOG.md lacks: ${announcement}`)
     if (!removable.has(sentence)) continue
     const date = until(removable.get(sentence))
     if (!date || date >= today) wrong.push(`Too early, it is deprecated until ${date ?? 'no date'}: ${sentence}`)

@@ -3,12 +3,12 @@ import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-// serve starts a server in a folder of its own and returns where it is.
-export const serve = async (settings) => {
+// serve starts a server that ends with this process and returns where it is, and its folder: a new one unless given.
+export const serve = async (settings, folder = mkdtempSync(join(process.cwd(), 'served-'))) => {
   const latchkey = spawn(process.env.LATCHKEY, [], {
-    cwd: mkdtempSync(join(process.cwd(), 'served-')), stdio: ['ignore', 'ignore', 'pipe'],
-    env: { LATCHKEY_LISTEN: '127.0.0.1:0', ...settings },
+    cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], env: { LATCHKEY_LISTEN: '127.0.0.1:0', ...settings },
   })
+  process.on('exit', () => latchkey.kill())
   const graphql = await new Promise((ready, failed) => {
     createInterface({ input: latchkey.stderr }).on('line', (line) => {
       const entry = JSON.parse(line)
@@ -16,7 +16,9 @@ export const serve = async (settings) => {
     })
     latchkey.on('exit', () => failed(new Error('the server does not start')))
   })
-  return { graphql, origin: new URL(graphql).origin, stop: () => latchkey.kill() }
+  latchkey.unref()
+  latchkey.stderr.unref()
+  return { graphql, origin: new URL(graphql).origin, folder }
 }
 
 // ask returns the answer to an operation.
