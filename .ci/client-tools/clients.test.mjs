@@ -200,4 +200,6 @@ test('genqlient makes a client for Go', async () => {
   assert.match(await run('go', ['run', '.'], { cwd: folder, input: password }), /^mario since 20/)
 })
 
-test('no snippet of the manual is left out', () => assert.deepEqual([...taken].toSorted(), [...snippets.keys()].toSorted()))
+test('no snippet of the manual is left out', () => {
+  assert.deepEqual([...taken].toSorted(), [...snippets.keys()].toSorted())
+})
