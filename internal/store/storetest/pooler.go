@@ -11,9 +11,9 @@ import (
 )
 
 // Pooled returns the URL of a PostgreSQL database by way of PgBouncer, where each transaction may run on another of
-// five connections, and which keeps so many prepared statements apart. It skips the test when there is no PgBouncer on
-// the machine.
-func Pooled(t testing.TB, database string, prepared int) string {
+// five connections, and which keeps no prepared statements apart. It skips the test when there is no PgBouncer on the
+// machine.
+func Pooled(t testing.TB, database string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -31,7 +31,7 @@ func Pooled(t testing.TB, database string, prepared int) string {
 		proof = "password='" + strings.ReplaceAll(behind.Password, "'", "''") + "'"
 	}
 	if out, _ := exec.Command(program, "--version").Output(); knowsPrepared(string(out)) {
-		more = fmt.Sprintf("max_prepared_statements = %d", prepared)
+		more = "max_prepared_statements = 0"
 	}
 	lifeline, err := supervise(dir, makePooler, "PROGRAM="+program, fmt.Sprintf(`SETTINGS=
 		[databases]
@@ -53,7 +53,7 @@ func Pooled(t testing.TB, database string, prepared int) string {
 	return u.String()
 }
 
-// knowsPrepared tells whether a version can keep prepared statements apart; older ones never do.
+// knowsPrepared tells whether a version can keep prepared statements apart, and does so unless told otherwise.
 func knowsPrepared(version string) bool {
 	major, minor := 0, 0
 	fmt.Sscanf(version, "PgBouncer %d.%d", &major, &minor)

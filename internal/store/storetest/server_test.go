@@ -21,7 +21,7 @@ func TestAPromotedStandbyHasWhatWasAcknowledged(t *testing.T) {
 
 // TestPooled has two transactions at once, and so two connections.
 func TestPooled(t *testing.T) {
-	db := open(t, Pooled(t, Postgres(t), 0)+"&default_query_exec_mode=exec")
+	db := open(t, Pooled(t, Postgres(t))+"&default_query_exec_mode=exec")
 	held, err := db.Begin()
 	if err != nil {
 		t.Fatal(err)
