@@ -39,6 +39,9 @@ func (check) Run(ctx context.Context, p *program) error {
 	if err := upToDate(ctx, kept); err != nil {
 		return err
 	}
+	if err := kept.NotMoved(ctx); err != nil {
+		return err
+	}
 	secrets, err := readSecrets(c, false)
 	if err != nil {
 		return err

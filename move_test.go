@@ -185,8 +185,16 @@ func TestAMoveThatIsKilled(t *testing.T) {
 		strings.Count(said, "\n") != 1 {
 		t.Errorf("interrupted it says %s", said)
 	}
+	unfinished := func() {
+		t.Helper()
+		if why := target.refusesToStart("LATCHKEY_SECRET=" + testSecret); !strings.Contains(why, "run latchkey move again") {
+			t.Errorf("the other side says %s", why)
+		}
+	}
+	unfinished()
 	serves("luigi")
 	interrupted("SHARE", "sessions", os.Kill)
+	unfinished()
 	serves("peach")
 
 	interrupted("SHARE UPDATE EXCLUSIVE", "users", os.Kill)

@@ -157,6 +157,9 @@ func open(
 	if err := s.verbs.TendKeys(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.store.NotMoved(ctx); err != nil { // again, now that there is a row
+		return nil, err
+	}
 	if err := s.verbs.Ready(ctx); err != nil {
 		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
 	}

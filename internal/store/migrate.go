@@ -28,7 +28,7 @@ type migration struct {
 // program made, that a newer version has migrated, or whose steps are not those of this program; and one that has been
 // moved away, or not yet wholly moved there.
 func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []string, err error) {
-	if err := s.notMoved(ctx); err != nil {
+	if err := s.NotMoved(ctx); err != nil {
 		return nil, err
 	}
 	return s.migrateUp(ctx, now)

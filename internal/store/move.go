@@ -17,7 +17,8 @@ import (
 )
 
 // A move leaves a table of one row on both sides, with an ID that they share. The time is when that side was done: the
-// SQLite database gave up, the PostgreSQL database is ready. A side that has no such table was never part of a move.
+// SQLite database gave up, the PostgreSQL database is ready. A side that has no such table was never part of a move; on
+// one with an empty table a move has begun that has copied nothing yet.
 const movesTable = "moves"
 
 type moveRow struct {
@@ -35,8 +36,9 @@ type Moved struct {
 }
 
 var (
-	errInUse = errors.New("the database to move is in use: stop every server and command that has it open")
-	errTaken = errors.New("the database to move to is not empty: nothing was changed there")
+	errInUse      = errors.New("the database to move is in use: stop every server and command that has it open")
+	errTaken      = errors.New("the database to move to is not empty: nothing was changed there")
+	errUnfinished = errors.New("the move to this database is not finished: run latchkey move again")
 )
 
 // moveBatch is how many rows are inserted at once.
@@ -51,9 +53,10 @@ const moveBatch = 1000
 // server starts on what is not finished, and calling Move again begins again, or finishes it:
 //
 //  1. s is locked, and gets the ID of the move.
-//  2. One transaction copies all rows, compares what the other store then holds, and leaves the ID there, not done.
-//  3. s is marked as done: nobody writes to it any more.
-//  4. The other store is marked as done.
+//  2. The other store is claimed: no server starts on it any more.
+//  3. One transaction copies all rows, compares what the other store then holds, and leaves the ID there, not done.
+//  4. s is marked as done: nobody writes to it any more.
+//  5. The other store is marked as done.
 func (s *Store) Move(
 	ctx context.Context, to *Store, now func() time.Time, prove func(context.Context) error, seen func(rows int64),
 ) ([]Moved, error) {
@@ -73,19 +76,26 @@ func (s *Store) Move(
 	switch same := there != nil && there.ID == here.ID; {
 	case here.DoneAt != nil && (!same || there.DoneAt != nil):
 		return nil, movedError(*here.DoneAt)
-	case there != nil && (!same || there.DoneAt != nil):
+	case there != nil && there.ID != "" && (!same || there.DoneAt != nil):
 		return nil, errTaken
 	}
-	moved, err := from.carry(ctx, to, here, there != nil, now, prove, seen)
+	moved, err := from.carry(ctx, to, here, there != nil && there.ID != "", now, prove, seen)
+	if errors.Is(err, errTaken) {
+		if failed := to.release(context.WithoutCancel(ctx)); failed != nil {
+			return nil, failed
+		}
+		return nil, err
+	}
 	if err != nil {
-		return nil, fmt.Errorf("the move is not finished: %w", err)
+		return nil, inOneLine{fmt.Errorf("the move is not finished: %w", err)}
 	}
 	return moved, nil
 }
 
-// notMoved returns an error when no server may start on the database because of a move from it, or to it, which is not
-// finished.
-func (s *Store) notMoved(ctx context.Context) error {
+// NotMoved returns an error when no server may start on the database because of a move from it, or to it, which is not
+// finished. A move to a database begins only where there is no row yet; so who looks at this after writing one is safe
+// from all that begin later.
+func (s *Store) NotMoved(ctx context.Context) error {
 	move, err := s.move(ctx)
 	switch {
 	case err != nil || move == nil:
@@ -93,7 +103,7 @@ func (s *Store) notMoved(ctx context.Context) error {
 	case s.dialect.name == "sqlite" && move.DoneAt != nil:
 		return movedError(*move.DoneAt)
 	case s.dialect.name != "sqlite" && move.DoneAt == nil:
-		return errors.New("the move to this database is not finished: run latchkey move again")
+		return errUnfinished
 	}
 	return nil
 }
@@ -103,14 +113,17 @@ func movedError(at int64) error {
 		moment(at).Format(time.RFC3339))
 }
 
-// move returns the trace of a move, or nil.
+// move returns the trace of a move, without an ID when that has copied nothing yet, or nil.
 func (s *Store) move(ctx context.Context) (*moveRow, error) {
 	tables, err := s.tables(ctx)
 	if err != nil || !slices.Contains(tables, movesTable) {
 		return nil, err
 	}
-	row := new(moveRow)
-	return row, s.one(ctx, row, `SELECT id, done_at FROM moves`)
+	var rows []moveRow
+	if err := s.all(ctx, &rows, `SELECT id, done_at FROM moves`); err != nil || len(rows) == 0 {
+		return new(moveRow), err
+	}
+	return &rows[0], nil
 }
 
 // leaver is the only connection to a SQLite database that is about to be moved.
@@ -180,11 +193,20 @@ func (l *leaver) carry(
 		return nil, err
 	}
 	if move.DoneAt == nil {
+		if _, err := to.Steps(ctx); err != nil { // which refuses what is not ours
+			return nil, err
+		}
+		if err := to.inTx(ctx, func(tx *Store) error { return tx.claim(ctx, tables, again) }); err != nil {
+			return nil, err
+		}
 		if _, err := to.migrateUp(ctx, now); err != nil {
 			return nil, err
 		}
 	}
 	if err := to.inTx(ctx, func(tx *Store) (err error) {
+		if err := tx.unhurried(ctx); err != nil {
+			return err
+		}
 		if move.DoneAt == nil {
 			moved, err = l.copy(ctx, tx, tables, move.ID, again, seen)
 		} else {
@@ -203,17 +225,81 @@ func (l *leaver) carry(
 			return nil, err
 		}
 	}
-	if _, err := to.write.ExecContext(ctx, `ANALYZE`); err != nil { // or the first queries would be planned blindly
+	if err := to.inTx(ctx, func(tx *Store) error {
+		if err := tx.unhurried(ctx); err != nil {
+			return err
+		}
+		_, err := tx.tx.ExecContext(ctx, `ANALYZE `+namesOf(tables)) // or the first queries would be planned blindly
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	_, err = to.change(ctx, `UPDATE moves SET done_at = ?`, micros(now()))
 	return moved, err
 }
 
+// claim keeps servers from starting on this side from now on. It fails where there are rows already, other than those
+// of an earlier attempt.
+func (s *Store) claim(ctx context.Context, tables []moveTable, again bool) error {
+	if err := s.prepareMigrations(ctx); err != nil {
+		return err
+	}
+	if !again {
+		if err := s.holdsNothing(ctx, tables); err != nil {
+			return err
+		}
+	}
+	_, err := s.change(ctx, createMoves)
+	return err
+}
+
+// release takes a claim back, if nothing has been copied.
+func (s *Store) release(ctx context.Context) error {
+	return s.inTx(ctx, func(tx *Store) error {
+		if err := tx.migrateAlone(ctx); err != nil {
+			return err
+		}
+		if move, err := tx.move(ctx); err != nil || move == nil || move.ID != "" {
+			return err
+		}
+		_, err := tx.change(ctx, `DROP TABLE moves`)
+		return err
+	})
+}
+
+// holdsNothing fails unless those of the tables that there are have no rows.
+func (s *Store) holdsNothing(ctx context.Context, tables []moveTable) error {
+	names, err := s.tables(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if !slices.Contains(names, t.name) {
+			continue
+		}
+		var full bool
+		if err := s.one(ctx, &full, `SELECT EXISTS (SELECT 1 FROM `+t.name+`)`); err != nil {
+			return err
+		}
+		if full {
+			return errTaken
+		}
+	}
+	return nil
+}
+
 // moveTable is a table to move, and its columns in the order of their names.
 type moveTable struct {
 	name    string
 	columns []string
+}
+
+func namesOf(tables []moveTable) string {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.name
+	}
+	return strings.Join(names, ", ")
 }
 
 func (t moveTable) selection() string {
@@ -262,32 +348,20 @@ func (l *leaver) copy(
 	if err := tx.migrateAlone(ctx); err != nil {
 		return nil, err
 	}
-	if err := tx.unhurried(ctx); err != nil {
-		return nil, err
-	}
 	types := make([][]string, len(tables))
 	if err := tx.sameTables(ctx, tables, types); err != nil {
 		return nil, err
 	}
-	if again {
-		names := make([]string, len(tables))
-		for i, t := range tables {
-			names[i] = t.name
-		}
-		if _, err := tx.tx.ExecContext(ctx, `TRUNCATE moves, `+strings.Join(names, ", ")); err != nil {
-			return nil, err
-		}
-	} else if _, err := tx.change(ctx, createMoves); err != nil {
+	// A server that began before the claim has made its key by now, or waits.
+	if _, err := tx.tx.ExecContext(ctx, `LOCK TABLE signing_keys IN SHARE MODE`); err != nil {
 		return nil, err
 	}
-	for _, t := range tables {
-		var full bool
-		if err := tx.one(ctx, &full, `SELECT EXISTS (SELECT 1 FROM `+t.name+`)`); err != nil {
+	if again {
+		if _, err := tx.tx.ExecContext(ctx, `TRUNCATE moves, `+namesOf(tables)); err != nil {
 			return nil, err
 		}
-		if full {
-			return nil, errTaken
-		}
+	} else if err := tx.holdsNothing(ctx, tables); err != nil {
+		return nil, err
 	}
 	total := int64(0)
 	for i, t := range tables {
@@ -401,9 +475,6 @@ func truth(value any) (any, error) {
 
 // compare returns the rows and checksums of the tables, and fails unless both sides have the same.
 func (l *leaver) compare(ctx context.Context, tx *Store, tables []moveTable) ([]Moved, error) {
-	if err := tx.unhurried(ctx); err != nil {
-		return nil, err
-	}
 	moved := make([]Moved, len(tables))
 	for i, t := range tables {
 		here, err := sum(ctx, l, t)

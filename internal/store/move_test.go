@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"latchkey/internal/store/storetest"
 )
@@ -192,12 +193,52 @@ func TestAMoveNeverOverwrites(t *testing.T) {
 			t.Error("something has changed after", statement)
 		}
 	}
+	old := storetest.Postgres(t)
+	s := connect(t, old)
+	takeFirst(t, s, 1)
+	must(t, alter(t, old, `INSERT INTO settings (name, value) VALUES ('x', 1)`))
+	if _, err := moveAll(t, from, old); err == nil || !strings.Contains(err.Error(), "not empty") {
+		t.Error(err)
+	}
+	if n := number(t, s, `SELECT COUNT(*) FROM schema_migrations`); n != 1 {
+		t.Errorf("%d steps are taken where nothing was to change", n)
+	}
 	other := storetest.Postgres(t)
 	must(t, alter(t, other, `CREATE TABLE songs (title TEXT)`))
 	if _, err := moveAll(t, from, other); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Error(err)
 	}
 	must(t, starts(t, from))
+}
+
+// TestAServerThatBeginsBesideAMove comes too late, or the move does.
+func TestAServerThatBeginsBesideAMove(t *testing.T) {
+	t.Parallel()
+	from, to := household(t), storetest.Postgres(t)
+	source, target := connect(t, from), connect(t, to)
+	const key = `INSERT INTO signing_keys (kid, alg, number, sealed, created_at, signs_from) VALUES ('x', '', 1, '', 0, 0)`
+	steps := 0
+	_, err := source.Move(t.Context(), target, func() time.Time {
+		if err := starts(t, to); !errors.Is(err, errUnfinished) {
+			t.Error("a server starts after the claim:", err)
+		}
+		if steps++; steps == 2 { // the table is there since the first one
+			must(t, alter(t, to, key))
+		}
+		return noon
+	}, content, func(int64) { t.Error("something is copied") })
+	if !errors.Is(err, errTaken) {
+		t.Fatal(err)
+	}
+	must(t, starts(t, to))
+	must(t, alter(t, to, `DELETE FROM signing_keys`))
+	_, err = source.Move(t.Context(), target, atNoon, content, func(rows int64) {
+		if err := alter(t, to, `SET lock_timeout = '10ms'; `+key); err == nil {
+			t.Error("a server makes a key that was not in the source")
+		}
+	})
+	must(t, err)
+	must(t, starts(t, to))
 }
 
 // TestAMoveIsAlone with the file, however idle the others are, and lets nobody in.
