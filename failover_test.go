@@ -60,7 +60,7 @@ func (f *fleet) survives(fall, rise func()) {
 	f.until(30)
 	f.calm.Lock()
 	fall()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for ; f.unanswered.Load() < int64(len(f.keepers)); <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			f.t.Fatal("requests are answered without a database")
@@ -70,7 +70,7 @@ func (f *fleet) survives(fall, rise func()) {
 	began := time.Now()
 	for _, p := range f.nodes {
 		for !p.serves(mario) {
-			if time.Since(began) > time.Minute {
+			if time.Since(began) > patience {
 				f.t.Fatal("the service does not come back")
 			}
 		}
@@ -166,7 +166,7 @@ func (f *fleet) leave(killed bool) {
 	f.mu.Lock()
 	f.nodes = f.nodes[1:]
 	f.mu.Unlock()
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(patience); ; {
 		if found := p.values(`SELECT application_name FROM pg_stat_activity`); !slices.Contains(found, name) {
 			return
 		}

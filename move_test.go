@@ -145,7 +145,7 @@ func TestAMoveThatIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer command.Process.Kill()
-		for deadline := time.Now().Add(time.Minute); ; {
+		for deadline := time.Now().Add(patience); ; {
 			var waiting int
 			if err := db.QueryRow(`SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = CAST($1 AS regclass)`,
 				table).Scan(&waiting); err != nil {

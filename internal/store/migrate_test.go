@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"latchkey/internal/account"
 	"latchkey/internal/store/storetest"
@@ -154,6 +155,16 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 	})
 }
 
+// sooner or later f succeeds: it is called again until then, for a minute.
+func sooner(f func() error) (err error) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if err = f(); err == nil {
+			break
+		}
+	}
+	return err
+}
+
 // later is a step that the program does not know, of the kind that a newer one may take while older nodes serve.
 var later = migration{Version: 99, Name: "0099_later", Checksum: "sum", script: `
 	ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT '';
@@ -180,7 +191,7 @@ func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 				}))
 		}
 		must(t, errors.Join(together(8, use)...))
-		stop, busy := make(chan struct{}), make(chan error, 4)
+		stop, busy := make(chan struct{}), make(chan error, 2)
 		for range cap(busy) {
 			go func() {
 				for {
@@ -197,7 +208,7 @@ func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 				}
 			}()
 		}
-		must(t, newer.take(ctx, later))
+		must(t, sooner(func() error { return newer.take(ctx, later) }))
 		close(stop)
 		for range cap(busy) {
 			must(t, <-busy)
@@ -218,9 +229,14 @@ func TestAStepWaitsWithoutMakingOthersWait(t *testing.T) {
 	backup := must1(behind(t, url).BeginTx(ctx, nil))(t)
 	defer backup.Rollback()
 	must1(backup.Exec(`LOCK TABLE users IN ACCESS SHARE MODE`))(t)
-	taken := make(chan error, 1)
-	go func() { taken <- connect(t, url).take(ctx, later) }()
+	node, taken := connect(t, url), make(chan error, 1)
+	go func() { taken <- sooner(func() error { return node.take(ctx, later) }) }()
 	for waiting := 0; waiting == 0; {
+		select {
+		case err := <-taken:
+			t.Fatal("nothing waits for the backup:", err)
+		default:
+		}
 		waiting = number(t, s, `SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass`)
 	}
 	must1(s.User(ctx, user.ID))(t)

@@ -91,27 +91,36 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestAHostThatSaysNothingLeavesTimeForTheNext: statements have five seconds, for all hosts together.
+// TestAHostThatSaysNothingLeavesTimeForTheNext: to open has five seconds, for all hosts together.
 func TestAHostThatSaysNothingLeavesTimeForTheNext(t *testing.T) {
 	t.Parallel()
 	silent := must1(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer silent.Close()
 	u := must1(url.Parse(storetest.NewServer(t).URL()))(t)
 	u.Host = silent.Addr().String() + "," + u.Host
-	s := connect(t, u.String())
-	must(t, s.InTx(t.Context(), func(tx *Store) error { return tx.Ping(t.Context()) }))
+	must(t, sooner(func() error {
+		s, err := Open(t.Context(), u.String())
+		if err == nil {
+			s.Close()
+		}
+		return err
+	}))
 }
 
 // TestWhatIsTriedAgain on a connection to PostgreSQL that cannot be made, or is of no use.
 func TestWhatIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	_, refused := pgconn.Connect(t.Context(), "postgres://latchkey@127.0.0.1:1/latchkey?sslmode=disable")
+	nowhere := must1(url.Parse(storetest.Postgres(t)))(t)
+	nowhere.Path = "/nowhere"
+	_, missing := pgconn.Connect(t.Context(), nowhere.String())
 	failed := func(code string) error { return fmt.Errorf("in a transaction: %w", &pgconn.PgError{Code: code}) }
 	for what, test := range map[string]struct {
 		err               error
 		retryable, broken bool
 	}{
 		"no server":       {refused, true, true},
+		"no database":     {missing, false, false},
 		"nothing sent":    {driver.ErrBadConn, true, false},
 		"conflict":        {failed("40001"), true, false},
 		"deadlock":        {failed("40P01"), true, false},
