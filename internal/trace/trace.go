@@ -93,10 +93,20 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 		}
 		ctx, span := t.tracer.Start(trace.ContextWithRemoteSpanContext(r.Context(), caller), "graphql",
 			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(method, semconv.HTTPRoute("/graphql")))
-		defer span.End()
+		answered := false
+		defer func() { // for End, were it deferred itself, would put the text of a panic into the span
+			if !answered {
+				t.Operation(ctx, "", "none", internal, http.StatusInternalServerError)
+			}
+			span.End()
+		}()
 		next.ServeHTTP(w, r.WithContext(ctx))
+		answered = true
 	})
 }
+
+// internal is the code of what is our own fault.
+const internal = "INTERNAL_SERVER_ERROR"
 
 // Operation says in the span of ctx what a request was: query or mutation, or neither when nothing ran, of which root
 // field, and with which code and status it is answered.
@@ -111,7 +121,7 @@ func (t *Tracer) Operation(ctx context.Context, kind, field, code string, status
 		span.SetName(kind + " " + field)
 		span.SetAttributes(semconv.GraphQLOperationTypeKey.String(kind))
 	}
-	if code == "INTERNAL_SERVER_ERROR" {
+	if code == internal {
 		span.SetStatus(codes.Error, "")
 		span.SetAttributes(semconv.ErrorTypeKey.String(code))
 	}
