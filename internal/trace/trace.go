@@ -6,12 +6,16 @@ package trace
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -35,10 +39,10 @@ type Tracer struct {
 }
 
 // Start returns what sends spans, a batch at a time, beside the requests: a collector that is slow or away costs spans,
-// never time. It tells the log of batches that were lost.
+// never time. It tells the log that batches are lost, once a minute at most.
 func Start(ctx context.Context, log *slog.Logger) (*Tracer, error) {
 	otel.SetLogger(logr.Discard()) // what it says of bad values quotes them
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces not sent", "error", err) }))
+	otel.SetErrorHandler(&losses{log: log})
 	about, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(semconv.ServiceName("latchkey"), semconv.ServiceVersion(version())),
@@ -52,6 +56,44 @@ func Start(ctx context.Context, log *slog.Logger) (*Tracer, error) {
 	}
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
 	return &Tracer{exporter, provider, provider.Tracer("latchkey")}, nil
+}
+
+// losses tells the log why batches were lost.
+type losses struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	told time.Time
+}
+
+// Handle tells the log why a batch was lost, unless it did within the last minute.
+func (l *losses) Handle(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.told) >= time.Minute {
+		l.told = now
+		l.log.Warn("traces not sent", "error", reason(err))
+	}
+}
+
+// refusal finds the status in an error of the exporter.
+var refusal = regexp.MustCompile(`failed to send to \S+: (\d{3}) `)
+
+// reason says why a batch was lost, in no word of the collector, which may repeat the headers it was sent.
+func reason(err error) string {
+	if found := refusal.FindStringSubmatch(err.Error()); found != nil {
+		return "the collector answers " + found[1]
+	}
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+		return "the collector takes too long"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the collector's certificate is not trusted"
+	}
+	if failed, ok := errors.AsType[*net.OpError](err); ok {
+		return failed.Op + ": " + failed.Err.Error()
+	}
+	return "the collector does not take them"
 }
 
 func version() string {
