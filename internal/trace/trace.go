@@ -115,12 +115,16 @@ func (t *Tracer) Stop(patience time.Duration) {
 	}
 }
 
-// Handler makes a span for each request that next answers.
+// Handler makes a span for each request that next answers, preflights aside.
 func (t *Tracer) Handler(next http.Handler) http.Handler {
 	if t == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		// Its tracestate is free text.
 		caller := trace.SpanContextFromContext(ctx).WithTraceState(trace.TraceState{})
@@ -130,8 +134,6 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 			method = semconv.HTTPRequestMethodPost
 		case http.MethodGet:
 			method = semconv.HTTPRequestMethodGet
-		case http.MethodOptions:
-			method = semconv.HTTPRequestMethodOptions
 		}
 		ctx, span := t.tracer.Start(trace.ContextWithRemoteSpanContext(r.Context(), caller), "graphql",
 			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(method, semconv.HTTPRoute("/graphql")))

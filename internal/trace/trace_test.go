@@ -51,6 +51,24 @@ func TestAPanicIsNotInItsSpan(t *testing.T) {
 	}
 }
 
+// TestAPreflightIsNoSpan but is answered.
+func TestAPreflightIsNoSpan(t *testing.T) {
+	tracer, spans := recorded()
+	handler := tracer.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	for _, method := range []string{"OPTIONS", "PUT"} {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(method, "/graphql", nil))
+		if answer.Code != http.StatusNoContent {
+			t.Errorf("%s: %d", method, answer.Code)
+		}
+	}
+	if n := len(spans.Ended()); n != 1 {
+		t.Errorf("%d spans", n)
+	}
+}
+
 // TestTheLogRepeatsNoCollector which repeats what it was sent, at length.
 func TestTheLogRepeatsNoCollector(t *testing.T) {
 	const key = "a-key-of-the-collector"
