@@ -2,11 +2,15 @@ package config
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -338,7 +342,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-// TestTraces reads the standard variables of OpenTelemetry, as far as they decide whether there are traces.
+// TestTraces reads the standard variables of OpenTelemetry, and refuses what its SDK would pass over.
 func TestTraces(t *testing.T) {
 	const (
 		collector = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"
@@ -357,6 +361,12 @@ func TestTraces(t *testing.T) {
 		{true, []string{collector, traces, "OTEL_SDK_DISABLED=false", "OTEL_TRACES_EXPORTER=otlp"}},
 		{true, []string{collector, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}},
 		{true, []string{collector, grpc, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}},
+		{true, []string{collector, "OTEL_EXPORTER_OTLP_HEADERS=x-key=a%20b==, authorization = Basic e==",
+			"OTEL_EXPORTER_OTLP_TIMEOUT=1000", "OTEL_EXPORTER_OTLP_COMPRESSION=gzip"}},
+		{true, []string{collector, "OTEL_TRACES_SAMPLER=Always_Off", "OTEL_TRACES_SAMPLER_ARG=unused"}},
+		{true, []string{collector, "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_BSP_MAX_QUEUE_SIZE=8"}},
+		{true, []string{collector, "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.1"}},
+		{false, []string{"OTEL_TRACES_SAMPLER=odd", "OTEL_EXPORTER_OTLP_TIMEOUT=odd"}},
 		{false, []string{collector, "OTEL_SDK_DISABLED=TRUE", grpc}},
 		{false, []string{traces, "OTEL_TRACES_EXPORTER=none"}},
 		{false, []string{grpc}},
@@ -372,12 +382,68 @@ func TestTraces(t *testing.T) {
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318"},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://user:password@collector"},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector?key=secret"},
+		{"OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent"},
+		{"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "config_test.go"},
+		{"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nonexistent"},
+		{"OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "config_test.go"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "a-key"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "a key=secret"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "=secret"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "x=y,secret"},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "x=100%"},
+		{"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-key:secret"},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"},
+		{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-5"},
+		{"OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"},
+		{"OTEL_TRACES_SAMPLER", "odd-x"},
+		{"OTEL_BSP_SCHEDULE_DELAY", "1s"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "-8"},
 	} {
 		problems := refused(t, nil, collector, c.variable+"="+c.value)
 		if len(problems) != 1 || !strings.HasPrefix(problems[0], c.variable+": must be ") ||
 			strings.Contains(problems[0], c.value) {
 			t.Errorf("%s: %q", c.variable, problems)
 		}
+	}
+	for _, ratio := range []string{"half", "-0.1", "1.1", "NaN"} {
+		problems := refused(t, nil, collector, "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG="+ratio)
+		if len(problems) != 1 || problems[0] != "OTEL_TRACES_SAMPLER_ARG: must be a number from 0 to 1" {
+			t.Errorf("%s: %q", ratio, problems)
+		}
+	}
+}
+
+// TestTheCertificateOfACollector is read, and so are a client's and its key.
+func TestTheCertificateOfACollector(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	signed, err := x509.CreateCertificate(nil, about, about, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, key := filepath.Join(t.TempDir(), "certificate"), filepath.Join(t.TempDir(), "key")
+	write(t, certificate, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})))
+	write(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kept})))
+	const prefix = "OTEL_EXPORTER_OTLP_"
+	named := []string{prefix + "ENDPOINT=https://collector:4318", prefix + "CERTIFICATE=" + certificate,
+		prefix + "CLIENT_CERTIFICATE=" + certificate}
+	if !read(t, nil, append(named, prefix+"CLIENT_KEY="+key)...).Traces {
+		t.Error("no traces")
+	}
+	want := Problems{prefix + "CLIENT_CERTIFICATE: must be the path of a certificate in PEM, " +
+		"and " + prefix + "CLIENT_KEY that of its key"}
+	if problems := refused(t, nil, named...); !slices.Equal(problems, want) {
+		t.Errorf("got %q", problems)
+	}
+	if problems := refused(t, nil, append(named, prefix+"CLIENT_KEY="+certificate)...); !slices.Equal(problems, want) {
+		t.Errorf("got %q", problems)
 	}
 }
 
