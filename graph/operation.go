@@ -19,7 +19,7 @@ const (
 type Operation struct {
 	Kind     string        // query or mutation; empty when nothing ran
 	Field    string        // the root field, SeveralFields or NoField
-	Code     string        // of the first error, else of the first mistake; OK when there is neither
+	Code     string        // INTERNAL_SERVER_ERROR, else of the first error, else of the first mistake, else OK
 	Status   int           // of HTTP
 	Duration time.Duration // until the answer is ready
 }

@@ -53,6 +53,7 @@ type exchange struct {
 	malformed int                      // the status of a request that could not be read, otherwise 0
 	allow     string                   // with status 405
 	operation *ast.OperationDefinition // nil when the request was refused
+	broken    bool                     // by an error of our own, perhaps one that is too many for the answer
 	response  *graphql.Response
 }
 
@@ -122,6 +123,7 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 		if len(response.Data) > maxAnswer && x.operation.Operation == ast.Query {
 			return t.refuse(ctx, refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once."))
 		}
+		x.broken = slices.ContainsFunc(response.Errors, isInternal)
 		slices.SortFunc(response.Errors, byPlace) // fields beside one another fail at once
 		response.Errors = response.Errors[:min(len(response.Errors), maxErrors)]
 		return response
@@ -221,13 +223,19 @@ func (x *exchange) status() int {
 // codeOK is the code of an answer without errors.
 const codeOK = "OK"
 
-// code returns the code of the first error, or OK.
+// code returns INTERNAL_SERVER_ERROR if anything is broken, else the code of the first error, or OK.
 func (x *exchange) code() string {
-	if len(x.response.Errors) == 0 {
+	switch {
+	case x.broken:
+		return string(account.Internal)
+	case len(x.response.Errors) == 0:
 		return codeOK
+	default:
+		return fmt.Sprint(x.response.Errors[0].Extensions["code"])
 	}
-	return fmt.Sprint(x.response.Errors[0].Extensions["code"])
 }
+
+func isInternal(err *gqlerror.Error) bool { return err.Extensions["code"] == account.Internal }
 
 // retryAfter returns for how many seconds the client should wait, if it was RATE_LIMITED.
 func (x *exchange) retryAfter() (seconds int) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -674,4 +675,36 @@ func FuzzURL(f *testing.F) {
 			t.Fatalf("%v, variables read as %v", err, params.Variables)
 		}
 	})
+}
+
+// TestOurOwnFaultIsNeverHidden by errors that stand in front of it.
+func TestOurOwnFaultIsNeverHidden(t *testing.T) {
+	schema := answers{
+		me: func(context.Context) (*account.User, error) {
+			return nil, &account.Error{Code: account.Forbidden, Message: "No."}
+		},
+		node:       func(context.Context, account.ID) (account.Node, error) { return nil, errors.New("broken") },
+		serverInfo: func(context.Context) (*account.ServerInfo, error) { return nil, errors.New("broken") },
+	}.schema()
+	const node = `node(id:\"00000000-0000-7000-8000-000000000000\"){id}`
+	many := ""
+	for n := range maxErrors {
+		many += fmt.Sprintf("m%d:me{id} ", n)
+	}
+	for _, c := range []struct{ query, code string }{
+		{"{me{id}}", "FORBIDDEN"},
+		{"{me{id} " + node + "}", "INTERNAL_SERVER_ERROR"},
+		{"{" + many + node + "}", "INTERNAL_SERVER_ERROR"},
+		{"{me{id} serverInfo{registration}}", "INTERNAL_SERVER_ERROR"},
+	} {
+		var log bytes.Buffer
+		var told Operation
+		w := serve(t.Context(), NewHandler(schema, Options{
+			Log:     slog.New(slog.NewJSONHandler(&log, nil)),
+			Observe: func(_ context.Context, o Operation) { told = o },
+		}), c.query)
+		if told.Code != c.code || !strings.Contains(log.String(), `"name":"","code":"`+c.code+`"`) {
+			t.Errorf("%s: %+v %s\n%s", c.query, told, w.Body, &log)
+		}
+	}
 }
