@@ -348,7 +348,8 @@ func (s *server) handler(c config.Config) http.Handler {
 		Log:            s.log,
 		Observe:        s.observer(),
 	})
-	mux.Handle("/graphql", s.traces.Handler(graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, endpoint)))
+	endpoint = graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, endpoint)
+	mux.Handle("/graphql", s.observed(s.traces.Handler(endpoint)))
 	s.health(mux)
 	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latchkey/graph"
+	"latchkey/internal/account"
 	"latchkey/internal/config"
 	"latchkey/internal/metrics"
 )
@@ -85,6 +86,25 @@ func (s *server) observer() func(context.Context, graph.Operation) {
 		}
 		s.traces.Operation(ctx, o.Kind, o.Field, o.Code, o.Status)
 	}
+}
+
+// observed tells the observer of requests that the endpoint cannot tell of, since it panics. They are answered 500.
+func (s *server) observed(next http.Handler) http.Handler {
+	observe := s.observer()
+	if observe == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, answered := time.Now(), false
+		defer func() {
+			if !answered {
+				observe(r.Context(), graph.Operation{Field: graph.NoField, Code: string(account.Internal),
+					Status: http.StatusInternalServerError, Duration: time.Since(began)})
+			}
+		}()
+		next.ServeHTTP(w, r)
+		answered = true
+	})
 }
 
 // counted counts what next answers but at /graphql, which tells of itself.

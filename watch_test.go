@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -22,6 +24,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"latchkey/internal/config"
 	"latchkey/internal/store/storetest"
 )
 
@@ -344,6 +347,48 @@ func TestDrainingCanBeSeen(t *testing.T) {
 	if connection, err := net.Dial("tcp", s.server.watched); err == nil {
 		connection.Close()
 		t.Error("operators are still answered")
+	}
+}
+
+// brokenLog panics when it is told of an operation.
+type brokenLog struct{ slog.Handler }
+
+func (l brokenLog) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "operation" {
+		panic("the log is broken")
+	}
+	return l.Handler.Handle(ctx, r)
+}
+
+// TestAPanicAroundAnOperationIsCounted where the endpoint cannot tell of it any more.
+func TestAPanicAroundAnOperationIsCounted(t *testing.T) {
+	s := &site{t: t, clock: &clock{now: time.Now()}, log: new(buffer)}
+	c, err := config.Read(nil, []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + storetest.SQLite(t),
+		"LATCHKEY_SECRET=" + testSecret, watching})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server, err = open(t.Context(), c, slog.New(brokenLog{slog.NewJSONHandler(s.log, nil)}), s.clock.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.server.close()
+	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query": "{ serverInfo { registration } }"}`))
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	s.server.http.Handler.ServeHTTP(answer, r)
+	if answer.Code != http.StatusInternalServerError || !s.says(`"msg":"panic"`) {
+		t.Errorf("%d %s", answer.Code, s.log)
+	}
+	have := s.figures()
+	for _, series := range []string{
+		`latchkey_operations_total{code="INTERNAL_SERVER_ERROR",field="none"}`,
+		`latchkey_operation_duration_seconds_count{field="none"}`,
+		`latchkey_http_responses_total{status="500"}`,
+	} {
+		if have[series] != "1" {
+			t.Errorf("%s: have %q", series, have[series])
+		}
 	}
 }
 
