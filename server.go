@@ -108,8 +108,9 @@ type server struct {
 	watched  string           // its address
 	traces   *trace.Tracer    // nil when nobody asks for traces
 
-	sweepWithin time.Duration // the longest pause between two sweeps
-	keysEvery   time.Duration
+	sweepWithin  time.Duration // the longest pause between two sweeps
+	keysEvery    time.Duration
+	finishWithin time.Duration // for requests, once it has been told to stop
 }
 
 // open connects everything that the settings name, and brings the database's schema up to date.
@@ -117,10 +118,11 @@ func open(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, wrappers ...store.Wrapper,
 ) (_ *server, err error) {
 	s := &server{
-		log:         log,
-		explorer:    c.Mode == config.Development,
-		sweepWithin: 10 * time.Minute,
-		keysEvery:   auth.KeysEvery,
+		log:          log,
+		explorer:     c.Mode == config.Development,
+		sweepWithin:  10 * time.Minute,
+		keysEvery:    auth.KeysEvery,
+		finishWithin: finishWithin,
 	}
 	defer func() {
 		if err != nil {
@@ -449,8 +451,8 @@ func (s *server) serve(ctx context.Context) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
-		time.AfterFunc(finishWithin, endRequests)
-		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		time.AfterFunc(s.finishWithin, endRequests)
+		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.finishWithin+flushWithin)
 		defer cancel()
 		stopped <- s.http.Shutdown(timeout)
 	})
@@ -460,7 +462,7 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	if err := <-stopped; err != nil {
 		s.http.Close() // before the store, which the requests still running use
-		return fmt.Errorf("some requests were not finished within %s: %w", stopTimeout, err)
+		return fmt.Errorf("some requests were not finished within %s: %w", s.finishWithin+flushWithin, err)
 	}
 	s.log.InfoContext(ctx, "latchkey has stopped")
 	return nil

@@ -119,19 +119,24 @@ func serveAt(t testing.TB, database string, clock *clock, settings ...string) *s
 	t.Helper()
 	site := &site{t: t, database: database, clock: clock, log: new(buffer), secrets: new(sync.Map)}
 	site.server = site.open(settings...)
-	site.address = "http://" + site.server.listener.Addr().String()
-	ctx, cancel := context.WithCancel(t.Context())
+	site.serve()
+	return site
+}
+
+// serve lets the site's server answer until stop.
+func (s *site) serve() {
+	s.address = "http://" + s.server.listener.Addr().String()
+	ctx, cancel := context.WithCancel(s.t.Context())
 	done := make(chan error, 1)
-	go func() { done <- site.server.serve(ctx) }()
-	site.stop = sync.OnceFunc(func() {
+	go func() { done <- s.server.serve(ctx) }()
+	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("server: %v", err)
+			s.t.Errorf("server: %v", err)
 		}
-		site.kept()
+		s.kept()
 	})
-	t.Cleanup(site.stop)
-	return site
+	s.t.Cleanup(s.stop)
 }
 
 // patience is how long a story waits for what must come, on the slowest of machines.

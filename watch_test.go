@@ -321,8 +321,34 @@ func TestReadiness(t *testing.T) {
 
 // TestDrainingCanBeSeen stops a server that has a request to finish.
 func TestDrainingCanBeSeen(t *testing.T) {
-	s := serve(t, storetest.SQLite(t), watching)
-	half := (&process{site: s}).begin(`{"query": "{ serverInfo { registration } }"}`)
+	clock := &clock{now: time.Now()}
+	s := &site{t: t, database: storetest.SQLite(t), clock: clock, log: new(buffer), secrets: new(sync.Map)}
+	s.server = s.open(watching)
+	public := s.server.http
+	s.server.finishWithin, public.ReadTimeout, public.WriteTimeout = 4*patience, 4*patience, 4*patience
+	asked, over := make(chan struct{}), make(chan struct{})
+	handler := public.Handler
+	public.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-over
+		handler.ServeHTTP(w, r)
+	})
+	s.serve()
+	finish := sync.OnceFunc(func() { close(over) })
+	defer finish()
+	answered := make(chan string, 1)
+	go func() {
+		response, err := http.Post(s.address+"/graphql", "application/json",
+			strings.NewReader(`{"query": "{ serverInfo { registration } }"}`))
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		answered <- fmt.Sprint(string(body), err)
+	}()
+	<-asked
 	s.answers("/readyz", http.StatusOK)
 	stopped := make(chan struct{})
 	go func() {
@@ -333,14 +359,14 @@ func TestDrainingCanBeSeen(t *testing.T) {
 		if response, _ := s.look("GET", "/readyz"); response.StatusCode == http.StatusServiceUnavailable {
 			break
 		}
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > patience {
 			t.Fatal("it stays ready")
 		}
 	}
 	s.answers("/healthz", http.StatusOK)
 	s.answers("/metrics", http.StatusOK)
-	half.finish()
-	if text := half.answer(); !bytes.Contains(text, []byte(`"registration":"OPEN"`)) {
+	finish()
+	if text := <-answered; !strings.Contains(text, `"registration":"OPEN"`) {
 		t.Errorf("%s", text)
 	}
 	<-stopped
@@ -373,7 +399,7 @@ func TestAPanicAroundAnOperationIsCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.server.close()
-	r := httptest.NewRequest(http.MethodPost, "/graphql", strings.NewReader(`{"query": "{ serverInfo { registration } }"}`))
+	r := httptest.NewRequest("POST", "/graphql", strings.NewReader(`{"query": "{ serverInfo { registration } }"}`))
 	r.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
 	s.server.http.Handler.ServeHTTP(answer, r)
@@ -601,7 +627,7 @@ func TestACollectorCostsNoTime(t *testing.T) {
 			<-asked
 		} else {
 			for began := time.Now(); !s.says("traces not sent"); time.Sleep(time.Millisecond) {
-				if time.Since(began) > 30*time.Second {
+				if time.Since(began) > patience {
 					t.Fatal("the log does not tell")
 				}
 			}
@@ -613,7 +639,7 @@ func TestACollectorCostsNoTime(t *testing.T) {
 		}()
 		select {
 		case <-stopped:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatal("the server waits for its collector")
 		}
 	}
