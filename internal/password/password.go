@@ -112,7 +112,7 @@ func NeedsRehash(encoded string) bool {
 }
 
 func (h *Hasher) enter(ctx context.Context) error {
-	began := time.Now()
+	began := time.Now() // of the machine's own clock: how long something takes is nobody's to set
 	h.waiting.Add(1)
 	defer func() {
 		h.waiting.Add(-1)
