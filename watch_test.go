@@ -107,6 +107,9 @@ func TestFigures(t *testing.T) {
 		visit(t, "GET", s.address+"/nowhere")
 		visit(t, "GET", s.address+"/healthz")
 		visit(t, "PUT", s.address+"/graphql")
+		if !s.says(`"msg":"operation"`, `"code":"INVALID_CREDENTIALS"`) {
+			t.Error("the log does not tell the code of a mistake")
+		}
 		have := s.figures()
 		for series, want := range map[string]string{
 			`latchkey_operations_total{code="OK",field="me"}`:                                  "4",

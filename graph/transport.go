@@ -79,9 +79,10 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("Content-Type", x.media+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	t.record(ctx, x)
+	became := x.became(ctx)
+	t.record(ctx, x.operation, became)
 	if t.observe != nil {
-		t.observe(ctx, x.became(ctx))
+		t.observe(ctx, became)
 	}
 	w.WriteHeader(x.status())
 	x.response = nil // the client may take its time to read
@@ -251,19 +252,16 @@ func (x *exchange) retryAfter() (seconds int) {
 const loggedName = 64
 
 // record logs who asked for what kind of thing and how it went. Neither the document nor the variables are for the log.
-func (t *transport) record(ctx context.Context, x *exchange) {
-	kind, name := "refused", ""
-	if x.operation != nil {
-		kind = string(x.operation.Operation)
-		if len(x.operation.Name) <= loggedName {
-			name = x.operation.Name
-		}
+func (t *transport) record(ctx context.Context, asked *ast.OperationDefinition, became Operation) {
+	name := ""
+	if asked != nil && len(asked.Name) <= loggedName {
+		name = asked.Name
 	}
 	t.log.LogAttrs(ctx, slog.LevelInfo, "operation",
-		slog.String("kind", kind),
+		slog.String("kind", cmp.Or(became.Kind, "refused")),
 		slog.String("name", name),
-		slog.String("code", x.code()),
-		slog.Duration("duration", time.Since(graphql.GetStartTime(ctx))),
+		slog.String("code", became.Code),
+		slog.Duration("duration", became.Duration),
 		slog.String("user", callerID(ctx)))
 }
 
