@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"context"
 	"database/sql"
 	"net/http"
 	"runtime/debug"
@@ -114,8 +115,10 @@ func (w *statusWriter) WriteHeader(status int) {
 type Sources struct {
 	Passwords func() Passwords
 	Pools     func() map[string]sql.DBStats // of connections to the database, by what they are for
-	Outbox    Outbox
-	Mails     func() (sent, failed int64) // by this server so far
+	Mails     func() (sent, failed int64)   // by this server so far
+
+	// Outbox tells how many mails wait on all servers together, and for how long the oldest has.
+	Outbox func(context.Context) (count int, age time.Duration, err error)
 }
 
 // Passwords is how the queue for hashing does.

@@ -7,9 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Outbox returns how many mails wait on all servers together, and for how long the oldest has.
-type Outbox func(ctx context.Context) (queued int, oldest time.Duration, err error)
-
 // patience is how long a scrape waits for the database.
 const patience = 2 * time.Second
 
@@ -80,7 +77,7 @@ func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	sentSoFar, failedSoFar := s.Mails()
 	counter(sent, float64(sentSoFar))
 	counter(failed, float64(failedSoFar))
-	count, age, err := s.outbox()
+	count, age, err := s.askOutbox()
 	if err != nil {
 		gauge(answers, 0)
 		return
@@ -90,23 +87,23 @@ func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	gauge(oldest, age.Seconds())
 }
 
-// outbox asks the database, and does not wait for a driver that has stopped listening.
-func (s Sources) outbox() (queued int, oldest time.Duration, err error) {
+// askOutbox asks the database, and does not wait for a driver that has stopped listening.
+func (s Sources) askOutbox() (count int, age time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	type told struct {
-		queued int
-		oldest time.Duration
-		err    error
+		count int
+		age   time.Duration
+		err   error
 	}
 	answer := make(chan told, 1)
 	go func() {
-		queued, oldest, err := s.Outbox(ctx)
-		answer <- told{queued, oldest, err}
+		count, age, err := s.Outbox(ctx)
+		answer <- told{count, age, err}
 	}()
 	select {
 	case a := <-answer:
-		return a.queued, a.oldest, a.err
+		return a.count, a.age, a.err
 	case <-ctx.Done():
 		return 0, 0, ctx.Err()
 	}
