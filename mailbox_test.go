@@ -208,15 +208,15 @@ func (s *site) letters(box *mailbox) map[string]letter {
 func (s *site) settle() {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		state, err := s.server.mail.State(s.t.Context())
+		queued, oldest, err := s.server.verbs.MailsWaiting(s.t.Context())
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if state.Queued == 0 {
+		if queued == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("still in the outbox: %+v", state)
+			s.t.Fatalf("%d mails are still in the outbox, the oldest since %s", queued, oldest)
 		}
 		<-time.After(time.Millisecond)
 	}

@@ -493,9 +493,9 @@ func (s *server) watchOutbox(ctx context.Context) {
 	if s.mail == nil {
 		return
 	}
-	if state, err := s.mail.State(ctx); err == nil && state.Oldest > mailLate {
-		s.log.WarnContext(ctx, "mails are late", "queued", state.Queued, "oldest", state.Oldest,
-			"sent", state.Sent, "failed", state.Failed)
+	if queued, oldest, err := s.verbs.MailsWaiting(ctx); err == nil && oldest > mailLate {
+		sent, failed := s.mail.Sent()
+		s.log.WarnContext(ctx, "mails are late", "queued", queued, "oldest", oldest, "sent", sent, "failed", failed)
 	}
 }
 

@@ -101,16 +101,3 @@ func (w *Worker) deliver(ctx context.Context, d auth.Delivery) (err error) {
 
 // Sent returns how many mails this worker has sent so far, and how many it gave up.
 func (w *Worker) Sent() (sent, failed int64) { return w.sent.Load(), w.failed.Load() }
-
-// State is how the outbox does.
-type State struct {
-	Queued       int           // mails that wait, on all nodes together
-	Oldest       time.Duration // for how long the oldest of them has
-	Sent, Failed int64         // by this worker so far; failed are those it gave up
-}
-
-// State returns how the outbox does.
-func (w *Worker) State(ctx context.Context) (State, error) {
-	queued, oldest, err := w.Verbs.MailsWaiting(ctx)
-	return State{Queued: queued, Oldest: oldest, Sent: w.sent.Load(), Failed: w.failed.Load()}, err
-}
