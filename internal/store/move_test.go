@@ -241,6 +241,30 @@ func TestAServerThatBeginsBesideAMove(t *testing.T) {
 	must(t, starts(t, to))
 }
 
+// TestAMoveBeginsAgainWhenItsConnectionEnds, of itself, as long as nothing is committed.
+func TestAMoveBeginsAgainWhenItsConnectionEnds(t *testing.T) {
+	t.Parallel()
+	from, to := household(t), storetest.Postgres(t)
+	before := rowsOf(t, from)
+	faults := new(storetest.Faults)
+	source, target := connect(t, from), must1(Open(t.Context(), to, faults.Wrap))(t)
+	t.Cleanup(func() { target.Close() })
+	var heard []int64
+	moved := must1(source.Move(t.Context(), target, atNoon, content, func(rows int64) {
+		if heard = append(heard, rows); len(heard) == 3 {
+			faults.Arm(1, storetest.Fault{Err: errEnded, Fatal: true})
+		}
+	}))(t)
+	if !faults.Disarm() || len(heard) != 3+len(moved) || !slices.Equal(heard[:3], heard[3:6]) {
+		t.Error("the progress was", heard)
+	}
+	source.Close()
+	if !slices.Equal(before, rowsOf(t, to)) {
+		t.Error("the rows differ")
+	}
+	must(t, starts(t, to))
+}
+
 // TestAMoveIsAlone with the file, however idle the others are, and lets nobody in.
 func TestAMoveIsAlone(t *testing.T) {
 	t.Parallel()
