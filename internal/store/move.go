@@ -204,6 +204,11 @@ func (l *leaver) carry(
 		}
 	}
 	if err := to.inTx(ctx, func(tx *Store) (err error) {
+		if move.DoneAt == nil {
+			if err := tx.takeOver(ctx); err != nil {
+				return err
+			}
+		}
 		if err := tx.unhurried(ctx); err != nil {
 			return err
 		}
@@ -250,6 +255,16 @@ func (s *Store) claim(ctx context.Context, tables []moveTable, again bool) error
 		}
 	}
 	_, err := s.change(ctx, createMoves)
+	return err
+}
+
+// takeOver makes a transaction the only one that fills this side: a server that began before the claim has made its key
+// by now, or waits.
+func (s *Store) takeOver(ctx context.Context) error {
+	if err := s.migrateAlone(ctx); err != nil {
+		return err
+	}
+	_, err := s.tx.ExecContext(ctx, `LOCK TABLE signing_keys IN SHARE MODE`)
 	return err
 }
 
@@ -345,15 +360,8 @@ func (l *leaver) tables(ctx context.Context) (sorted []moveTable, err error) {
 func (l *leaver) copy(
 	ctx context.Context, tx *Store, tables []moveTable, id string, again bool, seen func(rows int64),
 ) ([]Moved, error) {
-	if err := tx.migrateAlone(ctx); err != nil {
-		return nil, err
-	}
 	types := make([][]string, len(tables))
 	if err := tx.sameTables(ctx, tables, types); err != nil {
-		return nil, err
-	}
-	// A server that began before the claim has made its key by now, or waits.
-	if _, err := tx.tx.ExecContext(ctx, `LOCK TABLE signing_keys IN SHARE MODE`); err != nil {
 		return nil, err
 	}
 	if again {
@@ -377,10 +385,11 @@ func (l *leaver) copy(
 	return moved, err
 }
 
-// unhurried lets a transaction take as long as it takes, whatever the role's limits are.
+// unhurried lets a transaction take as long as it takes, whatever the role's limits are. Not every version of
+// PostgreSQL has all of them.
 func (s *Store) unhurried(ctx context.Context) error {
-	_, err := s.tx.ExecContext(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
-		SET LOCAL idle_in_transaction_session_timeout = 0`)
+	_, err := s.tx.ExecContext(ctx, `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
+		('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`)
 	return err
 }
 

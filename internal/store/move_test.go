@@ -241,6 +241,35 @@ func TestAServerThatBeginsBesideAMove(t *testing.T) {
 	must(t, starts(t, to))
 }
 
+// TestAMoveTakesItsTime whatever limits the database has. An index that looks at them stands in for one that takes long,
+// when rows come and when they are looked at.
+func TestAMoveTakesItsTime(t *testing.T) {
+	t.Parallel()
+	from, to := household(t), storetest.Postgres(t)
+	fresh(t, to).Close()
+	const limits = `SELECT name FROM pg_settings WHERE (name LIKE '%statement_timeout' OR name = 'lock_timeout'
+		OR name LIKE '%transaction%_timeout') AND context = 'user'`
+	must(t, alter(t, to, `DO $do$ DECLARE found TEXT; BEGIN
+			FOR found IN `+limits+` LOOP
+				EXECUTE format('ALTER DATABASE %I SET %I = ''10min''', current_database(), found);
+			END LOOP;
+		END $do$;
+		CREATE FUNCTION slow(TEXT) RETURNS TEXT IMMUTABLE LANGUAGE plpgsql AS $$BEGIN
+			IF EXISTS (`+limits+` AND setting <> '0') THEN
+				RAISE EXCEPTION 'it takes too long';
+			END IF;
+			RETURN $1;
+		END$$;
+		CREATE INDEX slow ON users (slow(id))`))
+	_, err := moveAll(t, from, to)
+	must(t, err)
+	must(t, starts(t, to))
+	s := connect(t, to)
+	if n := number(t, s, `SELECT COUNT(*) FROM pg_stats WHERE tablename = 'users'`); n == 0 {
+		t.Error("the first queries are planned blindly")
+	}
+}
+
 // TestAMoveBeginsAgainWhenItsConnectionEnds, of itself, as long as nothing is committed.
 func TestAMoveBeginsAgainWhenItsConnectionEnds(t *testing.T) {
 	t.Parallel()
