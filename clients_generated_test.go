@@ -797,7 +797,7 @@ const (
 	UserErrorCodeTooLong UserErrorCode = "TOO_LONG"
 	// The value has the wrong form or holds characters that are not allowed.
 	UserErrorCodeInvalid UserErrorCode = "INVALID"
-	// The name is kept for the service itself.
+	// The name is kept for the service itself, or has the form of an ID.
 	UserErrorCodeReserved UserErrorCode = "RESERVED"
 	// Somebody else has it already.
 	UserErrorCodeTaken UserErrorCode = "TAKEN"
