@@ -155,9 +155,12 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 	})
 }
 
-// sooner or later f succeeds: it is called again until then, for a minute.
+// patience is how long a test waits for what must come, on the slowest of machines.
+const patience = time.Minute
+
+// sooner or later f succeeds: it is called again until then.
 func sooner(f func() error) (err error) {
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if err = f(); err == nil {
 			break
 		}
