@@ -18,7 +18,7 @@ const serve = async (program) => {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-'))
   const latchkey = spawn(program, [], {
     cwd: folder, stdio: ['ignore', 'ignore', 'pipe'],
-    env: { LATCHKEY_LISTEN: '127.0.0.1:0', LATCHKEY_ACCESS_TOKEN_TTL: '3s' },
+    env: { LATCHKEY_LISTEN: '127.0.0.1:0', LATCHKEY_ACCESS_TOKEN_TTL: '10s' },
   })
   const address = await new Promise((ready) => {
     createInterface({ input: latchkey.stderr }).on('line', (line) => {
@@ -33,6 +33,7 @@ const serve = async (program) => {
 // asked for elsewhere, and what the browser complained of.
 const open = async (browser, address, publish) => {
   const context = await browser.newContext()
+  context.setDefaultTimeout(60_000)
   const seen = { foreign: [], complaints: [], refreshes: 0 }
   await context.route('**/*', async (route) => {
     const url = route.request().url()

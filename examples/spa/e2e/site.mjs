@@ -225,6 +225,15 @@ export const signedIn = (page) => page.getByRole('button', { name: 'Sign out', e
 /** Waits for the page with this heading. */
 export const heading = (page, name) => page.getByRole('heading', { name, level: 1, exact: true }).waitFor()
 
+/** Waits until the server has answered each of these queries of a page. */
+export const answered = (page, ...names) =>
+  Promise.all(
+    names.map((name) => {
+      const asked = new RegExp(`query ${name}\\b`)
+      return page.waitForResponse((response) => asked.test(response.request().postData() ?? ''))
+    }),
+  )
+
 /** Collects what a page asks the server: the operation's name, the access token and, later, the answer. */
 export const listen = (page, endpoint) => {
   const asked = []

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 
-import { heading, listen, password, program, signedIn, signIn, Site, startBrowser, until } from './site.mjs'
+import { answered, heading, listen, password, program, signedIn, signIn, Site, startBrowser, until } from './site.mjs'
 
 let browser, latchkey
 before(async () => {
@@ -257,10 +257,13 @@ describe('Commons', { concurrency: 3 }, () => {
     await site.register('mario')
     const context = await site.person()
     const page = await site.tab(context, '/people')
+    const begun = answered(page, 'People', 'HowMany', 'Viewer')
     await signIn(page, 'mario')
+    await begun
     const [{ value: stolen }] = await context.cookies(site.endpoint)
+    const drawn = answered(page, 'People', 'HowMany', 'Viewer')
     await page.reload()
-    await signedIn(page)
+    await drawn
     const { data } = await site.ask(
       'mutation { refreshToken(input: {}) { tokens { accessToken } userErrors { code } } }',
       { cookie: stolen },

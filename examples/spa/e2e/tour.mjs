@@ -1,4 +1,4 @@
-import { heading, password, signIn, until } from './site.mjs'
+import { answered, heading, password, signIn, until } from './site.mjs'
 
 const people = [
   ['luigi', 'Rome', false, 'Afraid of ghosts, but comes along anyway.'],
@@ -121,7 +121,9 @@ export const visit = async (open, viewport, look) => {
     await context.setOffline(false)
     await page.getByText('You are offline.').waitFor({ state: 'detached' })
 
+    const counted = answered(page, 'HowMany')
     await page.getByRole('link', { name: 'People' }).click()
+    await counted
     const { data } = await site.ask(
       `mutation { obtainToken(input: {identifier: "mario", password: "${password}"}) { tokens { accessToken } } }`,
     )

@@ -190,6 +190,7 @@ export class Session {
       throw new SessionError('UNREACHABLE')
     }
     const refusal = answer.errors?.[0]?.extensions
+    if (!refusal && !answer.data) throw new SessionError('UNREACHABLE') // somebody else's answer
     if (refusal) throw new SessionError(refusal.code, refusal.retryAfter)
     return answer.data
   }

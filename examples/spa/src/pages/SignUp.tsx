@@ -52,7 +52,7 @@ export function SignUp() {
   if (error && !data) {
     return (
       <Page title="Create account" narrow>
-        <Alert error={error} onRetry={() => void refetch()} />
+        <Alert error={error} onRetry={() => void refetch().catch(() => {})} />
       </Page>
     )
   }
