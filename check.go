@@ -36,10 +36,7 @@ func (check) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer kept.Close()
-	if err := upToDate(ctx, kept); err != nil {
-		return err
-	}
-	if err := kept.NotMoved(ctx); err != nil {
+	if err := inUse(ctx, kept); err != nil {
 		return err
 	}
 	secrets, err := readSecrets(c, false)

@@ -40,6 +40,14 @@ func upToDate(ctx context.Context, kept *store.Store) error {
 	return nil
 }
 
+// inUse returns an error unless a server may start on the database, and would find nothing to do to its schema.
+func inUse(ctx context.Context, kept *store.Store) error {
+	if err := upToDate(ctx, kept); err != nil {
+		return err
+	}
+	return kept.NotMoved(ctx)
+}
+
 type migrateStatus struct {
 	JSON bool `help:"Print JSON."`
 }

@@ -223,8 +223,8 @@ func newSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
 }
 
 // connect returns the verbs for the database that the settings name, and the store to close after them. Only if it may
-// begin it brings the database's schema up to date, also that of an empty one; else it refuses what is not. It refuses
-// a secret that is not that of the database.
+// begin it brings the database's schema up to date, also that of an empty one; else it refuses what is not, and a secret
+// that is not that of the database, which a server finds when it opens its keys.
 func connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
 	wrappers ...store.Wrapper,
@@ -238,16 +238,15 @@ func connect(
 			kept.Close()
 		}
 	}()
-	if !mayBegin {
-		if err := upToDate(ctx, kept); err != nil {
+	if mayBegin {
+		steps, err := kept.Migrate(ctx, now)
+		if err != nil {
 			return nil, nil, err
 		}
-	}
-	steps, err := kept.Migrate(ctx, now)
-	if err != nil {
+		log.DebugContext(ctx, "schema is up to date", "steps", steps)
+	} else if err := inUse(ctx, kept); err != nil {
 		return nil, nil, err
 	}
-	log.DebugContext(ctx, "schema is up to date", "steps", steps)
 	keys, err := kept.SigningKeys(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -257,8 +256,10 @@ func connect(
 		return nil, nil, err
 	}
 	verbs := newVerbs(c, kept, secrets, log, now)
-	if err := verbs.ProveSecret(ctx); err != nil {
-		return nil, nil, err
+	if !mayBegin { // a server opens its keys anyway
+		if err := verbs.ProveSecret(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
 	return kept, verbs, nil
 }
