@@ -787,11 +787,7 @@ func (s *site) putOff(failures int) (pause time.Duration) {
 // hears waits until the site has logged something so many times.
 func (s *site) hears(what string, times int) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); strings.Count(s.log.String(), what) < times; <-time.After(time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("it never says %s", what)
-		}
-	}
+	await(s.t, "it never says "+what, func() bool { return strings.Count(s.log.String(), what) >= times })
 }
 
 func drain(box *mailbox) {

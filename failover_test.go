@@ -60,12 +60,9 @@ func (f *fleet) survives(fall, rise func()) {
 	f.until(30)
 	f.calm.Lock()
 	fall()
-	deadline := time.Now().Add(patience)
-	for ; f.unanswered.Load() < int64(len(f.keepers)); <-time.After(time.Millisecond) {
-		if time.Now().After(deadline) {
-			f.t.Fatal("requests are answered without a database")
-		}
-	}
+	await(f.t, "requests are answered without a database", func() bool {
+		return f.unanswered.Load() >= int64(len(f.keepers))
+	})
 	rise()
 	began := time.Now()
 	for _, p := range f.nodes {
@@ -166,14 +163,9 @@ func (f *fleet) leave(killed bool) {
 	f.mu.Lock()
 	f.nodes = f.nodes[1:]
 	f.mu.Unlock()
-	for deadline := time.Now().Add(patience); ; {
-		if found := p.values(`SELECT application_name FROM pg_stat_activity`); !slices.Contains(found, name) {
-			return
-		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("%s is gone, and its connections are not", name)
-		}
-	}
+	await(f.t, name+" is gone, and its connections are not", func() bool {
+		return !slices.Contains(p.values(`SELECT application_name FROM pg_stat_activity`), name)
+	})
 }
 
 // any returns one of the nodes.

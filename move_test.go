@@ -145,20 +145,14 @@ func TestAMoveThatIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer command.Process.Kill()
-		for deadline := time.Now().Add(patience); ; {
+		await(t, "the move does not come to "+table, func() bool {
 			var waiting int
 			if err := db.QueryRow(`SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = CAST($1 AS regclass)`,
 				table).Scan(&waiting); err != nil {
 				t.Fatal(err)
 			}
-			if waiting > 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("the move does not come to ", table)
-			}
-			<-time.After(10 * time.Millisecond)
-		}
+			return waiting > 0
+		})
 		if err := command.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}

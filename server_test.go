@@ -142,6 +142,16 @@ func (s *site) serve() {
 // patience is how long a story waits for what must come, on the slowest of machines.
 const patience = time.Minute
 
+// await waits until something has come about; otherwise says what is so instead.
+func await(t testing.TB, otherwise string, comeAbout func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !comeAbout(); <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(otherwise)
+		}
+	}
+}
+
 // never is how often servers do by themselves what a story may have them do.
 const never = 10_000 * time.Hour
 

@@ -358,14 +358,10 @@ func TestDrainingCanBeSeen(t *testing.T) {
 		defer close(stopped)
 		s.stop()
 	}()
-	for began := time.Now(); ; time.Sleep(time.Millisecond) {
-		if response, _ := s.look("GET", "/readyz"); response.StatusCode == http.StatusServiceUnavailable {
-			break
-		}
-		if time.Since(began) > patience {
-			t.Fatal("it stays ready")
-		}
-	}
+	await(t, "it stays ready", func() bool {
+		response, _ := s.look("GET", "/readyz")
+		return response.StatusCode == http.StatusServiceUnavailable
+	})
 	s.answers("/healthz", http.StatusOK)
 	s.answers("/metrics", http.StatusOK)
 	finish()
@@ -629,11 +625,7 @@ func TestACollectorCostsNoTime(t *testing.T) {
 		if address == hanging.URL {
 			<-asked
 		} else {
-			for began := time.Now(); !s.says("traces not sent"); time.Sleep(time.Millisecond) {
-				if time.Since(began) > patience {
-					t.Fatal("the log does not tell")
-				}
-			}
+			s.hears("traces not sent", 1)
 		}
 		stopped := make(chan struct{})
 		go func() {
