@@ -429,7 +429,7 @@ func (l *leaver) copyTable(ctx context.Context, tx *Store, t moveTable, types []
 	for i, name := range types {
 		arrays[i] = `CAST(? AS ` + name + `[])`
 	}
-	insert := tx.write.Rebind(`INSERT INTO ` + t.name + ` (` + strings.Join(t.columns, ", ") + `)
+	insert := tx.dialect.bind(`INSERT INTO ` + t.name + ` (` + strings.Join(t.columns, ", ") + `)
 		SELECT * FROM unnest(` + strings.Join(arrays, ", ") + `)`)
 	batch := make([][]any, len(types))
 	flush := func() error {

@@ -43,6 +43,7 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 	return &Store{
 		dialect: dialect{
 			name: "postgres",
+			bind: func(query string) string { return sqlx.Rebind(sqlx.DOLLAR, query) },
 			constraint: func(err error) string {
 				if e := new(pgconn.PgError); errors.As(err, &e) && e.Code == "23505" {
 					return e.ConstraintName

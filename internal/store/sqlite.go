@@ -49,6 +49,7 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 		dialect: dialect{
 			name:       "sqlite",
 			prepares:   true,
+			bind:       func(query string) string { return strings.ReplaceAll(query, "?", "+?") },
 			constraint: sqliteConstraint,
 			retryable: func(err error) bool {
 				var e sqlite3.Error

@@ -35,6 +35,7 @@ type Store struct {
 type dialect struct {
 	name       string
 	prepares   bool                   // statements are worth preparing here
+	bind       func(string) string    // writes the arguments of a statement, question marks, in the engine's way
 	constraint func(err error) string // the unique constraint that err speaks of, as table_column; or ""
 	retryable  func(err error) bool   // nothing happened, and the same again may well succeed
 	broken     func(err error) bool   // the connection ended; what was sent on it may have happened
@@ -201,7 +202,7 @@ func (s *Store) all(ctx context.Context, dest any, query string, args ...any) er
 // a unique column says so.
 func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q sqlx.ExtContext) error {
-		result, err := q.ExecContext(ctx, s.write.Rebind(query), args...)
+		result, err := q.ExecContext(ctx, s.dialect.bind(query), args...)
 		if err == nil {
 			rows, err = result.RowsAffected()
 		}
@@ -214,7 +215,7 @@ func (s *Store) change(ctx context.Context, query string, args ...any) (rows int
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q sqlx.ExtContext) error {
-		return sqlx.GetContext(ctx, q, dest, s.write.Rebind(query), args...)
+		return sqlx.GetContext(ctx, q, dest, s.dialect.bind(query), args...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -233,7 +234,7 @@ func (s *Store) reading(
 	ctx, done := s.traced(ctx, query)
 	defer func() { done(err) }()
 	if s.tx != nil {
-		return f(ctx, text{s.tx, s.write.Rebind(query)})
+		return f(ctx, text{s.tx, s.dialect.bind(query)})
 	}
 	return s.retrying(ctx, func() (undone bool, err error) {
 		st, err := s.statement(ctx, query)
@@ -313,9 +314,9 @@ func (s *Store) statement(ctx context.Context, query string) (statement, error) 
 	if st, ok := s.statements.Load(query); ok {
 		return st.(statement), nil
 	}
-	var st statement = text{s.read, s.read.Rebind(query)}
+	var st statement = text{s.read, s.dialect.bind(query)}
 	if s.dialect.prepares {
-		prepared, err := s.read.PreparexContext(ctx, query)
+		prepared, err := s.read.PreparexContext(ctx, s.dialect.bind(query))
 		if err != nil {
 			return nil, err
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,9 +41,7 @@ var cluster = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	lifelines = append(lifelines, lifeline)
-	query := url.Values{"host": {dir}, "port": {port}}.Encode()
-	u := url.URL{Scheme: "postgres", User: url.User(superuser), Path: "/postgres", RawQuery: query}
-	return u.String(), nil
+	return socketURL(dir), nil
 })
 
 const superuser, port = "latchkey", "5432"

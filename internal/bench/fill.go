@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/internal/account"
+	"latchkey/internal/password"
+	"latchkey/internal/store"
+	"latchkey/internal/token"
+)
+
+const (
+	secret    = "made-for-a-bench-and-thrown-away-with-it"
+	secretly  = "i-keep-jumping-over-barrels" // everybody's password
+	batchSize = 1_000                         // users in a transaction
+	sessions  = 5_000                         // a session refreshes 60 times in a minute
+)
+
+// fill puts users with profiles into an empty database, and returns the first refresh tokens of some sessions.
+func fill(ctx context.Context, url string, users int) (tokens []string, err error) {
+	kept, err := store.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.Close()
+	if _, err := kept.Migrate(ctx, time.Now); err != nil {
+		return nil, err
+	}
+	hash, err := password.NewHasher(1).Hash(ctx, secretly)
+	if err != nil {
+		return nil, err
+	}
+	key, err := token.NewSecret(secret)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	ids := make([]account.ID, users)
+	for batch := 0; batch < users; batch += batchSize {
+		if batch%(100*batchSize) == 0 {
+			say("  %d of %d users", batch, users)
+		}
+		err := kept.InTx(ctx, func(tx *store.Store) (err error) {
+			for n := batch; n < min(batch+batchSize, users) && err == nil; n++ {
+				ids[n], err = join(ctx, tx, n, hash, now.Add(time.Duration(n-users)*time.Second))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for len(tokens) < sessions {
+		begun := len(tokens)
+		err := kept.InTx(ctx, func(tx *store.Store) error {
+			tokens = tokens[:begun]
+			for n := range batchSize {
+				refresh, err := signIn(ctx, tx, ids[(begun+n)%users], key, now)
+				if err != nil {
+					return err
+				}
+				tokens = append(tokens, refresh)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return tokens, nil
+}
+
+// join adds the n-th user, with a profile.
+func join(ctx context.Context, tx *store.Store, n int, hash string, at time.Time) (account.ID, error) {
+	address := username(n) + "@example.com"
+	user := account.User{
+		ID:            account.NewID(account.UserKind, at),
+		Username:      username(n),
+		Email:         &address,
+		EmailVerified: true,
+		Name:          "Mario the Plumber",
+		Role:          account.Member,
+		Status:        account.Active,
+		CreatedAt:     at,
+	}
+	if err := tx.InsertUser(ctx, &user, hash); err != nil {
+		return "", err
+	}
+	return user.ID, tx.InsertProfile(ctx, &account.Profile{
+		ID:          account.NewID(account.ProfileKind, at),
+		UserID:      user.ID,
+		Description: "I keep jumping over barrels, and look for a princess in every castle.",
+		Location:    fmt.Sprint("City ", n%20),
+		IsOrganizer: n%10 == 0,
+		DateJoined:  at,
+		UpdatedOn:   at,
+	})
+}
+
+// username returns the name of the n-th user. The factor and the prime modulus scatter the names without repeating one.
+func username(n int) string { return fmt.Sprint("user", 10_000_000_000+int64(n+1)*48271%2147483647) }
+
+// signIn begins a session and returns its first refresh token.
+func signIn(ctx context.Context, tx *store.Store, user account.ID, key token.Secret, now time.Time) (string, error) {
+	session := account.Session{
+		ID:         account.NewID(account.SessionKind, now),
+		UserID:     user,
+		DeviceName: "bench",
+		IPAddress:  "127.0.0.1",
+		CreatedAt:  now,
+		LastUsedAt: now,
+		ExpiresAt:  now.AddDate(0, 0, 1),
+	}
+	salt := token.NewSalt()
+	begun, err := tx.InsertSession(ctx, session, salt, key.KeyID())
+	if err != nil {
+		return "", err
+	}
+	uuid, ok := session.ID.UUID()
+	if !begun || !ok {
+		return "", errors.New("a session did not begin")
+	}
+	return key.RefreshToken(uuid, salt, 0), nil
+}

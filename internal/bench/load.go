@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// client is a kept-alive connection to a server.
+type client struct {
+	conn   net.Conn
+	reader *bufio.Reader
+	body   bytes.Buffer
+}
+
+func dial(address string) (*client, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &client{conn: conn, reader: bufio.NewReader(conn)}, nil
+}
+
+// ask sends a request as it is, and returns the body of the answer, which is good until the next.
+func (c *client) ask(request []byte) ([]byte, error) {
+	if _, err := c.conn.Write(request); err != nil {
+		return nil, err
+	}
+	answer, err := http.ReadResponse(c.reader, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.body.Reset()
+	if _, err := io.Copy(&c.body, answer.Body); err != nil {
+		return nil, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", answer.Status, c.body.Bytes())
+	}
+	return c.body.Bytes(), nil
+}
+
+// post returns a request with a JSON body, with the headers that a browser sends on behalf of Apollo Client.
+func post(path, accessToken string, body []byte) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n", path)
+	if accessToken != "" {
+		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", accessToken)
+	}
+	b.WriteString("Accept: application/graphql-response+json,application/json;q=0.9\r\n" +
+		"Accept-Language: en-US,en;q=0.9\r\nAccept-Encoding: identity\r\n" +
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
+		"Content-Type: application/json\r\n")
+	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body), body)
+	return b.Bytes()
+}
+
+// work is what one connection does: it returns the next request, and is told the answer, which it may refuse.
+type work interface {
+	next() []byte
+	took(answer []byte) error
+}
+
+// spell is what came of a while of asking.
+type spell struct {
+	elapsed time.Duration
+	spent   time.Duration // of the processor, by the server
+	times   []time.Duration
+}
+
+func (s *spell) add(other spell) {
+	s.elapsed += other.elapsed
+	s.spent += other.spent
+	s.times = append(s.times, other.times...)
+}
+
+// rate returns the requests in a second.
+func (s *spell) rate() float64 { return float64(len(s.times)) / s.elapsed.Seconds() }
+
+// cost returns the processor time of a request.
+func (s *spell) cost() time.Duration { return s.spent / time.Duration(max(len(s.times), 1)) }
+
+// percentile returns how long so many of a hundred requests took at most.
+func (s *spell) percentile(percent int) time.Duration {
+	if len(s.times) == 0 {
+		return 0
+	}
+	slices.Sort(s.times)
+	return s.times[len(s.times)*percent/100]
+}
+
+// load has workers ask a server until done is closed.
+func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers []W) (s spell, err error) {
+	clients := make([]*client, len(workers))
+	for i := range clients {
+		if clients[i], err = dial(p.address); err != nil {
+			return s, err
+		}
+		defer clients[i].conn.Close()
+	}
+	times, failures := make([][]time.Duration, len(workers)), make([]error, len(workers))
+	before, err := p.spent()
+	if err != nil {
+		return s, err
+	}
+	began := time.Now()
+	var asking sync.WaitGroup
+	for i, w := range workers {
+		asking.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-ctx.Done():
+					failures[i] = ctx.Err()
+					return
+				default:
+				}
+				asked := time.Now()
+				answer, err := clients[i].ask(w.next())
+				if err == nil {
+					err = w.took(answer)
+				}
+				if err != nil {
+					failures[i] = err
+					return
+				}
+				times[i] = append(times[i], time.Since(asked))
+			}
+		})
+	}
+	asking.Wait()
+	s.elapsed, s.times = time.Since(began), slices.Concat(times...)
+	after, err := p.spent()
+	s.spent = after - before
+	return s, errors.Join(err, errors.Join(failures...))
+}
+
+// after returns a channel that is closed after a time.
+func after(d time.Duration) <-chan struct{} {
+	done := make(chan struct{})
+	time.AfterFunc(d, func() { close(done) })
+	return done
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// operation is something that clients ask for.
+type operation struct {
+	name     string
+	document string
+	// variables returns those of one request.
+	variables func(v *visitor) map[string]any
+	signedIn  bool
+	pageSize  int // of a list, else 0
+	yardstick yardstickKind
+}
+
+// yardstickKind is what an operation is compared with beside the bare handler.
+type yardstickKind string
+
+const (
+	none    yardstickKind = ""
+	rows    yardstickKind = "SELECT + JSON"
+	hashes  yardstickKind = "argon2id"
+	commits yardstickKind = "commits"
+	trips   yardstickKind = "round trip"
+)
+
+const pageDocument = `query ($first: Int) { profiles(first: $first) { edges { node {
+	id username description location isOrganizer dateJoined updatedOn } } pageInfo { hasNextPage endCursor } } }`
+
+var operations = []operation{
+	{
+		name: "me", signedIn: true,
+		document: `query { me { id username email role createdAt profile { id description location isOrganizer } } }`,
+	},
+	{
+		name: "profile", signedIn: true,
+		document: `query ($id: ID!) { profile(id: $id) {
+			id username description location isOrganizer dateJoined updatedOn } }`,
+		variables: func(v *visitor) map[string]any { return map[string]any{"id": v.profile} },
+	},
+	page(20),
+	page(50),
+	{
+		name: "updateProfile", signedIn: true,
+		document: `mutation ($id: ID!, $input: ProfileInput!) { updateProfile(id: $id, input: $input) {
+			profile { id location updatedOn } userErrors { code field } } }`,
+		variables: func(v *visitor) map[string]any {
+			return map[string]any{"id": v.profile, "input": map[string]any{"location": "Rome"}}
+		},
+	},
+	{
+		name: "refreshToken", yardstick: commits,
+		document: `mutation ($input: RefreshTokenInput!) { refreshToken(input: $input) {
+			tokens { accessToken accessTokenExpiresAt refreshToken } userErrors { code field } } }`,
+		variables: func(v *visitor) map[string]any {
+			return map[string]any{"input": map[string]any{"refreshToken": v.refreshToken()}}
+		},
+	},
+	{
+		name: "obtainToken", yardstick: hashes,
+		document: `mutation ($input: ObtainTokenInput!) { obtainToken(input: $input) {
+			user { id username } tokens { accessToken accessTokenExpiresAt refreshToken } userErrors { code field } } }`,
+		variables: func(v *visitor) map[string]any {
+			return map[string]any{"input": map[string]any{"identifier": v.someone(), "password": secretly}}
+		},
+	},
+	{
+		name: "register", yardstick: hashes,
+		document: `mutation ($input: RegisterInput!) { register(input: $input) {
+			user { id username } tokens { accessToken } userErrors { code field } } }`,
+		variables: func(v *visitor) map[string]any {
+			name := fmt.Sprint("newcomer", newcomers.Add(1))
+			return map[string]any{"input": map[string]any{"username": name, "password": secretly}}
+		},
+	},
+}
+
+func page(size int) operation {
+	return operation{
+		name: fmt.Sprintf("page of %d", size), signedIn: true, document: pageDocument, pageSize: size, yardstick: rows,
+		variables: func(*visitor) map[string]any { return map[string]any{"first": size} },
+	}
+}
+
+var newcomers atomic.Int64
+
+// visitor is somebody who asks for one operation over and over.
+type visitor struct {
+	operation operation
+	access    string
+	profile   string
+	tokens    []string // refresh tokens, of sessions that nobody else uses
+	turn      int
+	users     int
+	request   []byte // when it is always the same
+	patient   bool   // takes it that there are too many, and asks again
+}
+
+// refreshToken returns that of the session whose turn it is.
+func (v *visitor) refreshToken() string { return v.tokens[v.turn%len(v.tokens)] }
+
+// someone returns the name of another user each time.
+func (v *visitor) someone() string { return username(int(someones.Add(1)) % v.users) }
+
+var someones atomic.Int64
+
+func (v *visitor) next() []byte {
+	if v.request != nil {
+		return v.request
+	}
+	var variables map[string]any
+	if v.operation.variables != nil {
+		variables = v.operation.variables(v)
+	}
+	body, err := json.Marshal(map[string]any{"query": v.operation.document, "variables": variables})
+	if err != nil {
+		panic(err)
+	}
+	access := ""
+	if v.operation.signedIn {
+		access = v.access
+	}
+	request := post("/graphql", access, body)
+	if v.operation.signedIn {
+		v.request = request
+	}
+	return request
+}
+
+var refreshed = []byte(`"refreshToken":"`)
+
+func (v *visitor) took(answer []byte) error {
+	if v.patient && bytes.Contains(answer, []byte(`"code":"RATE_LIMITED"`)) {
+		return nil
+	}
+	if bytes.Contains(answer, []byte(`"code":`)) {
+		return fmt.Errorf("%s: %s", v.operation.name, answer)
+	}
+	if v.operation.yardstick != commits {
+		return nil
+	}
+	_, rest, found := bytes.Cut(answer, refreshed)
+	text, _, closed := bytes.Cut(rest, []byte(`"`))
+	if !found || !closed {
+		return errors.New("refreshToken: no token in the answer")
+	}
+	v.tokens[v.turn%len(v.tokens)] = string(text)
+	v.turn++
+	return nil
+}
