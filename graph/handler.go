@@ -41,7 +41,8 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 	exec.SetQueryCache(known)
 	exec.SetDisableSuggestion(!o.Development)
 	exec.SetDefaultRulesFn(func() *rules.Rules { return ruleset(o.Development) })
-	exec.Use(limits{development: o.Development, known: known})
+	exec.Use(newLimits(o.Development, known))
+	exec.Use(direct{})
 	guard := http.NewCrossOriginProtection()
 	for _, origin := range o.AllowedOrigins {
 		guard.AddTrustedOrigin(origin) // what is no origin is refused here, and trusted nowhere

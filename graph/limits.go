@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
@@ -63,6 +64,11 @@ var entries = map[string]int{
 type limits struct {
 	development bool
 	known       documents
+	within      *lru.LRU[struct{}] // documents whose one operation is, whatever its variables are
+}
+
+func newLimits(development bool, known documents) limits {
+	return limits{development, known, lru.New[struct{}](cachedDocuments)}
 }
 
 // ExtensionName makes limits an extension of the executor.
@@ -111,8 +117,11 @@ func longName(text string) bool {
 }
 
 // MutateOperationContext returns the refusal of an operation, or nil.
-func (l limits) MutateOperationContext(_ context.Context, operation *graphql.OperationContext) *gqlerror.Error {
+func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	operation.DisableIntrospection = !l.development
+	if _, within := l.within.Get(ctx, operation.RawQuery); within {
+		return nil
+	}
 	meter := newMeter(operation.Variables)
 	total := meter.selections(operation.Operation.SelectionSet)
 	switch {
@@ -129,6 +138,9 @@ func (l limits) MutateOperationContext(_ context.Context, operation *graphql.Ope
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	case meter.widest() > maxAliases:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
+	}
+	if _, known := l.known.Get(ctx, operation.RawQuery); known && !meter.varies && len(operation.Doc.Operations) == 1 {
+		l.within.Add(ctx, operation.RawQuery, struct{}{})
 	}
 	return nil
 }
@@ -172,21 +184,22 @@ type meter struct {
 	fragments map[string]cost
 	names     map[[2]string]bool // a field, and what it is called in the answer
 	aliases   map[string]int     // names of a field
+	varies    bool               // with the variables
 }
 
-func newMeter(variables map[string]any) meter {
-	return meter{variables, map[string]cost{}, map[[2]string]bool{}, map[string]int{}}
+func newMeter(variables map[string]any) *meter {
+	return &meter{variables, map[string]cost{}, map[[2]string]bool{}, map[string]int{}, false}
 }
 
 // widest returns how many names that field has which has most.
-func (m meter) widest() (most int) {
+func (m *meter) widest() (most int) {
 	for _, n := range m.aliases {
 		most = max(most, n)
 	}
 	return most
 }
 
-func (m meter) selections(set ast.SelectionSet) (total cost) {
+func (m *meter) selections(set ast.SelectionSet) (total cost) {
 	for _, selection := range set {
 		switch selection := selection.(type) {
 		case *ast.Field:
@@ -200,7 +213,7 @@ func (m meter) selections(set ast.SelectionSet) (total cost) {
 	return total
 }
 
-func (m meter) field(field *ast.Field) cost {
+func (m *meter) field(field *ast.Field) cost {
 	name := field.ObjectDefinition.Name + "." + field.Name
 	if called := [2]string{name, field.Alias}; !m.names[called] {
 		m.names[called] = true
@@ -220,6 +233,7 @@ func (m meter) field(field *ast.Field) cost {
 	total := m.selections(field.SelectionSet)
 	switch name {
 	case "Query.profiles":
+		m.varies = true
 		arguments := field.ArgumentMap(m.variables)
 		total = total.plus(cost{fixed: total.perEntry}.times(pageSize(arguments)))
 		total.perEntry = 0
@@ -242,7 +256,7 @@ func (m meter) field(field *ast.Field) cost {
 	return total
 }
 
-func (m meter) fragment(fragment *ast.FragmentDefinition) cost {
+func (m *meter) fragment(fragment *ast.FragmentDefinition) cost {
 	total, measured := m.fragments[fragment.Name]
 	if !measured {
 		m.fragments[fragment.Name] = cost{} // ends a cycle, should one ever get past validation

@@ -179,7 +179,7 @@ func TestDepth(t *testing.T) {
 		if got := newMeter(nil).selections(operation.Operation.SelectionSet).depth; got != depth {
 			t.Errorf("%s: %d, want %d", query, got, depth)
 		}
-		if err := (limits{development: true}).MutateOperationContext(t.Context(), operation); (err != nil) != (depth > 12) {
+		if err := newLimits(true, documents{lru.New[*ast.QueryDocument](1)}).MutateOperationContext(t.Context(), operation); (err != nil) != (depth > 12) {
 			t.Errorf("%s: %v", query, err)
 		}
 	}

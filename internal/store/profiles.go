@@ -84,8 +84,12 @@ func canonical(text *string) *string {
 // the window is cut from the back, in front of them. The cost depends on the number returned, not on the table.
 func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*account.Profile, more bool, err error) {
 	query, args := s.pageQuery(w)
+	read := s.few
+	if w.Selection.Search != "" {
+		read = s.all
+	}
 	var rows []profileRow
-	if err := s.all(ctx, &rows, query, args...); err != nil {
+	if err := read(ctx, &rows, query, args...); err != nil {
 		return nil, false, err
 	}
 	if more = len(rows) > w.Limit; more {
@@ -144,7 +148,11 @@ func (s *Store) pageQuery(w account.Window) (query string, args []any) {
 // CountProfiles returns how many profiles a selection has. It reads all of them.
 func (s *Store) CountProfiles(ctx context.Context, selection account.Selection) (n int, err error) {
 	where, args := s.conditions(selection)
-	err = s.one(ctx, &n, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
+	var counted []int
+	err = s.all(ctx, &counted, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
+	if err == nil {
+		n = counted[0]
+	}
 	return n, err
 }
 

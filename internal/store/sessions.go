@@ -170,7 +170,7 @@ func (s *Store) Revoke(ctx context.Context, id, user account.ID, reason string, 
 // LiveSessions returns a user's live sessions, newest use first.
 func (s *Store) LiveSessions(ctx context.Context, user account.ID, now, idleCut time.Time) ([]*account.Session, error) {
 	var rows []sessionRow
-	err := s.all(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions s
+	err := s.few(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions s
 		WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND `+live+`) ORDER BY last_used_at DESC, id DESC`,
 		user, micros(now), micros(idleCut))
 	sessions := make([]*account.Session, len(rows))

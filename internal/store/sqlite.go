@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -36,11 +37,11 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := func(connections int, options string) *sqlx.DB {
+	open := func(connections int, writes bool, options string) *sqlx.DB {
 		// The driver waits for a lock without looking at the context, so it waits for a second and we try again.
-		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() +
-			"?mode=rw&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=on&_busy_timeout=1000" + options
-		db := sqlx.NewDb(sql.OpenDB(wrap(&sqliteConnector{dsn, absolute, opened})), "sqlite3")
+		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() + "?mode=rw&_journal_mode=WAL&_synchronous=FULL" +
+			"&_foreign_keys=on&_busy_timeout=1000&_stmt_cache_size=" + strconv.Itoa(cachedStatements) + options
+		db := sqlx.NewDb(sql.OpenDB(wrap(&sqliteConnector{dsn, absolute, opened, writes})), "sqlite3")
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
 		return db
@@ -48,8 +49,8 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	return &Store{
 		dialect: dialect{
 			name:       "sqlite",
-			prepares:   true,
-			bind:       func(query string) string { return strings.ReplaceAll(query, "?", "+?") },
+			bind:       sqliteBind,
+			inProcess:  true,
 			constraint: sqliteConstraint,
 			retryable: func(err error) bool {
 				var e sqlite3.Error
@@ -63,10 +64,17 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 			backup:   `VACUUM INTO ?`,
 			damage:   sqliteDamage,
 		},
-		read:  open(max(4, 2*runtime.NumCPU()), "&_query_only=on"),
-		write: open(1, "&_txlock=immediate"),
+		read:  open(max(4, 2*runtime.NumCPU()), false, "&_query_only=on"),
+		write: open(1, true, "&_txlock=immediate"),
 	}, nil
 }
+
+// cachedStatements are those that a connection keeps ready: more than there are, but for those of moving and checking.
+const cachedStatements = 100
+
+// sqliteBind writes a plus sign before each argument, which changes nothing but that SQLite does not look at it when it
+// plans a statement. It would plan anew each time, for another value may call for another plan (sqlite3_prepare_v3).
+func sqliteBind(query string) string { return strings.ReplaceAll(query, "?", "+?") }
 
 // belongsTogether returns an error when the log beside a database file is not that of the file. SQLite would throw it
 // away where the file is missing or empty, and write what it holds into any other.
@@ -135,6 +143,7 @@ func sqliteDamage(ctx context.Context, db *sqlx.DB) (found []string, err error) 
 type sqliteConnector struct {
 	dsn, path string
 	file      os.FileInfo
+	writes    bool
 }
 
 func (c *sqliteConnector) Connect(context.Context) (driver.Conn, error) {
@@ -142,8 +151,8 @@ func (c *sqliteConnector) Connect(context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	conn, err := c.Driver().Open(c.dsn)
-	if err != nil {
-		return nil, err
+	if err != nil || !c.writes {
+		return conn, err
 	}
 	return &sqliteConn{conn.(*sqlite3.SQLiteConn), c.inPlace}, nil
 }
@@ -162,7 +171,7 @@ func (c *sqliteConnector) inPlace() error {
 	return nil
 }
 
-// sqliteConn refuses to write unless its file is in place. What is prepared only reads.
+// sqliteConn refuses to write unless its file is in place.
 type sqliteConn struct {
 	*sqlite3.SQLiteConn
 	inPlace func() error

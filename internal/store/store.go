@@ -24,18 +24,18 @@ type Store struct {
 	// value, and afterwards whether it failed.
 	Trace func(ctx context.Context, engine, statement string) (_ context.Context, done func(failed bool))
 
-	dialect    dialect
-	read       *sqlx.DB
-	write      *sqlx.DB // the same as read where the engine takes several writers
-	statements *sync.Map
-	tx         *sqlx.Tx // nil outside InTx
+	dialect dialect
+	read    *sqlx.DB
+	write   *sqlx.DB // the same as read where the engine takes several writers
+	bound   *sync.Map
+	tx      *sqlx.Tx // nil outside InTx
 }
 
 // dialect is all that differs between the engines, migrations aside.
 type dialect struct {
 	name       string
-	prepares   bool                   // statements are worth preparing here
 	bind       func(string) string    // writes the arguments of a statement, question marks, in the engine's way
+	inProcess  bool                   // a statement that finds its rows by an index takes less than to interrupt it would
 	constraint func(err error) string // the unique constraint that err speaks of, as table_column; or ""
 	retryable  func(err error) bool   // nothing happened, and the same again may well succeed
 	broken     func(err error) bool   // the connection ended; what was sent on it may have happened
@@ -72,7 +72,7 @@ func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	s.statements = new(sync.Map)
+	s.bound = new(sync.Map)
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
 		return nil, inOneLine{err}
@@ -130,22 +130,36 @@ func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 	return s.inTx(ctx, f)
 }
 
+// undisturbed returns a context for a statement that finds its rows by an index. Where that is over sooner than it could
+// be interrupted it does not end: to wait for the end of a context costs more than the statement.
+func (s *Store) undisturbed(ctx context.Context) context.Context {
+	if s.dialect.inProcess {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
 // inTx is InTx without a limit for one run of f, for migrations, which take as long as they take.
 func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
 	patience, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	return s.retrying(patience, func() (undone bool, err error) {
-		tx, err := s.write.BeginTxx(ctx, nil)
-		if err != nil {
-			return true, err
-		}
-		defer tx.Rollback()
-		inside := *s
-		inside.tx = tx
-		if err := f(&inside); err != nil {
-			return true, err
-		}
-		return false, tx.Commit()
+		undone = true
+		err = s.on(ctx, s.write, func(conn *sqlx.Conn) error {
+			tx, err := conn.BeginTxx(s.undisturbed(ctx), nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			inside := *s
+			inside.tx = tx
+			if err := f(&inside); err != nil {
+				return err
+			}
+			undone = false
+			return tx.Commit()
+		})
+		return undone, err
 	})
 }
 
@@ -180,10 +194,11 @@ func (s *Store) retrying(ctx context.Context, f func() (undone bool, err error))
 	}
 }
 
-// one reads one row into dest: a value, or a struct by column names. It fails with NOT_FOUND when there is none.
+// one reads one row, which an index finds, into dest: a value, or a struct by column names. It fails with NOT_FOUND when
+// there is none.
 func (s *Store) one(ctx context.Context, dest any, query string, args ...any) error {
-	err := s.reading(ctx, query, func(ctx context.Context, st statement) error {
-		return st.GetContext(ctx, dest, args...)
+	err := s.reading(ctx, s.undisturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+		return sqlx.GetContext(ctx, q, dest, query, args...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return &account.Error{Code: account.NotFound, Message: "There is no such thing."}
@@ -191,18 +206,27 @@ func (s *Store) one(ctx context.Context, dest any, query string, args ...any) er
 	return err
 }
 
-// all reads every row into dest, a slice.
-func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
-	return s.reading(ctx, query, func(ctx context.Context, st statement) error {
-		return st.SelectContext(ctx, dest, args...)
+// few reads the rows that an index finds into dest, a slice.
+func (s *Store) few(ctx context.Context, dest any, query string, args ...any) error {
+	return s.reading(ctx, s.undisturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+		return sqlx.SelectContext(ctx, q, dest, query, args...)
 	})
 }
+
+// all reads every row into dest, a slice, until ctx ends.
+func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
+	return s.reading(ctx, disturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+		return sqlx.SelectContext(ctx, q, dest, query, args...)
+	})
+}
+
+func disturbed(ctx context.Context) context.Context { return ctx }
 
 // change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
 // a unique column says so.
 func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	err = s.writing(ctx, query, func(ctx context.Context, q sqlx.ExtContext) error {
-		result, err := q.ExecContext(ctx, s.dialect.bind(query), args...)
+	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
+		result, err := q.ExecContext(ctx, query, args...)
 		if err == nil {
 			rows, err = result.RowsAffected()
 		}
@@ -214,8 +238,8 @@ func (s *Store) change(ctx context.Context, query string, args ...any) (rows int
 // changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
-	err = s.writing(ctx, query, func(ctx context.Context, q sqlx.ExtContext) error {
-		return sqlx.GetContext(ctx, q, dest, s.dialect.bind(query), args...)
+	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
+		return sqlx.GetContext(ctx, q, dest, query, args...)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
@@ -226,36 +250,69 @@ func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...a
 // reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
 // one; but nobody knows of a writing one whether it was done when its connection ended.
 
+type queryer interface {
+	sqlx.QueryerContext
+	sqlx.ExecerContext
+}
+
 func (s *Store) reading(
-	ctx context.Context, query string, f func(context.Context, statement) error,
+	ctx context.Context, during func(context.Context) context.Context, query string,
+	f func(ctx context.Context, q sqlx.QueryerContext, query string) error,
 ) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	ctx, done := s.traced(ctx, query)
 	defer func() { done(err) }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	query = s.text(query)
 	if s.tx != nil {
-		return f(ctx, text{s.tx, s.dialect.bind(query)})
+		return f(during(ctx), s.tx, query)
 	}
 	return s.retrying(ctx, func() (undone bool, err error) {
-		st, err := s.statement(ctx, query)
-		if err != nil {
-			return true, err
-		}
-		return true, f(ctx, st)
+		return true, s.on(ctx, s.read, func(conn *sqlx.Conn) error { return f(during(ctx), conn, query) })
 	})
 }
 
 func (s *Store) writing(
-	ctx context.Context, query string, f func(context.Context, sqlx.ExtContext) error,
+	ctx context.Context, query string, f func(ctx context.Context, q queryer, query string) error,
 ) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	ctx, done := s.traced(ctx, query)
 	defer func() { done(err) }()
-	if s.tx != nil {
-		return s.classify(f(ctx, s.tx))
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return s.classify(s.retrying(ctx, func() (undone bool, err error) { return false, f(ctx, s.write) }))
+	query = s.text(query)
+	if s.tx != nil {
+		return s.classify(f(s.undisturbed(ctx), s.tx, query))
+	}
+	return s.classify(s.retrying(ctx, func() (undone bool, err error) {
+		return false, s.on(ctx, s.write, func(conn *sqlx.Conn) error {
+			return f(s.undisturbed(ctx), conn, query)
+		})
+	}))
+}
+
+// on runs f on a connection of a pool, for which it waits until ctx ends.
+func (s *Store) on(ctx context.Context, pool *sqlx.DB, f func(*sqlx.Conn) error) error {
+	conn, err := pool.Connx(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return f(conn)
+}
+
+// text returns a statement as the engine takes it, the same text each time, by which drivers know it again.
+func (s *Store) text(query string) string {
+	if text, known := s.bound.Load(query); known {
+		return text.(string)
+	}
+	text, _ := s.bound.LoadOrStore(query, s.dialect.bind(query))
+	return text.(string)
 }
 
 func (s *Store) traced(ctx context.Context, query string) (context.Context, func(error)) {
@@ -288,43 +345,4 @@ func (s *Store) classify(err error) error {
 func because(e *account.Error, cause error, field ...string) error {
 	e.Err, e.Field = cause, field
 	return e
-}
-
-// statement is a query ready to run: a *sqlx.Stmt where preparing is worth it, else its text.
-type statement interface {
-	GetContext(ctx context.Context, dest any, args ...any) error
-	SelectContext(ctx context.Context, dest any, args ...any) error
-}
-
-type text struct {
-	q     sqlx.QueryerContext
-	query string
-}
-
-func (t text) GetContext(ctx context.Context, dest any, args ...any) error {
-	return sqlx.GetContext(ctx, t.q, dest, t.query, args...)
-}
-
-func (t text) SelectContext(ctx context.Context, dest any, args ...any) error {
-	return sqlx.SelectContext(ctx, t.q, dest, t.query, args...)
-}
-
-// statement returns a reading query ready to run outside a transaction, the same one each time.
-func (s *Store) statement(ctx context.Context, query string) (statement, error) {
-	if st, ok := s.statements.Load(query); ok {
-		return st.(statement), nil
-	}
-	var st statement = text{s.read, s.dialect.bind(query)}
-	if s.dialect.prepares {
-		prepared, err := s.read.PreparexContext(ctx, s.dialect.bind(query))
-		if err != nil {
-			return nil, err
-		}
-		st = prepared
-	}
-	kept, loaded := s.statements.LoadOrStore(query, st)
-	if prepared, ok := st.(*sqlx.Stmt); ok && loaded {
-		prepared.Close()
-	}
-	return kept.(statement), nil
 }

@@ -157,15 +157,9 @@ func (c *faultyConn) ExecContext(
 }
 
 func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.query(func() (driver.Rows, error) {
-		return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
-	})
-}
-
-func (c *faultyConn) query(do func() (driver.Rows, error)) (driver.Rows, error) {
 	var rows driver.Rows
 	err := c.call(kind{}, func() (err error) {
-		rows, err = do()
+		rows, err = c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 		return err
 	})
 	if err != nil {
@@ -173,29 +167,6 @@ func (c *faultyConn) query(do func() (driver.Rows, error)) (driver.Rows, error) 
 	}
 	c.faults.opened(1)
 	return &faultyRows{rows, c}, nil
-}
-
-func (c *faultyConn) PrepareContext(ctx context.Context, query string) (st driver.Stmt, err error) {
-	err = c.call(kind{}, func() (err error) {
-		st, err = c.Conn.(driver.ConnPrepareContext).PrepareContext(ctx, query)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &faultyStmt{st, c}, nil
-}
-
-// faultyStmt only queries: a store prepares nothing else.
-type faultyStmt struct {
-	driver.Stmt
-	conn *faultyConn
-}
-
-func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.conn.query(func() (driver.Rows, error) {
-		return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args)
-	})
 }
 
 // faultyTx is over when its end was called for, as drivers promise, also when that failed.
