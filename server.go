@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -373,16 +374,18 @@ func (s *server) handler(c config.Config) http.Handler {
 // withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The
 // explorer brings a Content-Security-Policy of its own.
 func withSecurityHeaders(next http.Handler, https bool) http.Handler {
+	headers := http.Header{
+		"Cache-Control":                {"no-store"},
+		"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+		"X-Content-Type-Options":       {"nosniff"},
+		"Referrer-Policy":              {"no-referrer"},
+		"Cross-Origin-Resource-Policy": {"same-origin"},
+	}
+	if https {
+		headers.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		if https {
-			h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-		}
+		maps.Copy(w.Header(), headers)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -113,48 +113,43 @@ func decode(text []byte) (any, error) {
 	if !json.Valid(text) {
 		return nil, malformed("The request is not valid JSON.")
 	}
-	d := &decoder{json.NewDecoder(bytes.NewReader(text)), maxValues}
-	d.UseNumber()
-	return d.value(maxNesting)
+	r := &reader{text, maxValues}
+	return r.value(maxNesting)
 }
 
-type decoder struct {
-	*json.Decoder
-	left int // values that may still come
+// reader reads JSON that is known to be valid.
+type reader struct {
+	text []byte // what is left
+	left int    // values that may still come
 }
 
-func (d *decoder) value(levels int) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	if d.left--; d.left < 0 {
+func (r *reader) value(levels int) (any, error) {
+	if r.left--; r.left < 0 {
 		return nil, malformed("The request has more than %d JSON values.", maxValues)
 	}
-	opening, ok := token.(json.Delim)
-	if !ok {
-		return token, nil
-	}
-	if levels == 0 {
+	switch c := r.next(); {
+	case c == '[' && levels > 0:
+		return r.list(levels - 1)
+	case c == '{' && levels > 0:
+		return r.object(levels - 1)
+	case c == '[' || c == '{':
 		return nil, malformed("The request nests JSON more than %d deep.", maxNesting)
+	case c == '"':
+		return r.string()
+	case c == 't' || c == 'f':
+		return r.word() == "true", nil
+	case c == 'n':
+		r.word()
+		return nil, nil
+	default:
+		return json.Number(r.word()), nil
 	}
-	var value any
-	if opening == '[' {
-		value, err = d.list(levels - 1)
-	} else {
-		value, err = d.object(levels - 1)
-	}
-	if err != nil {
-		return nil, err
-	}
-	_, err = d.Token() // the closing one
-	return value, err
 }
 
-func (d *decoder) list(levels int) ([]any, error) {
+func (r *reader) list(levels int) ([]any, error) {
 	list := []any{}
-	for d.More() {
-		value, err := d.value(levels)
+	for r.goesOn(']') {
+		value, err := r.value(levels)
 		if err != nil {
 			return nil, err
 		}
@@ -163,22 +158,67 @@ func (d *decoder) list(levels int) ([]any, error) {
 	return list, nil
 }
 
-func (d *decoder) object(levels int) (map[string]any, error) {
+func (r *reader) object(levels int) (map[string]any, error) {
 	object := map[string]any{}
-	for d.More() {
-		token, err := d.Token()
+	for r.goesOn('}') {
+		r.next()
+		name, err := r.string()
 		if err != nil {
 			return nil, err
 		}
-		name, _ := token.(string)
 		if _, twice := object[name]; twice {
 			return nil, malformed("A JSON object in the request has a name twice.")
 		}
-		if object[name], err = d.value(levels); err != nil {
+		if object[name], err = r.value(levels); err != nil {
 			return nil, err
 		}
 	}
 	return object, nil
+}
+
+// next returns the first character of what comes next, past white space and colons.
+func (r *reader) next() byte {
+	r.text = bytes.TrimLeft(r.text, " \t\r\n:")
+	return r.text[0]
+}
+
+// goesOn passes the bracket or comma before an entry, or the bracket at the end, and tells which it was.
+func (r *reader) goesOn(end byte) bool {
+	if r.next() != end {
+		r.text = r.text[1:]
+	}
+	if r.next() != end {
+		return true
+	}
+	r.text = r.text[1:]
+	return false
+}
+
+func (r *reader) string() (text string, err error) {
+	end, plain := 1, true
+	for ; r.text[end] != '"'; end++ {
+		if r.text[end] == '\\' {
+			end, plain = end+1, false
+		}
+	}
+	quoted := r.text[:end+1]
+	r.text = r.text[end+1:]
+	if plain {
+		return string(quoted[1:end]), nil
+	}
+	err = json.Unmarshal(quoted, &text)
+	return text, err
+}
+
+// word returns a number, true, false or null.
+func (r *reader) word() string {
+	end := bytes.IndexAny(r.text, ",]} \t\r\n")
+	if end < 0 {
+		end = len(r.text)
+	}
+	word := string(r.text[:end])
+	r.text = r.text[end:]
+	return word
 }
 
 func malformed(format string, args ...any) error {

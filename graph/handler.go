@@ -55,6 +55,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		wording:   newWording(es.Schema(), o.Development),
 		log:       log,
 		observe:   o.Observe,
+		accepted:  lru.New[string](acceptedHeaders),
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every

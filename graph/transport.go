@@ -18,6 +18,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -28,6 +29,9 @@ const (
 	maxBody     = 256 << 10 // bytes
 	maxAnswer   = 4 << 20   // bytes of data: a page of 100 profiles with the longest descriptions
 	requestTime = 10 * time.Second
+
+	acceptedHeaders = 100
+	acceptedSize    = 256 // bytes of an Accept header that is remembered
 
 	allMethods = "GET, POST, OPTIONS"
 
@@ -45,6 +49,7 @@ type transport struct {
 	guard     *http.CrossOriginProtection
 	log       *slog.Logger
 	observe   func(context.Context, Operation) // may be nil
+	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
 }
 
 // exchange is one request and what became of it.
@@ -149,7 +154,7 @@ func (t *transport) refuse(ctx context.Context, err error) *graphql.Response {
 
 // read returns what the client asks for; otherwise it settles the status and returns why not.
 func (t *transport) read(x *exchange, w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
-	media, ok := negotiate(strings.Join(r.Header.Values("Accept"), ","))
+	media, ok := t.negotiate(r.Context(), strings.Join(r.Header.Values("Accept"), ","))
 	if !ok {
 		x.malformed = http.StatusNotAcceptable
 		return nil, malformed("Answers come as %s or %s.", graphqlType, jsonType)
@@ -292,6 +297,9 @@ func isJSON(contentType []string) bool {
 	if len(contentType) != 1 {
 		return false
 	}
+	if contentType[0] == jsonType {
+		return true
+	}
 	media, parameters, err := mime.ParseMediaType(contentType[0])
 	return err == nil && media == jsonType && isUTF8(parameters)
 }
@@ -299,6 +307,17 @@ func isJSON(contentType []string) bool {
 func isUTF8(parameters map[string]string) bool {
 	charset, named := parameters["charset"]
 	return !named || strings.EqualFold(charset, "utf-8")
+}
+
+// negotiate is the function of that name, which remembers what most clients send.
+func (t *transport) negotiate(ctx context.Context, accept string) (media string, ok bool) {
+	media, known := t.accepted.Get(ctx, accept)
+	if !known {
+		if media, _ = negotiate(accept); len(accept) <= acceptedSize {
+			t.accepted.Add(ctx, accept, media)
+		}
+	}
+	return media, media != ""
 }
 
 // negotiate returns which media type of an answer the client likes best (RFC 9110, section 12.5.1): by quality, then

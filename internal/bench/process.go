@@ -28,8 +28,8 @@ func build(ctx context.Context, program string) error {
 type process struct {
 	command *exec.Cmd
 	ended   chan error // told once
-	address string // host:port
-	watched string // where it can be profiled
+	address string     // host:port
+	watched string     // where it can be profiled
 	started time.Duration
 }
 

@@ -114,7 +114,7 @@ func (s *Store) Steps(ctx context.Context) ([]Step, error) {
 		if t.Checksum != step.Checksum {
 			return nil, fmt.Errorf("migration %s: %w", step.Name, errDifferent)
 		}
-		steps[t.Version-1].AppliedAt = momentOrNil(&t.AppliedAt)
+		steps[t.Version-1].AppliedAt = new(moment(t.AppliedAt))
 	}
 	return steps, nil
 }

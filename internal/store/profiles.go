@@ -88,7 +88,7 @@ func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*acc
 	if w.Selection.Search != "" {
 		read = s.all
 	}
-	var rows []profileRow
+	var rows profileRows
 	if err := read(ctx, &rows, query, args...); err != nil {
 		return nil, false, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"time"
 
 	"latchkey/internal/account"
@@ -13,13 +14,24 @@ func micros(t time.Time) int64 { return t.UnixMicro() }
 
 func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-func momentOrNil(micros *int64) *time.Time {
-	if micros == nil {
+func momentOrNil(micros sql.Null[int64]) *time.Time {
+	if !micros.Valid {
 		return nil
 	}
-	t := moment(*micros)
+	t := moment(micros.V)
 	return &t
 }
+
+func orNil[T any](value sql.Null[T]) *T {
+	if !value.Valid {
+		return nil
+	}
+	return &value.V
+}
+
+// direct is a row that says where its columns go, in their order. It is read in half the time that one takes whose
+// fields are found by their tags.
+type direct interface{ targets() []any }
 
 const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.pending_email, u.email_verified, u.name,
 	u.role, u.status, u.created_at AS user_created_at, u.last_login_at, p.id AS profile_id, p.username AS profile_username,
@@ -28,31 +40,37 @@ const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.pe
 const userTables = `users u LEFT JOIN profiles p ON p.user_id = u.id`
 
 type userRow struct {
-	UserID          account.ID     `db:"user_id"`
-	Username        string         `db:"user_username"`
-	Email           *string        `db:"email"`
-	PendingEmail    *string        `db:"pending_email"`
-	EmailVerified   bool           `db:"email_verified"`
-	Name            string         `db:"name"`
-	Role            account.Role   `db:"role"`
-	Status          account.Status `db:"status"`
-	CreatedAt       int64          `db:"user_created_at"`
-	LastLoginAt     *int64         `db:"last_login_at"`
-	ProfileID       *account.ID    `db:"profile_id"`
-	ProfileUsername *string        `db:"profile_username"`
-	Description     *string        `db:"description"`
-	Location        *string        `db:"location"`
-	IsOrganizer     *bool          `db:"is_organizer"`
-	DateJoined      *int64         `db:"date_joined"`
-	UpdatedOn       *int64         `db:"updated_on"`
+	UserID          account.ID       `db:"user_id"`
+	Username        string           `db:"user_username"`
+	Email           sql.Null[string] `db:"email"`
+	PendingEmail    sql.Null[string] `db:"pending_email"`
+	EmailVerified   bool             `db:"email_verified"`
+	Name            string           `db:"name"`
+	Role            account.Role     `db:"role"`
+	Status          account.Status   `db:"status"`
+	CreatedAt       int64            `db:"user_created_at"`
+	LastLoginAt     sql.Null[int64]  `db:"last_login_at"`
+	ProfileID       sql.Null[string] `db:"profile_id"`
+	ProfileUsername sql.Null[string] `db:"profile_username"`
+	Description     sql.Null[string] `db:"description"`
+	Location        sql.Null[string] `db:"location"`
+	IsOrganizer     sql.Null[bool]   `db:"is_organizer"`
+	DateJoined      sql.Null[int64]  `db:"date_joined"`
+	UpdatedOn       sql.Null[int64]  `db:"updated_on"`
+}
+
+func (r *userRow) targets() []any {
+	return []any{(*string)(&r.UserID), &r.Username, &r.Email, &r.PendingEmail, &r.EmailVerified, &r.Name,
+		(*string)(&r.Role), (*string)(&r.Status), &r.CreatedAt, &r.LastLoginAt, &r.ProfileID, &r.ProfileUsername,
+		&r.Description, &r.Location, &r.IsOrganizer, &r.DateJoined, &r.UpdatedOn}
 }
 
 func (r *userRow) user() *account.User {
 	user := &account.User{
 		ID:            r.UserID,
 		Username:      r.Username,
-		Email:         r.Email,
-		PendingEmail:  r.PendingEmail,
+		Email:         orNil(r.Email),
+		PendingEmail:  orNil(r.PendingEmail),
 		EmailVerified: r.EmailVerified,
 		Name:          r.Name,
 		Role:          r.Role,
@@ -60,16 +78,16 @@ func (r *userRow) user() *account.User {
 		CreatedAt:     moment(r.CreatedAt),
 		LastLoginAt:   momentOrNil(r.LastLoginAt),
 	}
-	if r.ProfileID != nil {
+	if r.ProfileID.Valid {
 		user.Profile = &account.Profile{
-			ID:          *r.ProfileID,
+			ID:          account.ID(r.ProfileID.V),
 			UserID:      r.UserID,
-			Username:    *r.ProfileUsername,
-			Description: *r.Description,
-			Location:    *r.Location,
-			IsOrganizer: *r.IsOrganizer,
-			DateJoined:  moment(*r.DateJoined),
-			UpdatedOn:   moment(*r.UpdatedOn),
+			Username:    r.ProfileUsername.V,
+			Description: r.Description.V,
+			Location:    r.Location.V,
+			IsOrganizer: r.IsOrganizer.V,
+			DateJoined:  moment(r.DateJoined.V),
+			UpdatedOn:   moment(r.UpdatedOn.V),
 		}
 	}
 	return user
@@ -94,6 +112,19 @@ type profileRow struct {
 	IsOrganizer bool       `db:"is_organizer"`
 	DateJoined  int64      `db:"date_joined"`
 	UpdatedOn   int64      `db:"updated_on"`
+}
+
+func (r *profileRow) targets() []any {
+	return []any{(*string)(&r.ID), (*string)(&r.UserID), &r.Username, &r.Description, &r.Location, &r.IsOrganizer,
+		&r.DateJoined, &r.UpdatedOn}
+}
+
+// profileRows is a list of rows that is read directly.
+type profileRows []profileRow
+
+func (l *profileRows) targets() []any {
+	*l = append(*l, profileRow{})
+	return (*l)[len(*l)-1].targets()
 }
 
 func (r *profileRow) profile() *account.Profile {

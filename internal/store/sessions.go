@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"slices"
 	"time"
 
 	"latchkey/internal/account"
@@ -30,15 +32,20 @@ const sessionColumns = `s.id, s.user_epoch, s.created_at, s.last_used_at, s.expi
 	s.user_agent, s.ip_last`
 
 type sessionRow struct {
-	ID         account.ID `db:"id"`
-	UserEpoch  int64      `db:"user_epoch"`
-	CreatedAt  int64      `db:"created_at"`
-	LastUsedAt int64      `db:"last_used_at"`
-	ExpiresAt  int64      `db:"expires_at"`
-	RevokedAt  *int64     `db:"revoked_at"`
-	DeviceName string     `db:"device_name"`
-	UserAgent  string     `db:"user_agent"`
-	IPLast     string     `db:"ip_last"`
+	ID         account.ID      `db:"id"`
+	UserEpoch  int64           `db:"user_epoch"`
+	CreatedAt  int64           `db:"created_at"`
+	LastUsedAt int64           `db:"last_used_at"`
+	ExpiresAt  int64           `db:"expires_at"`
+	RevokedAt  sql.Null[int64] `db:"revoked_at"`
+	DeviceName string          `db:"device_name"`
+	UserAgent  string          `db:"user_agent"`
+	IPLast     string          `db:"ip_last"`
+}
+
+func (r *sessionRow) targets() []any {
+	return []any{(*string)(&r.ID), &r.UserEpoch, &r.CreatedAt, &r.LastUsedAt, &r.ExpiresAt, &r.RevokedAt, &r.DeviceName,
+		&r.UserAgent, &r.IPLast}
 }
 
 func (r *sessionRow) session(user account.ID) account.Session {
@@ -72,6 +79,11 @@ type familyRow struct {
 	Epoch          int64  `db:"epoch"`
 	MinAuthTime    int64  `db:"min_auth_time"`
 	userRow
+}
+
+func (r *familyRow) targets() []any {
+	return slices.Concat(r.sessionRow.targets(), []any{&r.Salt, &r.KeyID, &r.ParentKeyID, &r.Generation, &r.GenerationAt,
+		&r.Refreshes, &r.RefreshesSince, &r.Epoch, &r.MinAuthTime}, r.userRow.targets())
 }
 
 // Family returns a session, dead or alive, with its user and their profile, in one statement; NOT_FOUND when there is

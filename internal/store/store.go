@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -198,7 +199,7 @@ func (s *Store) retrying(ctx context.Context, f func() (undone bool, err error))
 // there is none.
 func (s *Store) one(ctx context.Context, dest any, query string, args ...any) error {
 	err := s.reading(ctx, s.undisturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
-		return sqlx.GetContext(ctx, q, dest, query, args...)
+		return get(ctx, q, dest, query, args)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return &account.Error{Code: account.NotFound, Message: "There is no such thing."}
@@ -209,14 +210,14 @@ func (s *Store) one(ctx context.Context, dest any, query string, args ...any) er
 // few reads the rows that an index finds into dest, a slice.
 func (s *Store) few(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, s.undisturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
-		return sqlx.SelectContext(ctx, q, dest, query, args...)
+		return find(ctx, q, dest, query, args)
 	})
 }
 
 // all reads every row into dest, a slice, until ctx ends.
 func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, disturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
-		return sqlx.SelectContext(ctx, q, dest, query, args...)
+		return find(ctx, q, dest, query, args)
 	})
 }
 
@@ -239,12 +240,53 @@ func (s *Store) change(ctx context.Context, query string, args ...any) (rows int
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
-		return sqlx.GetContext(ctx, q, dest, query, args...)
+		return get(ctx, q, dest, query, args)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// get reads one row into dest, and fails with sql.ErrNoRows when there is none.
+func get(ctx context.Context, q sqlx.QueryerContext, dest any, query string, args []any) error {
+	row, ok := dest.(direct)
+	if !ok {
+		return sqlx.GetContext(ctx, q, dest, query, args...)
+	}
+	n, err := scan(ctx, q, row, 1, query, args)
+	if err == nil && n == 0 {
+		err = sql.ErrNoRows
+	}
+	return err
+}
+
+// find reads all rows into dest.
+func find(ctx context.Context, q sqlx.QueryerContext, dest any, query string, args []any) error {
+	rows, ok := dest.(direct)
+	if !ok {
+		return sqlx.SelectContext(ctx, q, dest, query, args...)
+	}
+	_, err := scan(ctx, q, rows, math.MaxInt, query, args)
+	return err
+}
+
+// scan reads rows to where dest says, and returns how many there were.
+func scan(ctx context.Context, q sqlx.QueryerContext, dest direct, most int, query string, args []any) (n int, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for ; n < most && rows.Next(); n++ {
+		if err := rows.Scan(dest.targets()...); err != nil {
+			return n, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return n, err
+	}
+	return n, rows.Close() // what was done may fail as late as that
 }
 
 // reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
