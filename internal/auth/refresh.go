@@ -75,14 +75,14 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	if family == nil {
 		return nil, s.refuse(ctx, unknown, nil, client)
 	}
-	var (
-		pair   *account.TokenPair
-		became outcome
-	)
-	err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
-		pair, became, err = s.exchange(ctx, tx, family, presented, client)
-		return err
-	})
+	became := rotated
+	pair, err := s.rotate(ctx, s.store, family, presented, client, s.Now())
+	if pair == nil && err == nil {
+		err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
+			pair, became, err = s.exchange(ctx, tx, family, presented, client)
+			return err
+		})
+	}
 	switch {
 	case account.Failed(err, account.NotFound):
 		return nil, s.refuse(ctx, deleted, family, client)
@@ -100,28 +100,34 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	return pair, nil
 }
 
-// exchange is the transaction of Refresh. Its time is that of the transaction, not of the request, which may have
-// waited.
+// rotate exchanges the current token of a live session; nil without an error when it is not that.
+func (s *Service) rotate(
+	ctx context.Context, at *store.Store, family *store.Family, presented token.Refresh, client Client, now time.Time,
+) (*account.TokenPair, error) {
+	ok, err := at.Rotate(ctx, family.Session.ID, store.Rotation{
+		Generation: presented.Generation,
+		KeyID:      presented.KeyID,
+		NextKeyID:  s.secrets.Current.KeyID(),
+		Now:        now,
+		IdleCut:    now.Add(-s.IdleTTL),
+		IPAddress:  client.IPAddress,
+	})
+	if err != nil || !ok {
+		return nil, err
+	}
+	session := family.Session
+	session.LastUsedAt = now
+	return s.tokens(session, s.secrets.Current, family.Salt, presented.Generation+1, now)
+}
+
+// exchange is the transaction of Refresh for all that is not simply the current token, or was not a moment ago. Its time
+// is that of the transaction, not of the request, which may have waited.
 func (s *Service) exchange(
 	ctx context.Context, tx *store.Store, family *store.Family, presented token.Refresh, client Client,
 ) (*account.TokenPair, outcome, error) {
 	now := s.Now()
 	for range 2 {
-		ok, err := tx.Rotate(ctx, family.Session.ID, store.Rotation{
-			Generation: presented.Generation,
-			KeyID:      presented.KeyID,
-			NextKeyID:  s.secrets.Current.KeyID(),
-			Now:        now,
-			IdleCut:    now.Add(-s.IdleTTL),
-			IPAddress:  client.IPAddress,
-		})
-		if err != nil {
-			return nil, "", err
-		}
-		if ok {
-			session := family.Session
-			session.LastUsedAt = now
-			pair, err := s.tokens(session, s.secrets.Current, family.Salt, presented.Generation+1, now)
+		if pair, err := s.rotate(ctx, tx, family, presented, client, now); pair != nil || err != nil {
 			return pair, rotated, err
 		}
 		current, err := tx.Family(ctx, family.Session.ID)

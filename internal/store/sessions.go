@@ -143,10 +143,11 @@ type Rotation struct {
 }
 
 // Rotate moves a live session to its next generation; ok is false, and nothing changes, when the session is dead, at
-// another generation, or refreshed too often.
+// another generation, or refreshed too often. Outside a transaction ok may also be false because a first try, whose
+// answer was lost, has moved it.
 func (s *Store) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool, err error) {
 	now, minuteAgo := micros(r.Now), micros(r.Now.Add(-time.Minute))
-	rows, err := s.change(ctx, `UPDATE sessions SET generation = generation + 1, parent_key_id = key_id, key_id = ?,
+	rows, err := s.step(ctx, `UPDATE sessions SET generation = generation + 1, parent_key_id = key_id, key_id = ?,
 		generation_at = ?, last_used_at = ?, ip_last = ?, `+counting+`
 		WHERE id = ? AND generation = ? AND key_id = ? AND `+live+` AND (refreshes_since <= ? OR refreshes < ?)`,
 		r.NextKeyID, now, now, r.IPAddress, minuteAgo, minuteAgo, now, id, int64(r.Generation), r.KeyID, now,

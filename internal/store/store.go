@@ -30,6 +30,8 @@ type Store struct {
 	write   *sqlx.DB // the same as read where the engine takes several writers
 	bound   *sync.Map
 	tx      *sqlx.Tx // nil outside InTx
+
+	commits *commits
 }
 
 // dialect is all that differs between the engines, migrations aside.
@@ -73,7 +75,7 @@ func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	s.bound = new(sync.Map)
+	s.bound, s.commits = new(sync.Map), new(commits)
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
 		return nil, inOneLine{err}
@@ -226,20 +228,34 @@ func disturbed(ctx context.Context) context.Context { return ctx }
 // change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
 // a unique column says so.
 func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
-		result, err := q.ExecContext(ctx, query, args...)
-		if err == nil {
-			rows, err = result.RowsAffected()
-		}
+	err = s.writing(ctx, once, query, func(ctx context.Context, q queryer, query string) error {
+		rows, err = exec(ctx, q, query, args)
 		return err
 	})
 	return rows, err
 }
 
+// step is change for a statement that does nothing when it has been done before, which can therefore come again when
+// nobody knows whether it was. Then it may tell of no row although it was done.
+func (s *Store) step(ctx context.Context, query string, args ...any) (rows int64, err error) {
+	if s.tx != nil || !s.dialect.inProcess {
+		return s.single(ctx, query, args)
+	}
+	return s.commits.make(ctx, s, query, args)
+}
+
+func exec(ctx context.Context, q queryer, query string, args []any) (rows int64, err error) {
+	result, err := q.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 // changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
-	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
+	err = s.writing(ctx, once, query, func(ctx context.Context, q queryer, query string) error {
 		return get(ctx, q, dest, query, args)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -317,8 +333,14 @@ func (s *Store) reading(
 	})
 }
 
+// Whether a writing statement may come again when its connection ended.
+const (
+	once  = false
+	again = true
+)
+
 func (s *Store) writing(
-	ctx context.Context, query string, f func(ctx context.Context, q queryer, query string) error,
+	ctx context.Context, repeatable bool, query string, f func(ctx context.Context, q queryer, query string) error,
 ) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -332,7 +354,7 @@ func (s *Store) writing(
 		return s.classify(f(s.undisturbed(ctx), s.tx, query))
 	}
 	return s.classify(s.retrying(ctx, func() (undone bool, err error) {
-		return false, s.on(ctx, s.write, func(conn *sqlx.Conn) error {
+		return repeatable, s.on(ctx, s.write, func(conn *sqlx.Conn) error {
 			return f(s.undisturbed(ctx), conn, query)
 		})
 	}))

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"sync"
+)
+
+// commits makes changes that come while another one is being written in one transaction: writing to the disk takes
+// longer than everything else about a small change, and takes as long for many as for one. PostgreSQL does so by itself.
+type commits struct {
+	mu      sync.Mutex
+	waiting []*waiting
+	busy    bool // somebody commits
+}
+
+// waiting is a change that can come again when nobody knows whether it was made.
+type waiting struct {
+	ctx   context.Context
+	query string
+	args  []any
+
+	done chan struct{} // closed when the rest is known
+	rows int64
+	err  error
+}
+
+// make makes a change, and returns how many rows it touched. When ctx ends first, the change may be made or not.
+func (c *commits) make(ctx context.Context, s *Store, query string, args []any) (rows int64, err error) {
+	c.mu.Lock()
+	if !c.busy {
+		c.busy = true
+		c.mu.Unlock()
+		defer func() {
+			if all := c.take(); all != nil {
+				go c.run(s, all)
+			}
+		}()
+		return s.single(ctx, query, args)
+	}
+	w := &waiting{ctx: context.WithoutCancel(ctx), query: query, args: args, done: make(chan struct{})}
+	c.waiting = append(c.waiting, w)
+	c.mu.Unlock()
+	select {
+	case <-w.done:
+		return w.rows, w.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// take returns all that waits; nil when nothing does, and then nobody commits any more.
+func (c *commits) take() []*waiting {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.waiting
+	c.waiting, c.busy = nil, len(all) > 0
+	return all
+}
+
+// run commits what waits, until nothing does.
+func (c *commits) run(s *Store, all []*waiting) {
+	for ; len(all) > 0; all = c.take() {
+		s.commit(all)
+		for _, w := range all {
+			close(w.done)
+		}
+	}
+}
+
+// commit makes changes in one transaction or, if that fails, one by one, for only some may have been at fault.
+func (s *Store) commit(all []*waiting) {
+	if len(all) > 1 {
+		err := s.InTx(context.Background(), func(tx *Store) (err error) {
+			for _, w := range all {
+				if w.rows, err = tx.single(w.ctx, w.query, w.args); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			return
+		}
+	}
+	for _, w := range all {
+		w.rows, w.err = s.single(w.ctx, w.query, w.args)
+	}
+}
+
+// single makes a change that can come again.
+func (s *Store) single(ctx context.Context, query string, args []any) (rows int64, err error) {
+	err = s.writing(ctx, again, query, func(ctx context.Context, q queryer, query string) error {
+		rows, err = exec(ctx, q, query, args)
+		return err
+	})
+	return rows, err
+}
