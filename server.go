@@ -39,6 +39,7 @@ import (
 var schema string
 
 func main() {
+	tuneMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
 		signals = append(signals, syscall.SIGHUP)
@@ -438,6 +439,7 @@ func (s *server) serve(ctx context.Context) error {
 	var work sync.WaitGroup
 	work.Go(func() { s.sweep(working) })
 	work.Go(func() { s.tendKeys(working) })
+	work.Go(func() { keepMemory(working) })
 	if s.mail != nil {
 		work.Go(func() { s.mail.Run(working) })
 	}

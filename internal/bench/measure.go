@@ -63,7 +63,7 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 			report.Operations = append(report.Operations, line)
 		}
 	}
-	if o.only == "" {
+	if strings.Contains("mixed reading", o.only) {
 		if program.MixedP99, err = b.mix(ctx); err != nil {
 			return err
 		}

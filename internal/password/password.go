@@ -6,7 +6,10 @@ package password
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,11 +27,20 @@ const (
 // patience is how long a caller waits for a place in the queue, so that a refusal comes within two seconds.
 const patience = 1500 * time.Millisecond
 
+// pause is how long nobody has come when the memory of hashes is given back to the operating system.
+const pause = time.Second
+
+// crowd is how long the word is away where other work waits.
+const crowd = time.Millisecond
+
 // Hasher is the one queue through which all hashing goes, so that a flood of passwords can exhaust neither memory nor
 // the processors. It is safe for concurrent use.
 type Hasher struct {
 	places                            chan struct{}
+	calm                              chan struct{} // places without the last one, which hashing leaves to other work
 	waiting, entered, refused, waited atomic.Int64
+	paused                            *time.Timer
+	crowded                           func() bool
 }
 
 // Queue is how the queue of a Hasher does.
@@ -49,9 +61,16 @@ func (h *Hasher) Queue() Queue {
 	}
 }
 
-// NewHasher returns a Hasher that computes so many hashes at once, but at least one. Each takes 19 MiB while it runs.
+// NewHasher returns a Hasher that computes so many hashes at once, one less while other work waits for the processors,
+// but at least one. Each takes 19 MiB while it runs.
 func NewHasher(workers int) *Hasher {
-	return &Hasher{places: make(chan struct{}, max(workers, 1))}
+	h := &Hasher{
+		places: make(chan struct{}, max(workers, 1)),
+		calm:   make(chan struct{}, max(workers-1, 1)),
+		paused: time.AfterFunc(pause, debug.FreeOSMemory),
+	}
+	h.paused.Stop()
+	return h
 }
 
 // Hash returns the argon2id hash of a password with a fresh salt, as a PHC string. The password is brought into
@@ -64,10 +83,11 @@ func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err
 	if mistake != nil {
 		return "", mistake
 	}
-	if err := h.enter(ctx); err != nil {
+	leave, err := h.enter(ctx)
+	if err != nil {
 		return "", err
 	}
-	defer h.leave()
+	defer leave()
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
 	return record{cost: today, salt: salt, key: today.derive(text, salt, keySize)}.String(), nil
@@ -86,10 +106,11 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 		}
 	}
 	text, mistake := normal(password)
-	if err := h.enter(ctx); err != nil {
+	leave, err := h.enter(ctx)
+	if err != nil {
 		return false, err
 	}
-	defer h.leave()
+	defer leave()
 	ok = stored.matches(text)
 	if rest, some := today.beyond(stored.cost); some {
 		// A quick no, which an old hash allows, would tell that the user exists.
@@ -111,36 +132,66 @@ func NeedsRehash(encoded string) bool {
 	return err != nil || r.cost != today || len(r.salt) != saltSize || len(r.key) != keySize
 }
 
-func (h *Hasher) enter(ctx context.Context) error {
+// enter waits for a place, which leave gives back.
+func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 	began := time.Now() // of the machine's own clock: how long something takes is nobody's to set
 	h.waiting.Add(1)
 	defer func() {
 		h.waiting.Add(-1)
 		h.waited.Add(int64(time.Since(began)))
 	}()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	err := ctx.Err()
-	if err == nil {
-		select {
-		case h.places <- struct{}{}:
-			h.entered.Add(1)
-			return nil
-		case <-timer.C:
-			h.refused.Add(1)
-			return &account.Error{
-				Code:       account.RateLimited,
-				Message:    "Too many people are signing in at this moment; try again shortly.",
-				RetryAfter: 2 * time.Second,
-			}
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errFull)
+	defer cancel()
+	if err := h.occupy(ctx, h.places); err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("waiting to hash a password: %w", err)
+	if !h.crowded() {
+		h.entered.Add(1)
+		return func() { h.leave(h.places) }, nil
+	}
+	if err := h.occupy(ctx, h.calm); err != nil {
+		<-h.places
+		return nil, err
+	}
+	h.entered.Add(1)
+	return func() { h.leave(h.calm, h.places) }, nil
 }
 
-func (h *Hasher) leave() { <-h.places }
+// crowded tells whether other work waits for the processors: then it takes a while until the word comes back to who
+// gives it away. A hash runs for ten milliseconds before others have their turn.
+func crowded() bool {
+	began := time.Now()
+	runtime.Gosched()
+	return time.Since(began) > crowd
+}
+
+func (h *Hasher) occupy(ctx context.Context, places chan struct{}) error {
+	if ctx.Err() == nil {
+		select {
+		case places <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+		}
+	}
+	if context.Cause(ctx) == errFull {
+		h.refused.Add(1)
+		return &account.Error{
+			Code:       account.RateLimited,
+			Message:    "Too many people are signing in at this moment; try again shortly.",
+			RetryAfter: 2 * time.Second,
+		}
+	}
+	return fmt.Errorf("waiting to hash a password: %w", ctx.Err())
+}
+
+var errFull = errors.New("no place was free in time")
+
+func (h *Hasher) leave(places ...chan struct{}) {
+	for _, p := range places {
+		<-p
+	}
+	h.paused.Reset(pause)
+}
 
 // normal returns the form of a password that is measured and hashed, or REQUIRED, TOO_LONG or INVALID. U+FFFD is
 // refused because every lone surrogate in JSON or GraphQL becomes one: different passwords would be the same.

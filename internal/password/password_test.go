@@ -262,7 +262,7 @@ func TestQueueWaitsForAPlace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := busy(1)
 				start := time.Now()
-				time.AfterFunc(1499*time.Millisecond, h.leave)
+				time.AfterFunc(1499*time.Millisecond, func() { h.leave(h.places) })
 				if err := call(h, t.Context()); err != nil {
 					t.Error(err)
 				}
@@ -291,12 +291,38 @@ func TestQueueEndsWithContext(t *testing.T) {
 				if waited := time.Since(start); waited != time.Second {
 					t.Errorf("waited %v, want 1s", waited)
 				}
-				h.leave()
+				h.leave(h.places)
 				for range 20 { // both are ready, and select would choose by lot
 					if err := call(h, ctx); !errors.Is(err, context.Canceled) {
 						t.Fatalf("with a free place: got %v, want context.Canceled", err)
 					}
 				}
+				if len(h.places) != 0 {
+					t.Error("a place was kept")
+				}
+			})
+		})
+	}
+}
+
+// TestQueueLeavesAProcessorToOthers while they wait for one.
+func TestQueueLeavesAProcessorToOthers(t *testing.T) {
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := NewHasher(2)
+				h.crowded = func() bool { return true }
+				h.calm <- struct{}{} // somebody hashes
+				start := time.Now()
+				time.AfterFunc(time.Second, func() { <-h.calm })
+				if err := call(h, t.Context()); err != nil || time.Since(start) != time.Second {
+					t.Errorf("%v after %v, want a turn after a second", err, time.Since(start))
+				}
+				h.calm <- struct{}{}
+				if err := call(h, t.Context()); !account.Failed(err, account.RateLimited) {
+					t.Errorf("got %v, want RATE_LIMITED", err)
+				}
+				<-h.calm
 				if len(h.places) != 0 {
 					t.Error("a place was kept")
 				}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// collectAt is by how many percent the heap grows before it is collected. What lives there is small, so that the
+	// usual 100 would have it collected fifty times a second.
+	collectAt = 400
+
+	// With that, the passwords that are hashed at the same time, at 19 MiB each, would let the heap grow to five times
+	// their memory. So all of it together has a limit: what the rest of the server needs, and for each processor a hash.
+	restLimit = 48 << 20 // bytes
+	hashLimit = 20 << 20
+
+	limitsEvery = 10 * time.Second
+)
+
+// tuneMemory sets how the garbage collector works, as far as GOGC and GOMEMLIMIT do not.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
+	limitMemory()
+}
+
+// limitMemory sets how much memory makes the garbage collector work harder. Where twice of what lives is more than
+// enough for the rest, as with thousands of connections, that is the limit, for it must never come near to what lives.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	debug.SetMemoryLimit(max(restLimit+hashLimit*int64(runtime.GOMAXPROCS(0)), 2*int64(live[0].Value.Uint64())))
+}
+
+// keepMemory limits memory by what lives, until ctx ends.
+func keepMemory(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(limitsEvery):
+		}
+		limitMemory()
+	}
+}
