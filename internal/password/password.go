@@ -65,9 +65,10 @@ func (h *Hasher) Queue() Queue {
 // but at least one. Each takes 19 MiB while it runs.
 func NewHasher(workers int) *Hasher {
 	h := &Hasher{
-		places: make(chan struct{}, max(workers, 1)),
-		calm:   make(chan struct{}, max(workers-1, 1)),
-		paused: time.AfterFunc(pause, debug.FreeOSMemory),
+		places:  make(chan struct{}, max(workers, 1)),
+		calm:    make(chan struct{}, max(workers-1, 1)),
+		paused:  time.AfterFunc(pause, debug.FreeOSMemory),
+		crowded: crowded,
 	}
 	h.paused.Stop()
 	return h
