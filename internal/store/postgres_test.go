@@ -65,6 +65,10 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 		fails       bool
 	}{
 		"statement": {do: func() error { return increment(s) }, call: 1, after: true, adds: 1, fails: true},
+		"step": {do: func() error {
+			_, err := s.step(ctx, `UPDATE settings SET value = value + 1 WHERE value = ?`, value)
+			return err
+		}, call: 1, after: true, adds: 1},
 		"commit": {
 			do: func() error { return s.InTx(ctx, together) }, call: 1, after: true, adds: 1, tries: 1, fails: true,
 		},

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"latchkey/internal/account"
+	"latchkey/internal/store/storetest"
+)
+
+// busySessions returns the sessions of so many users, on SQLite, behind faults.
+func busySessions(t *testing.T, n int) (*Store, *storetest.Faults, []account.Session) {
+	t.Helper()
+	faults := new(storetest.Faults)
+	s := must1(Open(t.Context(), storetest.SQLite(t), faults.Wrap))(t)
+	t.Cleanup(func() { s.Close() })
+	must1(s.Migrate(t.Context(), atNoon))(t)
+	sessions := make([]account.Session, n)
+	for i := range sessions {
+		sessions[i] = signIn(t, s, join(t, s, fmt.Sprint("user", i)))
+	}
+	return s, faults, sessions
+}
+
+func step(ctx context.Context, name string, generation int) *waiting {
+	return &waiting{ctx: ctx, query: `UPDATE sessions SET generation = generation + 1 WHERE id = ? AND generation = ?`,
+		args: []any{name, generation}, done: make(chan struct{})}
+}
+
+// TestChangesThatWaitAreCommittedTogether, and one that finds nothing to change is no trouble to the others.
+func TestChangesThatWaitAreCommittedTogether(t *testing.T) {
+	s, faults, sessions := busySessions(t, 3)
+	var all []*waiting
+	for i, session := range sessions {
+		all = append(all, step(t.Context(), string(session.ID), i%2))
+	}
+	faults.Arm(2, storetest.Fault{Err: errors.New("a second commit"), After: true})
+	s.commit(all)
+	if faults.Disarm() {
+		t.Error("committed more than once")
+	}
+	for i, w := range all {
+		if want := int64(1 - i%2); w.err != nil || w.rows != want {
+			t.Errorf("number %d changes %d rows, want %d: %v", i, w.rows, want, w.err)
+		}
+	}
+}
+
+// TestOneBadChangeAmongMany fails alone.
+func TestOneBadChangeAmongMany(t *testing.T) {
+	s, _, sessions := busySessions(t, 3)
+	all := []*waiting{step(t.Context(), string(sessions[0].ID), 0), {ctx: t.Context(), query: `UPDATE nowhere SET n = 1`},
+		step(t.Context(), string(sessions[2].ID), 0)}
+	s.commit(all)
+	if all[0].err != nil || all[1].err == nil || all[2].err != nil {
+		t.Error(all[0].err, all[1].err, all[2].err)
+	}
+	if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE generation = 1`); n != 2 {
+		t.Errorf("%d sessions changed, want 2", n)
+	}
+}
+
+// TestRotationsQueueBehindAWriter and are made as soon as it is done; who hangs up meanwhile need not wait.
+func TestRotationsQueueBehindAWriter(t *testing.T) {
+	s, _, sessions := busySessions(t, 20)
+	release, held := make(chan struct{}), make(chan struct{})
+	writer := make(chan error, 1)
+	go func() {
+		writer <- s.InTx(t.Context(), func(*Store) error { close(held); <-release; return nil })
+	}()
+	<-held
+	leaving, leave := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() {
+		gone <- errors.Join(together(len(sessions), func(i int) error {
+			ctx := t.Context()
+			if i%5 == 4 {
+				ctx = leaving
+			}
+			ok, err := s.Rotate(ctx, sessions[i].ID, rotation(0, noon))
+			if i%5 == 4 && errors.Is(err, context.Canceled) {
+				return nil
+			}
+			if err == nil && !ok {
+				err = fmt.Errorf("session %d was not rotated", i)
+			}
+			return err
+		})...)
+	}()
+	for queued := 0; queued < len(sessions)-1; runtime.Gosched() {
+		s.commits.mu.Lock()
+		queued = len(s.commits.waiting)
+		s.commits.mu.Unlock()
+	}
+	leave()
+	close(release)
+	must(t, <-writer)
+	must(t, <-gone)
+	if must1(s.Rotate(t.Context(), sessions[0].ID, rotation(0, noon)))(t) {
+		t.Error("one token worked twice")
+	}
+}
+
+// TestRotationsSurviveFaults lets each call to the driver fail while many rotate: whatever is told is so.
+func TestRotationsSurviveFaults(t *testing.T) {
+	for _, fault := range []storetest.Fault{
+		{Err: errors.New("disk"), NothingDone: true}, {Err: errors.New("disk"), Fatal: true}, {Err: errors.New("disk"), After: true},
+	} {
+		for n := 1; ; n++ {
+			s, faults, sessions := busySessions(t, 5)
+			faults.Arm(n, fault)
+			rotated := make([]bool, len(sessions))
+			errs := together(len(sessions), func(i int) (err error) {
+				rotated[i], err = s.Rotate(t.Context(), sessions[i].ID, rotation(0, noon))
+				return err
+			})
+			struck := faults.Disarm()
+			for i, session := range sessions {
+				family := must1(s.Family(t.Context(), session.ID))(t)
+				if errs[i] == nil && family.Generation != 1 || family.Generation > 1 || rotated[i] && family.Generation != 1 {
+					t.Errorf("%v at call %d: told %t, %v, and the generation is %d", fault, n, rotated[i], errs[i], family.Generation)
+				}
+			}
+			if open := faults.Open(); open != 0 {
+				t.Errorf("%v at call %d: %d left open", fault, n, open)
+			}
+			if !struck {
+				break
+			}
+		}
+	}
+}
