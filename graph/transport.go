@@ -195,7 +195,7 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 		x.malformed = http.StatusUnsupportedMediaType
 		return nil, malformed("Send %s, in UTF-8.", jsonType)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 		x.malformed = http.StatusRequestEntityTooLarge
 		return nil, malformed("A request has at most %d KiB.", maxBody>>10)
@@ -204,6 +204,16 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 		return nil, malformed("The request ended too early.")
 	}
 	return parseBody(body)
+}
+
+// readAll reads a body whose length is announced or, if that is -1, not known.
+func readAll(body io.Reader, announced int64) ([]byte, error) {
+	var b bytes.Buffer
+	if 0 < announced && announced <= maxBody {
+		b.Grow(int(announced) + bytes.MinRead) // so that it need not grow to find the end
+	}
+	_, err := b.ReadFrom(body)
+	return b.Bytes(), err
 }
 
 // status follows the section "Status Codes" of the draft that the audits of the reference implementation hold servers

@@ -38,9 +38,10 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 		return nil, err
 	}
 	open := func(connections int, writes bool, options string) *sqlx.DB {
-		// The driver waits for a lock without looking at the context, so it waits for a second and we try again.
+		// The driver waits for a lock without looking at the context, so it waits for a second and we try again. A
+		// connection needs no lock of its own, for a pool gives it to one at a time.
 		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() + "?mode=rw&_journal_mode=WAL&_synchronous=FULL" +
-			"&_foreign_keys=on&_busy_timeout=1000&_stmt_cache_size=" + strconv.Itoa(cachedStatements) + options
+			"&_foreign_keys=on&_busy_timeout=1000&_mutex=no&_stmt_cache_size=" + strconv.Itoa(cachedStatements) + options
 		db := sqlx.NewDb(sql.OpenDB(wrap(&sqliteConnector{dsn, absolute, opened, writes})), "sqlite3")
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)

@@ -200,7 +200,7 @@ func (s *Store) retrying(ctx context.Context, f func() (undone bool, err error))
 // one reads one row, which an index finds, into dest: a value, or a struct by column names. It fails with NOT_FOUND when
 // there is none.
 func (s *Store) one(ctx context.Context, dest any, query string, args ...any) error {
-	err := s.reading(ctx, s.undisturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+	err := s.reading(ctx, anIndex, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return get(ctx, q, dest, query, args)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -211,19 +211,17 @@ func (s *Store) one(ctx context.Context, dest any, query string, args ...any) er
 
 // few reads the rows that an index finds into dest, a slice.
 func (s *Store) few(ctx context.Context, dest any, query string, args ...any) error {
-	return s.reading(ctx, s.undisturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+	return s.reading(ctx, anIndex, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return find(ctx, q, dest, query, args)
 	})
 }
 
 // all reads every row into dest, a slice, until ctx ends.
 func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
-	return s.reading(ctx, disturbed, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+	return s.reading(ctx, allRows, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return find(ctx, q, dest, query, args)
 	})
 }
-
-func disturbed(ctx context.Context) context.Context { return ctx }
 
 // change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
 // a unique column says so.
@@ -313,23 +311,36 @@ type queryer interface {
 	sqlx.ExecerContext
 }
 
+// What a reading statement goes through. An index finds its rows within microseconds; all rows take as long as they take.
+const (
+	anIndex = true
+	allRows = false
+)
+
 func (s *Store) reading(
-	ctx context.Context, during func(context.Context) context.Context, query string,
+	ctx context.Context, indexed bool, query string,
 	f func(ctx context.Context, q sqlx.QueryerContext, query string) error,
 ) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
+	if !indexed || !s.dialect.inProcess {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, statementTimeout)
+		defer cancel()
+	}
 	ctx, done := s.traced(ctx, query)
 	defer func() { done(err) }()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	query = s.text(query)
+	during := ctx
+	if indexed {
+		during = s.undisturbed(ctx)
+	}
 	if s.tx != nil {
-		return f(during(ctx), s.tx, query)
+		return f(during, s.tx, query)
 	}
 	return s.retrying(ctx, func() (undone bool, err error) {
-		return true, s.on(ctx, s.read, func(conn *sqlx.Conn) error { return f(during(ctx), conn, query) })
+		return true, s.on(ctx, s.read, func(conn *sqlx.Conn) error { return f(during, conn, query) })
 	})
 }
 
