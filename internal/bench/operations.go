@@ -19,15 +19,13 @@ type operation struct {
 	yardstick yardstickKind
 }
 
-// yardstickKind is what an operation is compared with beside the bare handler.
+// yardstickKind is what an operation is compared with beside the bare handler; empty for nothing.
 type yardstickKind string
 
 const (
-	none    yardstickKind = ""
-	rows    yardstickKind = "SELECT + JSON"
+	rows    yardstickKind = "SELECT and JSON"
 	hashes  yardstickKind = "argon2id"
 	commits yardstickKind = "commits"
-	trips   yardstickKind = "round trip"
 )
 
 const pageDocument = `query ($first: Int) { profiles(first: $first) { edges { node {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,7 +71,8 @@ func start(ctx context.Context, command *exec.Cmd, log string, env ...string) (*
 		return nil, err
 	}
 	defer file.Close()
-	command.Env, command.Stderr = append(os.Environ(), env...), file
+	own := slices.DeleteFunc(os.Environ(), func(setting string) bool { return strings.HasPrefix(setting, "LATCHKEY_") })
+	command.Env, command.Stderr = append(own, env...), file
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = startLimit
 	began := time.Now()

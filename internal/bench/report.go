@@ -38,7 +38,7 @@ type programFigures struct {
 	Engine    string  `json:"engine"`
 	Start     float64 `json:"startMilliseconds"` // until it is ready, on a database in use; the median
 	AtRest    float64 `json:"atRestMiB"`
-	AfterLoad float64 `json:"afterLoadMiB"`
+	AfterLoad float64 `json:"afterLoadMiB"` // three seconds after the last request
 	Peak      float64 `json:"peakMiB"`
 	MixedP99  float64 `json:"readingP99Milliseconds"` // of 64 that read while 16 sign in
 }

@@ -157,7 +157,7 @@ func readPage(ctx context.Context, page *sql.Stmt, size int) ([]shownProfile, er
 	return profiles, rows.Err()
 }
 
-// yardsticks asks the server of them.
+// yardstick asks the server of yardsticks.
 type yardstick struct{ request []byte }
 
 func (y yardstick) next() []byte             { return y.request }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -129,6 +130,48 @@ func BenchmarkSearch(b *testing.B) {
 			}
 			b.ReportMetric(float64(spent["e"].Microseconds())/float64(b.N)/1000, "ms-nearly")
 			b.ReportMetric(float64(spent["e"])/float64(spent["z"]), "ratio")
+		})
+	}
+}
+
+// BenchmarkCalls tells what the calls cost that most requests make.
+func BenchmarkCalls(b *testing.B) {
+	for engine, url := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		b.Run(engine, func(b *testing.B) {
+			s := fresh(b, url(b))
+			fill(b, s, few)
+			mario := join(b, s, "mario")
+			session := sessionOf(mario)
+			must1(s.InsertSession(b.Context(), session, salt, 7))(b)
+			generation, now := uint64(0), noon
+			for name, call := range map[string]func() error{
+				"Family":  func() error { _, err := s.Family(b.Context(), session.ID); return err },
+				"Profile": func() error { _, err := s.Profile(b.Context(), mario.Profile.ID); return err },
+				"Profiles": func() error {
+					_, _, err := s.Profiles(b.Context(), account.Window{Limit: 50})
+					return err
+				},
+				"UpdateProfile": func() error {
+					_, err := s.UpdateProfile(b.Context(), mario.Profile.ID, mario.ID, account.ProfileInput{}, noon)
+					return err
+				},
+				"Rotate": func() error {
+					now = now.Add(2 * time.Second) // 60 in a minute
+					ok, err := s.Rotate(b.Context(), session.ID, rotation(generation, now))
+					if err == nil && !ok {
+						err = errors.New("not rotated")
+					}
+					generation++
+					return err
+				},
+			} {
+				b.Run(name, func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						must(b, call())
+					}
+				})
+			}
 		})
 	}
 }

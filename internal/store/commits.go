@@ -24,8 +24,8 @@ type waiting struct {
 	err  error
 }
 
-// make makes a change, and returns how many rows it touched. When ctx ends first, the change may be made or not.
-func (c *commits) make(ctx context.Context, s *Store, query string, args []any) (rows int64, err error) {
+// do makes a change, and returns how many rows it touched. When ctx ends first, the change may be made or not.
+func (c *commits) do(ctx context.Context, s *Store, query string, args []any) (rows int64, err error) {
 	c.mu.Lock()
 	if !c.busy {
 		c.busy = true
@@ -37,7 +37,7 @@ func (c *commits) make(ctx context.Context, s *Store, query string, args []any) 
 		}()
 		return s.single(ctx, query, args)
 	}
-	w := &waiting{ctx: context.WithoutCancel(ctx), query: query, args: args, done: make(chan struct{})}
+	w := &waiting{ctx: ctx, query: query, args: args, done: make(chan struct{})}
 	c.waiting = append(c.waiting, w)
 	c.mu.Unlock()
 	select {
@@ -67,23 +67,24 @@ func (c *commits) run(s *Store, all []*waiting) {
 	}
 }
 
-// commit makes changes in one transaction or, if that fails, one by one, for only some may have been at fault.
+// commit makes the changes for which somebody still waits, in one transaction: all of them or, if that fails, none.
 func (s *Store) commit(all []*waiting) {
-	if len(all) > 1 {
-		err := s.InTx(context.Background(), func(tx *Store) (err error) {
-			for _, w := range all {
-				if w.rows, err = tx.single(w.ctx, w.query, w.args); err != nil {
-					return err
-				}
+	err := s.InTx(context.Background(), func(tx *Store) error {
+		for _, w := range all {
+			if w.err = w.ctx.Err(); w.err != nil {
+				continue
 			}
-			return nil
-		})
-		if err == nil {
-			return
+			var err error
+			if w.rows, err = tx.single(context.WithoutCancel(w.ctx), w.query, w.args); err != nil {
+				return err
+			}
 		}
-	}
-	for _, w := range all {
-		w.rows, w.err = s.single(w.ctx, w.query, w.args)
+		return nil
+	})
+	if err != nil {
+		for _, w := range all {
+			w.rows, w.err = 0, err
+		}
 	}
 }
 

@@ -49,17 +49,23 @@ func TestChangesThatWaitAreCommittedTogether(t *testing.T) {
 	}
 }
 
-// TestOneBadChangeAmongMany fails alone.
-func TestOneBadChangeAmongMany(t *testing.T) {
+// TestChangesThatFailTogether leave everything as it was, and who has hung up is no trouble to the others.
+func TestChangesThatFailTogether(t *testing.T) {
 	s, _, sessions := busySessions(t, 3)
-	all := []*waiting{step(t.Context(), string(sessions[0].ID), 0), {ctx: t.Context(), query: `UPDATE nowhere SET n = 1`},
-		step(t.Context(), string(sessions[2].ID), 0)}
-	s.commit(all)
-	if all[0].err != nil || all[1].err == nil || all[2].err != nil {
-		t.Error(all[0].err, all[1].err, all[2].err)
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	first, left, bad := step(t.Context(), string(sessions[0].ID), 0), step(gone, string(sessions[1].ID), 0),
+		&waiting{ctx: t.Context(), query: `UPDATE nowhere SET n = 1`}
+	s.commit([]*waiting{first, bad})
+	if first.err == nil || bad.err == nil || first.rows != 0 {
+		t.Errorf("%d rows, %v, %v", first.rows, first.err, bad.err)
 	}
-	if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE generation = 1`); n != 2 {
-		t.Errorf("%d sessions changed, want 2", n)
+	s.commit([]*waiting{left, first})
+	if first.err != nil || first.rows != 1 || !errors.Is(left.err, context.Canceled) {
+		t.Errorf("%d rows, %v, %v", first.rows, first.err, left.err)
+	}
+	if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE generation = 1`); n != 1 {
+		t.Errorf("%d sessions changed, want 1", n)
 	}
 }
 

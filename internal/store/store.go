@@ -239,7 +239,7 @@ func (s *Store) step(ctx context.Context, query string, args ...any) (rows int64
 	if s.tx != nil || !s.dialect.inProcess {
 		return s.single(ctx, query, args)
 	}
-	return s.commits.make(ctx, s, query, args)
+	return s.commits.do(ctx, s, query, args)
 }
 
 func exec(ctx context.Context, q queryer, query string, args []any) (rows int64, err error) {
