@@ -70,14 +70,16 @@ func serveYardsticks() error {
 	if err != nil {
 		return err
 	}
-	limit := "$1"
-	if strings.HasPrefix(url, "sqlite:") {
-		limit = "?"
-	}
-	page, err := db.Prepare(`SELECT id, username, description, location, is_organizer, date_joined, updated_on
-		FROM profiles WHERE id <> '' ORDER BY date_joined, id LIMIT ` + limit)
-	if err != nil {
-		return err
+	pages := map[int]*sql.Stmt{}
+	for _, o := range operations {
+		if o.pageSize == 0 {
+			continue
+		}
+		pages[o.pageSize], err = db.Prepare(`SELECT id, username, description, location, is_organizer, date_joined,
+			updated_on FROM profiles WHERE id <> '' ORDER BY date_joined, id LIMIT ` + strconv.Itoa(o.pageSize))
+		if err != nil {
+			return err
+		}
 	}
 	trip, err := db.Prepare(`SELECT 1`)
 	if err != nil {
@@ -118,10 +120,10 @@ func serveYardsticks() error {
 	})
 	handle(pagesPath, func(w http.ResponseWriter, r *http.Request, _ []byte) error {
 		size, err := strconv.Atoi(r.URL.RawQuery)
-		if err != nil {
-			return err
+		if err != nil || pages[size] == nil {
+			return fmt.Errorf("no page of %q", r.URL.RawQuery)
 		}
-		profiles, err := readPage(r.Context(), page, size)
+		profiles, err := readPage(r.Context(), pages[size])
 		if err != nil {
 			return err
 		}
@@ -137,13 +139,13 @@ func serveYardsticks() error {
 	return (&http.Server{Handler: mux, ErrorLog: log.New(os.Stderr, "", 0)}).Serve(listener)
 }
 
-func readPage(ctx context.Context, page *sql.Stmt, size int) ([]shownProfile, error) {
-	rows, err := page.QueryContext(ctx, size)
+func readPage(ctx context.Context, page *sql.Stmt) ([]shownProfile, error) {
+	rows, err := page.QueryContext(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	profiles := make([]shownProfile, 0, size)
+	var profiles []shownProfile
 	for rows.Next() {
 		var p shownProfile
 		var joined, updated int64
