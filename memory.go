@@ -30,18 +30,26 @@ func tuneMemory() {
 	limitMemory()
 }
 
-// limitMemory sets how much memory makes the garbage collector work harder. Where twice of what lives is more than
-// enough for the rest, as with thousands of connections, that is the limit, for it must never come near to what lives.
+// limitMemory sets how much memory makes the garbage collector work harder: at least twice of what it cannot free, stacks
+// and its own records included, for near to that, as with thousands of connections, it would never rest.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	debug.SetMemoryLimit(max(restLimit+hashLimit*int64(runtime.GOMAXPROCS(0)), 2*int64(live[0].Value.Uint64())))
+	sizes := []metrics.Sample{
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, // garbage among them
+		{Name: "/gc/heap/live:bytes"},
+	}
+	metrics.Read(sizes)
+	size := func(i int) int64 { return int64(sizes[i].Value.Uint64()) }
+	needed := size(0) - size(1) - size(2) - size(3) + size(4)
+	debug.SetMemoryLimit(max(restLimit+hashLimit*int64(runtime.GOMAXPROCS(0)), 2*needed))
 }
 
-// keepMemory limits memory by what lives, until ctx ends.
+// keepMemory limits memory by what is needed, until ctx ends.
 func keepMemory(ctx context.Context) {
 	for {
 		select {

@@ -100,10 +100,17 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	return pair, nil
 }
 
-// rotate exchanges the current token of a live session; nil without an error when it is not that.
+// rotate exchanges the current token of a live session; nil without an error when it is not that. The next pair is signed
+// before the session moves on, so that nothing can fail afterwards.
 func (s *Service) rotate(
 	ctx context.Context, at *store.Store, family *store.Family, presented token.Refresh, client Client, now time.Time,
 ) (*account.TokenPair, error) {
+	session := family.Session
+	session.LastUsedAt = now
+	pair, err := s.tokens(session, s.secrets.Current, family.Salt, presented.Generation+1, now)
+	if err != nil {
+		return nil, err
+	}
 	ok, err := at.Rotate(ctx, family.Session.ID, store.Rotation{
 		Generation: presented.Generation,
 		KeyID:      presented.KeyID,
@@ -115,9 +122,7 @@ func (s *Service) rotate(
 	if err != nil || !ok {
 		return nil, err
 	}
-	session := family.Session
-	session.LastUsedAt = now
-	return s.tokens(session, s.secrets.Current, family.Salt, presented.Generation+1, now)
+	return pair, nil
 }
 
 // exchange is the transaction of Refresh for all that is not simply the current token, or was not a moment ago. Its time

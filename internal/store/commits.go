@@ -13,7 +13,7 @@ type commits struct {
 	busy    bool // somebody commits
 }
 
-// waiting is a change that can come again when nobody knows whether it was made.
+// waiting is a change that somebody waits for.
 type waiting struct {
 	ctx   context.Context
 	query string
@@ -26,6 +26,8 @@ type waiting struct {
 
 // do makes a change, and returns how many rows it touched. When ctx ends first, the change may be made or not.
 func (c *commits) do(ctx context.Context, s *Store, query string, args []any) (rows int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
 	c.mu.Lock()
 	if !c.busy {
 		c.busy = true
@@ -35,7 +37,7 @@ func (c *commits) do(ctx context.Context, s *Store, query string, args []any) (r
 				go c.run(s, all)
 			}
 		}()
-		return s.single(ctx, query, args)
+		return s.change(ctx, query, args...)
 	}
 	w := &waiting{ctx: ctx, query: query, args: args, done: make(chan struct{})}
 	c.waiting = append(c.waiting, w)
@@ -75,7 +77,7 @@ func (s *Store) commit(all []*waiting) {
 				continue
 			}
 			var err error
-			if w.rows, err = tx.single(context.WithoutCancel(w.ctx), w.query, w.args); err != nil {
+			if w.rows, err = tx.change(context.WithoutCancel(w.ctx), w.query, w.args...); err != nil {
 				return err
 			}
 		}
@@ -86,13 +88,4 @@ func (s *Store) commit(all []*waiting) {
 			w.rows, w.err = 0, err
 		}
 	}
-}
-
-// single makes a change that can come again.
-func (s *Store) single(ctx context.Context, query string, args []any) (rows int64, err error) {
-	err = s.writing(ctx, again, query, func(ctx context.Context, q queryer, query string) error {
-		rows, err = exec(ctx, q, query, args)
-		return err
-	})
-	return rows, err
 }

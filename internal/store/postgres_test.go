@@ -68,7 +68,7 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 		"step": {do: func() error {
 			_, err := s.step(ctx, `UPDATE settings SET value = value + 1 WHERE value = ?`, value)
 			return err
-		}, call: 1, after: true, adds: 1},
+		}, call: 1, after: true, adds: 1, fails: true},
 		"commit": {
 			do: func() error { return s.InTx(ctx, together) }, call: 1, after: true, adds: 1, tries: 1, fails: true,
 		},

@@ -143,8 +143,7 @@ type Rotation struct {
 }
 
 // Rotate moves a live session to its next generation; ok is false, and nothing changes, when the session is dead, at
-// another generation, or refreshed too often. Outside a transaction ok may also be false because a first try, whose
-// answer was lost, has moved it.
+// another generation, or refreshed too often.
 func (s *Store) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool, err error) {
 	now, minuteAgo := micros(r.Now), micros(r.Now.Add(-time.Minute))
 	rows, err := s.step(ctx, `UPDATE sessions SET generation = generation + 1, parent_key_id = key_id, key_id = ?,

@@ -70,7 +70,8 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	}, nil
 }
 
-// cachedStatements are those that a connection keeps ready: more than there are, but for those of moving and checking.
+// cachedStatements are how many of the latest a connection keeps ready. Pages alone have more forms than that, of which
+// clients use few.
 const cachedStatements = 100
 
 // sqliteBind writes a plus sign before each argument, which changes nothing but that SQLite does not look at it when it

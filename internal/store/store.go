@@ -226,18 +226,17 @@ func (s *Store) all(ctx context.Context, dest any, query string, args ...any) er
 // change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
 // a unique column says so.
 func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
-	err = s.writing(ctx, once, query, func(ctx context.Context, q queryer, query string) error {
+	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
 		rows, err = exec(ctx, q, query, args)
 		return err
 	})
 	return rows, err
 }
 
-// step is change for a statement that does nothing when it has been done before, which can therefore come again when
-// nobody knows whether it was. Then it may tell of no row although it was done.
+// step is change for small changes of which many may come at once.
 func (s *Store) step(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	if s.tx != nil || !s.dialect.inProcess {
-		return s.single(ctx, query, args)
+		return s.change(ctx, query, args...)
 	}
 	return s.commits.do(ctx, s, query, args)
 }
@@ -253,7 +252,7 @@ func exec(ctx context.Context, q queryer, query string, args []any) (rows int64,
 // changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
-	err = s.writing(ctx, once, query, func(ctx context.Context, q queryer, query string) error {
+	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
 		return get(ctx, q, dest, query, args)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -344,14 +343,8 @@ func (s *Store) reading(
 	})
 }
 
-// Whether a writing statement may come again when its connection ended.
-const (
-	once  = false
-	again = true
-)
-
 func (s *Store) writing(
-	ctx context.Context, repeatable bool, query string, f func(ctx context.Context, q queryer, query string) error,
+	ctx context.Context, query string, f func(ctx context.Context, q queryer, query string) error,
 ) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -365,7 +358,7 @@ func (s *Store) writing(
 		return s.classify(f(s.undisturbed(ctx), s.tx, query))
 	}
 	return s.classify(s.retrying(ctx, func() (undone bool, err error) {
-		return repeatable, s.on(ctx, s.write, func(conn *sqlx.Conn) error {
+		return false, s.on(ctx, s.write, func(conn *sqlx.Conn) error {
 			return f(s.undisturbed(ctx), conn, query)
 		})
 	}))
