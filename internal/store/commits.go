@@ -26,8 +26,6 @@ type waiting struct {
 
 // do makes a change, and returns how many rows it touched. When ctx ends first, the change may be made or not.
 func (c *commits) do(ctx context.Context, s *Store, query string, args []any) (rows int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
 	c.mu.Lock()
 	if !c.busy {
 		c.busy = true
@@ -39,6 +37,8 @@ func (c *commits) do(ctx context.Context, s *Store, query string, args []any) (r
 		}()
 		return s.change(ctx, query, args...)
 	}
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout) // as change has
+	defer cancel()
 	w := &waiting{ctx: ctx, query: query, args: args, done: make(chan struct{})}
 	c.waiting = append(c.waiting, w)
 	c.mu.Unlock()
