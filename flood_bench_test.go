@@ -17,59 +17,54 @@ import (
 // reports how long reading took, how long the slowest sign-in waited for its answer, how many were told to come later,
 // and the most memory the server has had.
 func BenchmarkFlood(b *testing.B) {
-	for _, engine := range []struct {
-		name string
-		url  func(testing.TB) string
-	}{{"sqlite", storetest.SQLite}, {"postgres", storetest.Postgres}} {
-		b.Run(engine.name, func(b *testing.B) {
-			p := start(b, engine.url(b), "LATCHKEY_LIMIT_SIGN_IN=1000000/1h")
-			mario := p.register("mario")
-			var reading []time.Duration
-			var slowest time.Duration
-			var later int
-			for n := range b.N {
-				var readers, flood sync.WaitGroup
-				var mu sync.Mutex
-				over := make(chan struct{})
-				for range 4 {
-					readers.Go(func() {
-						for {
-							select {
-							case <-over:
-								return
-							default:
-							}
-							began := time.Now()
-							mario.ask(`{ me { id username profile { id location } } }`, nil).ok()
-							mu.Lock()
-							reading = append(reading, time.Since(began))
-							mu.Unlock()
+	storetest.Each(b, func(b *testing.B, url string) {
+		p := start(b, url, "LATCHKEY_LIMIT_SIGN_IN=1000000/1h")
+		mario := p.register("mario")
+		var reading []time.Duration
+		var slowest time.Duration
+		var later int
+		for n := range b.N {
+			var readers, flood sync.WaitGroup
+			var mu sync.Mutex
+			over := make(chan struct{})
+			for range 4 {
+				readers.Go(func() {
+					for {
+						select {
+						case <-over:
+							return
+						default:
 						}
-					})
-				}
-				for i := range 500 {
-					flood.Go(func() {
 						began := time.Now()
-						code, _ := p.anonymous().guess(fmt.Sprintf("nobody%d-%d", n, i), "wrong-password")
+						mario.ask(`{ me { id username profile { id location } } }`, nil).ok()
 						mu.Lock()
-						defer mu.Unlock()
-						slowest = max(slowest, time.Since(began))
-						if code == "RATE_LIMITED" {
-							later++
-						}
-					})
-				}
-				flood.Wait()
-				close(over)
-				readers.Wait()
+						reading = append(reading, time.Since(began))
+						mu.Unlock()
+					}
+				})
 			}
-			slices.Sort(reading)
-			b.ReportMetric(float64(reading[len(reading)*99/100].Microseconds())/1000, "ms-me-p99")
-			b.ReportMetric(slowest.Seconds(), "s-slowest")
-			b.ReportMetric(float64(later)/float64(b.N), "later/500")
-			b.ReportMetric(float64(p.peak())/1024, "MiB-peak")
-		})
-	}
+			for i := range 500 {
+				flood.Go(func() {
+					began := time.Now()
+					code, _ := p.anonymous().guess(fmt.Sprintf("nobody%d-%d", n, i), "wrong-password")
+					mu.Lock()
+					defer mu.Unlock()
+					slowest = max(slowest, time.Since(began))
+					if code == "RATE_LIMITED" {
+						later++
+					}
+				})
+			}
+			flood.Wait()
+			close(over)
+			readers.Wait()
+		}
+		slices.Sort(reading)
+		b.ReportMetric(float64(reading[len(reading)*99/100].Microseconds())/1000, "ms-me-p99")
+		b.ReportMetric(slowest.Seconds(), "s-slowest")
+		b.ReportMetric(float64(later)/float64(b.N), "later/500")
+		b.ReportMetric(float64(p.peak())/1024, "MiB-peak")
+	})
 }
 
 var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)

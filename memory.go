@@ -51,12 +51,5 @@ func limitMemory() {
 
 // keepMemory limits memory by what is needed, until ctx ends.
 func keepMemory(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(limitsEvery):
-		}
-		limitMemory()
-	}
+	again(ctx, func() time.Duration { return limitsEvery }, limitMemory)
 }

@@ -476,18 +476,26 @@ func (s *server) serve(ctx context.Context) error {
 
 // sweep removes what is of no use any more now and then, until ctx ends.
 func (s *server) sweep(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(rand.N(s.sweepWithin)): // nodes that started together spread out
-		}
+	pause := func() time.Duration { return rand.N(s.sweepWithin) } // nodes that started together spread out
+	again(ctx, pause, func() {
 		if n, err := s.verbs.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweep failed", "error", err)
 		} else if n > 0 {
 			s.log.InfoContext(ctx, "rows of no use removed", "count", n)
 		}
 		s.watchOutbox(ctx)
+	})
+}
+
+// again calls f after each pause, until ctx ends.
+func again(ctx context.Context, pause func() time.Duration, f func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause()):
+		}
+		f()
 	}
 }
 
@@ -507,16 +515,11 @@ func (s *server) watchOutbox(ctx context.Context) {
 
 // tendKeys keeps the signing keys up to date with those of other nodes, until ctx ends.
 func (s *server) tendKeys(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(s.keysEvery):
-		}
+	again(ctx, func() time.Duration { return s.keysEvery }, func() {
 		if err := s.verbs.TendKeys(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "signing keys not brought up to date", "error", err)
 		}
-	}
+	})
 }
 
 func (s *server) close() {

@@ -15,7 +15,8 @@ type operation struct {
 	// variables returns those of one request.
 	variables func(v *visitor) map[string]any
 	signedIn  bool
-	pageSize  int // of a list, else 0
+	renews    bool // gives the session's next refresh token
+	pageSize  int  // of a list, else 0
 	yardstick yardstickKind
 }
 
@@ -53,7 +54,7 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "refreshToken", yardstick: commits,
+		name: "refreshToken", renews: true, yardstick: commits,
 		document: `mutation ($input: RefreshTokenInput!) { refreshToken(input: $input) {
 			tokens { accessToken accessTokenExpiresAt refreshToken } userErrors { code field } } }`,
 		variables: func(v *visitor) map[string]any {
@@ -91,7 +92,7 @@ var newcomers atomic.Int64
 // visitor is somebody who asks for one operation over and over.
 type visitor struct {
 	operation operation
-	access    string
+	access    string // empty unless the operation is for who is signed in
 	profile   string
 	tokens    []string // refresh tokens, of sessions that nobody else uses
 	turn      int
@@ -116,19 +117,20 @@ func (v *visitor) next() []byte {
 	if v.operation.variables != nil {
 		variables = v.operation.variables(v)
 	}
-	body, err := json.Marshal(map[string]any{"query": v.operation.document, "variables": variables})
-	if err != nil {
-		panic(err)
-	}
-	access := ""
-	if v.operation.signedIn {
-		access = v.access
-	}
-	request := post("/graphql", access, body)
+	request := query(v.access, v.operation.document, variables)
 	if v.operation.signedIn {
 		v.request = request
 	}
 	return request
+}
+
+// query returns a GraphQL request.
+func query(accessToken, document string, variables map[string]any) []byte {
+	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
+	if err != nil {
+		panic(err) // only for values that are no JSON
+	}
+	return post("/graphql", accessToken, body)
 }
 
 var refreshed = []byte(`"refreshToken":"`)
@@ -140,7 +142,7 @@ func (v *visitor) took(answer []byte) error {
 	if bytes.Contains(answer, []byte(`"code":`)) {
 		return fmt.Errorf("%s: %s", v.operation.name, answer)
 	}
-	if v.operation.yardstick != commits {
+	if !v.operation.renews {
 		return nil
 	}
 	_, rest, found := bytes.Cut(answer, refreshed)

@@ -159,11 +159,11 @@ func readPage(ctx context.Context, page *sql.Stmt) ([]shownProfile, error) {
 	return profiles, rows.Err()
 }
 
-// yardstick asks the server of yardsticks.
-type yardstick struct{ request []byte }
+// bystander asks the server of yardsticks.
+type bystander struct{ request []byte }
 
-func (y yardstick) next() []byte             { return y.request }
-func (y yardstick) took(answer []byte) error { return nil }
+func (b bystander) next() []byte      { return b.request }
+func (bystander) took(_ []byte) error { return nil }
 
 // keep tells the yardsticks what to answer.
 func keep(p *process, body []byte) error {

@@ -111,67 +111,63 @@ func middle(t testing.TB, s *Store, selection account.Selection) *account.Positi
 // BenchmarkSearch looks through 200 long descriptions for what nearly occurs in them everywhere, and for what does not at
 // all. The ratio is what a stranger could make of it.
 func BenchmarkSearch(b *testing.B) {
-	for name, url := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
-		b.Run(name, func(b *testing.B) {
-			s := fresh(b, url(b))
-			for i := range 200 {
-				join(b, s, fmt.Sprint("user", i))
-			}
-			execute(b, s, `UPDATE profiles SET description_key = ?`, strings.Repeat("e", account.MaxDescription-1))
-			spent := map[string]time.Duration{}
-			for b.Loop() {
-				for _, text := range []string{strings.Repeat("e", 98) + "x", strings.Repeat("z", 99)} {
-					began := time.Now()
-					if _, _, err := s.Profiles(b.Context(), account.Window{Selection: account.Selection{Search: text}, Limit: 1}); err != nil {
-						b.Fatal(err)
-					}
-					spent[text[:1]] += time.Since(began)
+	storetest.Each(b, func(b *testing.B, url string) {
+		s := fresh(b, url)
+		for i := range 200 {
+			join(b, s, fmt.Sprint("user", i))
+		}
+		execute(b, s, `UPDATE profiles SET description_key = ?`, strings.Repeat("e", account.MaxDescription-1))
+		spent := map[string]time.Duration{}
+		for b.Loop() {
+			for _, text := range []string{strings.Repeat("e", 98) + "x", strings.Repeat("z", 99)} {
+				began := time.Now()
+				if _, _, err := s.Profiles(b.Context(), account.Window{Selection: account.Selection{Search: text}, Limit: 1}); err != nil {
+					b.Fatal(err)
 				}
+				spent[text[:1]] += time.Since(began)
 			}
-			b.ReportMetric(float64(spent["e"].Microseconds())/float64(b.N)/1000, "ms-nearly")
-			b.ReportMetric(float64(spent["e"])/float64(spent["z"]), "ratio")
-		})
-	}
+		}
+		b.ReportMetric(float64(spent["e"].Microseconds())/float64(b.N)/1000, "ms-nearly")
+		b.ReportMetric(float64(spent["e"])/float64(spent["z"]), "ratio")
+	})
 }
 
 // BenchmarkCalls tells what the calls cost that most requests make.
 func BenchmarkCalls(b *testing.B) {
-	for engine, url := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
-		b.Run(engine, func(b *testing.B) {
-			s := fresh(b, url(b))
-			fill(b, s, few)
-			mario := join(b, s, "mario")
-			session := sessionOf(mario)
-			must1(s.InsertSession(b.Context(), session, salt, 7))(b)
-			generation, now := uint64(0), noon
-			for name, call := range map[string]func() error{
-				"Family":  func() error { _, err := s.Family(b.Context(), session.ID); return err },
-				"Profile": func() error { _, err := s.Profile(b.Context(), mario.Profile.ID); return err },
-				"Profiles": func() error {
-					_, _, err := s.Profiles(b.Context(), account.Window{Limit: 50})
-					return err
-				},
-				"UpdateProfile": func() error {
-					_, err := s.UpdateProfile(b.Context(), mario.Profile.ID, mario.ID, account.ProfileInput{}, noon)
-					return err
-				},
-				"Rotate": func() error {
-					now = now.Add(2 * time.Second) // 60 in a minute
-					ok, err := s.Rotate(b.Context(), session.ID, rotation(generation, now))
-					if err == nil && !ok {
-						err = errors.New("not rotated")
-					}
-					generation++
-					return err
-				},
-			} {
-				b.Run(name, func(b *testing.B) {
-					b.ReportAllocs()
-					for b.Loop() {
-						must(b, call())
-					}
-				})
-			}
-		})
-	}
+	storetest.Each(b, func(b *testing.B, url string) {
+		s := fresh(b, url)
+		fill(b, s, few)
+		mario := join(b, s, "mario")
+		session := sessionOf(mario)
+		must1(s.InsertSession(b.Context(), session, salt, 7))(b)
+		generation, now := uint64(0), noon
+		for name, call := range map[string]func() error{
+			"Family":  func() error { _, err := s.Family(b.Context(), session.ID); return err },
+			"Profile": func() error { _, err := s.Profile(b.Context(), mario.Profile.ID); return err },
+			"Profiles": func() error {
+				_, _, err := s.Profiles(b.Context(), account.Window{Limit: 50})
+				return err
+			},
+			"UpdateProfile": func() error {
+				_, err := s.UpdateProfile(b.Context(), mario.Profile.ID, mario.ID, account.ProfileInput{}, noon)
+				return err
+			},
+			"Rotate": func() error {
+				now = now.Add(2 * time.Second) // 60 in a minute
+				ok, err := s.Rotate(b.Context(), session.ID, rotation(generation, now))
+				if err == nil && !ok {
+					err = errors.New("not rotated")
+				}
+				generation++
+				return err
+			},
+		} {
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					must(b, call())
+				}
+			})
+		}
+	})
 }

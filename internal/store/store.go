@@ -302,13 +302,14 @@ func scan(ctx context.Context, q sqlx.QueryerContext, dest direct, most int, que
 	return n, rows.Close() // what was done may fail as late as that
 }
 
-// reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
-// one; but nobody knows of a writing one whether it was done when its connection ended.
-
+// queryer is what runs a statement: a transaction or a connection.
 type queryer interface {
 	sqlx.QueryerContext
 	sqlx.ExecerContext
 }
+
+// reading and writing run one statement: as part of the transaction, or as one by itself, which is tried again like
+// one; but nobody knows of a writing one whether it was done when its connection ended.
 
 // What a reading statement goes through. An index finds its rows within microseconds; all rows take as long as they take.
 const (

@@ -25,23 +25,14 @@ const startLimit = time.Minute
 // lifelines keep the cluster for as long as this process lives, however that ends.
 var lifelines []io.Closer
 
-// cluster returns the URL of a throw-away PostgreSQL server, started at the first call. Its directory lets in nobody
-// else, so it asks for no password.
+// cluster returns the URL of a throw-away PostgreSQL server, started at the first call.
 var cluster = sync.OnceValues(func() (string, error) {
-	bin, err := binaries()
+	server, err := private("postgres", `synchronous_commit = off`)
 	if err != nil {
 		return "", err
 	}
-	dir := newFolder("postgres")
-	lifeline, err := supervise(dir, makeCluster, "BIN="+bin, "MORE="+`
-		listen_addresses = ''
-		port = `+port+`
-		synchronous_commit = off`)
-	if err != nil {
-		return "", err
-	}
-	lifelines = append(lifelines, lifeline)
-	return socketURL(dir), nil
+	lifelines = append(lifelines, server)
+	return server.URL, nil
 })
 
 const superuser, port = "latchkey", "5432"

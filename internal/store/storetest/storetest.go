@@ -24,12 +24,18 @@ const server = "LATCHKEY_TEST_POSTGRES_URL"
 // limit is how long creating or dropping a database may take.
 const limit = 30 * time.Second
 
-// Each runs f as a subtest on every engine, with the URL of a fresh, empty database in the form of
+// runner is a test or a benchmark.
+type runner[T any] interface {
+	testing.TB
+	Run(name string, f func(T)) bool
+}
+
+// Each runs f as a part of a test or a benchmark on every engine, with the URL of a fresh, empty database in the form of
 // LATCHKEY_DATABASE_URL.
-func Each(t *testing.T, f func(t *testing.T, url string)) {
+func Each[T runner[T]](t T, f func(t T, url string)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
+	t.Run("sqlite", func(t T) { f(t, SQLite(t)) })
+	t.Run("postgres", func(t T) { f(t, Postgres(t)) })
 }
 
 // EachStrict does what Each does, and then once more on PostgreSQL with every transaction serializable unless it says
