@@ -394,7 +394,7 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		const wrong = "wrong-secret-wrong-secret-0123456789"
 		s.declines("is the secret of this database", "keys", "rotate", "--secret", wrong)
 		s.declines("needs the whole KID", "keys", "retire")
-		s.declines("needs the whole KID", "keys", "retire", first[:10])
+		s.declines("needs the whole KID", "keys", "retire", "--", first[:10])
 		if _, err := s.command("keys", "retire", "--secret="+wrong); err == nil || strings.Contains(err.Error(), wrong) {
 			t.Errorf("a setting in place of the KID: %v", err)
 		}
