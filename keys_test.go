@@ -389,7 +389,7 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		}
 
 		for _, hyphens := range []string{"-", "--"} {
-			s.declines("there is no signing key", "keys", "retire", hyphens+first[2:], "--signing-alg", "EdDSA")
+			s.declines("there is no signing key", "keys", "retire", hyphens+strings.Repeat("A", 41), "--signing-alg", "EdDSA")
 		}
 		const wrong = "wrong-secret-wrong-secret-0123456789"
 		s.declines("is the secret of this database", "keys", "rotate", "--secret", wrong)
