@@ -22,12 +22,14 @@ const (
 	limitsEvery = 10 * time.Second
 )
 
-// tuneMemory sets how the garbage collector works, as far as GOGC and GOMEMLIMIT do not.
-func tuneMemory() {
+// keepMemory sets how the garbage collector works, as far as GOGC and GOMEMLIMIT do not, and limits memory by what is
+// needed, until ctx ends.
+func keepMemory(ctx context.Context) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
 	}
 	limitMemory()
+	again(ctx, func() time.Duration { return limitsEvery }, limitMemory)
 }
 
 // limitMemory sets how much memory makes the garbage collector work harder: at least twice of what it cannot free, stacks
@@ -47,9 +49,4 @@ func limitMemory() {
 	size := func(i int) int64 { return int64(sizes[i].Value.Uint64()) }
 	needed := size(0) - size(1) - size(2) - size(3) + size(4)
 	debug.SetMemoryLimit(max(restLimit+hashLimit*int64(runtime.GOMAXPROCS(0)), 2*needed))
-}
-
-// keepMemory limits memory by what is needed, until ctx ends.
-func keepMemory(ctx context.Context) {
-	again(ctx, func() time.Duration { return limitsEvery }, limitMemory)
 }

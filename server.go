@@ -39,7 +39,6 @@ import (
 var schema string
 
 func main() {
-	tuneMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup wants it
 		signals = append(signals, syscall.SIGHUP)
