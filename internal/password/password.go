@@ -36,11 +36,12 @@ const crowd = time.Millisecond
 // Hasher is the one queue through which all hashing goes, so that a flood of passwords can exhaust neither memory nor
 // the processors. It is safe for concurrent use.
 type Hasher struct {
-	places                            chan struct{}
-	calm                              chan struct{} // places without the last one, which hashing leaves to other work
-	waiting, entered, refused, waited atomic.Int64
-	paused                            *time.Timer
-	crowded                           func() bool
+	places  chan struct{}
+	calm    chan struct{} // places without the last one, which hashing leaves to other work
+	paused  *time.Timer
+	crowded func() bool
+
+	waiting, running, entered, refused, waited atomic.Int64
 }
 
 // Queue is how the queue of a Hasher does.
@@ -54,15 +55,15 @@ type Queue struct {
 func (h *Hasher) Queue() Queue {
 	return Queue{
 		Waiting: int(h.waiting.Load()),
-		Running: len(h.places),
+		Running: int(h.running.Load()),
 		Entered: h.entered.Load(),
 		Refused: h.refused.Load(),
 		Waited:  time.Duration(h.waited.Load()),
 	}
 }
 
-// NewHasher returns a Hasher that computes so many hashes at once, one less while other work waits for the processors,
-// but at least one. Each takes 19 MiB while it runs.
+// NewHasher returns a Hasher that computes so many hashes at once, of which the last does not begin while other work
+// waits for the processors; but at least one. Each takes 19 MiB while it runs.
 func NewHasher(workers int) *Hasher {
 	h := &Hasher{
 		places:  make(chan struct{}, max(workers, 1)),
@@ -146,16 +147,35 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 	if err := h.occupy(ctx, h.places); err != nil {
 		return nil, err
 	}
-	if !h.crowded() {
-		h.entered.Add(1)
-		return func() { h.leave(h.places) }, nil
-	}
-	if err := h.occupy(ctx, h.calm); err != nil {
+	calm, err := h.seat(ctx)
+	if err != nil {
 		<-h.places
 		return nil, err
 	}
 	h.entered.Add(1)
-	return func() { h.leave(h.calm, h.places) }, nil
+	h.running.Add(1)
+	return func() {
+		h.running.Add(-1)
+		if calm {
+			<-h.calm
+		}
+		<-h.places
+		h.paused.Reset(pause)
+	}, nil
+}
+
+// seat tells whether a place is one of the calm ones. Only while no other work waits is it the last.
+func (h *Hasher) seat(ctx context.Context) (calm bool, err error) {
+	if h.crowded() {
+		err := h.occupy(ctx, h.calm)
+		return err == nil, err
+	}
+	select {
+	case h.calm <- struct{}{}:
+		return true, nil
+	default:
+		return false, nil
+	}
 }
 
 // crowded tells whether other work waits for the processors: then it takes a while until the word comes back to who
@@ -186,13 +206,6 @@ func (h *Hasher) occupy(ctx context.Context, places chan struct{}) error {
 }
 
 var errFull = errors.New("no place was free in time")
-
-func (h *Hasher) leave(places ...chan struct{}) {
-	for _, p := range places {
-		<-p
-	}
-	h.paused.Reset(pause)
-}
 
 // normal returns the form of a password that is measured and hashed, or REQUIRED, TOO_LONG or INVALID. U+FFFD is
 // refused because every lone surrogate in JSON or GraphQL becomes one: different passwords would be the same.

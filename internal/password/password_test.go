@@ -262,7 +262,7 @@ func TestQueueWaitsForAPlace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := busy(1)
 				start := time.Now()
-				time.AfterFunc(1499*time.Millisecond, func() { h.leave(h.places) })
+				time.AfterFunc(1499*time.Millisecond, func() { <-h.places })
 				if err := call(h, t.Context()); err != nil {
 					t.Error(err)
 				}
@@ -291,7 +291,7 @@ func TestQueueEndsWithContext(t *testing.T) {
 				if waited := time.Since(start); waited != time.Second {
 					t.Errorf("waited %v, want 1s", waited)
 				}
-				h.leave(h.places)
+				<-h.places
 				for range 20 { // both are ready, and select would choose by lot
 					if err := call(h, ctx); !errors.Is(err, context.Canceled) {
 						t.Fatalf("with a free place: got %v, want context.Canceled", err)
@@ -329,6 +329,41 @@ func TestQueueLeavesAProcessorToOthers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestQueueCountsWhoWorks and, while there is other work, lets nobody take the last place beside them.
+func TestQueueCountsWhoWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHasher(2)
+		crowd := false
+		h.crowded = func() bool { return crowd }
+		enter := func() (leave func()) {
+			leave, err := h.enter(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return leave
+		}
+		leave := enter()
+		enter()()
+		crowd = true
+		start := time.Now()
+		time.AfterFunc(time.Second, leave)
+		go func() {
+			time.Sleep(time.Second / 2)
+			if q := h.Queue(); q.Running != 1 || q.Waiting != 1 || q.Entered != 2 {
+				t.Errorf("beside one who works and one who waits the queue is %+v", q)
+			}
+		}()
+		leave = enter()
+		if time.Since(start) != time.Second {
+			t.Errorf("the last place was taken after %v, want a second", time.Since(start))
+		}
+		leave()
+		if q := h.Queue(); q.Running != 0 || q.Waiting != 0 || len(h.calm) != 0 || len(h.places) != 0 {
+			t.Errorf("afterwards the queue is %+v", q)
+		}
+	})
 }
 
 func TestQueueHasAPlace(t *testing.T) {
