@@ -75,8 +75,12 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 	if family == nil {
 		return nil, s.refuse(ctx, unknown, nil, client)
 	}
-	became := rotated
-	pair, err := s.rotate(ctx, s.store, family, presented, client, s.Now())
+	var pair *account.TokenPair
+	now := s.Now()
+	became := s.judge(family, presented, now)
+	if became == rotated {
+		pair, err = s.rotate(ctx, s.store, family, presented, client, now)
+	}
 	if pair == nil && err == nil {
 		err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
 			pair, became, err = s.exchange(ctx, tx, family, presented, client)
