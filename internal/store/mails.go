@@ -179,7 +179,7 @@ func (s *Store) Waiting(ctx context.Context) (count int, oldest time.Time, err e
 		Count  int    `db:"count"`
 		Oldest *int64 `db:"oldest"`
 	}
-	err = s.one(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
+	err = s.total(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
 		WHERE state IN ('ASKED', 'READY')`)
 	if row.Oldest != nil {
 		oldest = moment(*row.Oldest)

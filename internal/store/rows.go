@@ -30,7 +30,7 @@ func orNil[T any](value sql.Null[T]) *T {
 }
 
 // direct is a row that says where its columns go, in their order. It is read in half the time that one takes whose
-// fields are found by their tags.
+// fields are found by their tags. A struct that embeds one needs targets of its own.
 type direct interface{ targets() []any }
 
 const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.pending_email, u.email_verified, u.name,

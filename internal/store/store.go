@@ -54,6 +54,8 @@ type dialect struct {
 // inspection returns what is wrong with a database's file.
 type inspection func(ctx context.Context, db *sqlx.DB) (found []string, err error)
 
+// statementTimeout ends a statement, but none on SQLite that finds its rows by an index or writes: such a one only does
+// not begin any more.
 const statementTimeout = 5 * time.Second
 
 // Wrapper stands between a store and its driver. Tests count and fail calls with it.
@@ -126,7 +128,7 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // InTx runs f in one transaction: all that f does through tx happens, or, if f fails, nothing. It runs f again, a few
 // times, when the database says that concurrent work got in the way, and once when the connection ended before the
-// commit; so f must start from nothing each time, and change nothing else. It gives up after five seconds.
+// commit; so f must start from nothing each time, and change nothing else. No statement begins after five seconds.
 func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -213,6 +215,13 @@ func (s *Store) one(ctx context.Context, dest any, query string, args ...any) er
 func (s *Store) few(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, anIndex, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return find(ctx, q, dest, query, args)
+	})
+}
+
+// total reads one row that is made of many into dest, as one does, until ctx ends.
+func (s *Store) total(ctx context.Context, dest any, query string, args ...any) error {
+	return s.reading(ctx, allRows, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
+		return get(ctx, q, dest, query, args)
 	})
 }
 
