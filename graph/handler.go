@@ -89,6 +89,7 @@ func (d documents) Add(ctx context.Context, text string, document *ast.QueryDocu
 func ruleset(suggest bool) *rules.Rules {
 	list := rules.NewDefaultRules()
 	list.AddRule(intsOf32Bits.Name, intsOf32Bits.RuleFunc)
+	list.AddRule(objectsOfInputTypes.Name, objectsOfInputTypes.RuleFunc)
 	if !suggest {
 		list.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
 		list.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)

@@ -206,11 +206,15 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 	return parseBody(body)
 }
 
-// readAll reads a body whose length is announced or, if that is -1, not known.
+// usualBody is what most bodies have at most, in bytes.
+const usualBody = 4 << 10
+
+// readAll reads a body whose length is announced or, if that is -1, not known. Room is made for what is usual, and for
+// more only as it comes: to announce costs nothing.
 func readAll(body io.Reader, announced int64) ([]byte, error) {
 	var b bytes.Buffer
-	if 0 < announced && announced <= maxBody {
-		b.Grow(int(announced) + bytes.MinRead) // so that it need not grow to find the end
+	if announced > 0 {
+		b.Grow(int(min(announced, usualBody)) + bytes.MinRead) // so that it need not grow to find the end
 	}
 	_, err := b.ReadFrom(body)
 	return b.Bytes(), err

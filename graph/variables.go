@@ -153,6 +153,19 @@ func nullWithin(value *ast.Value, variables map[string]any) bool {
 	return false
 }
 
+// objectsOfInputTypes is a rule of validation (GraphQL specification, section 5.6.1): nothing but an input type takes an
+// object, not even one without fields.
+var objectsOfInputTypes = core.Rule{
+	Name: "ObjectsOfInputTypes",
+	RuleFunc: func(observers *core.Events, report core.AddErrFunc) {
+		observers.OnValue(func(_ *core.Walker, value *ast.Value) {
+			if value.Kind == ast.ObjectValue && value.Definition != nil && value.Definition.Kind != ast.InputObject {
+				report(core.At(value.Position))
+			}
+		})
+	},
+}
+
 // intsOf32Bits is a rule of validation (GraphQL specification, section 3.5.1): a larger Int in the document is refused
 // as it is in variables. What does not even fit into 64 bits the validator refuses by itself.
 var intsOf32Bits = core.Rule{Name: "IntsOf32Bits", RuleFunc: func(observers *core.Events, report core.AddErrFunc) {

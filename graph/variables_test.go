@@ -76,22 +76,23 @@ func TestLiterals(t *testing.T) {
 		"Int": {
 			"20": "OK", "-1": "OK", "null": "OK", "2147483647": "OK", "-2147483648": "OK",
 			"2147483648": invalid, "99999999999999999999": invalid, "1.0": invalid, "1e3": invalid, `"5"`: invalid,
-			"true": invalid, "FIVE": invalid, "[1]": invalid, "{a:1}": invalid,
+			"true": invalid, "FIVE": invalid, "[1]": invalid, "{a:1}": invalid, "{}": invalid,
 		},
 		"ID": {
 			`"user_1"`: "OK", `"""user_1"""`: "OK", "1": "OK",
-			"1.5": invalid, "1e3": invalid, "true": invalid, "user": invalid, `["a"]`: invalid, "{id:1}": invalid,
+			"1.5": invalid, "1e3": invalid, "true": invalid, "user": invalid, `["a"]`: invalid, "{id:1}": invalid, "{}": invalid,
 		},
 		"String": {
 			`"a"`: "OK", `"""a"""`: "OK", "null": "OK",
-			"1": invalid, "1.5": invalid, "true": invalid, "a": invalid, `["a"]`: invalid, `{a:"a"}`: invalid,
+			"1": invalid, "1.5": invalid, "true": invalid, "a": invalid, `["a"]`: invalid, `{a:"a"}`: invalid, "{}": invalid,
 		},
 		"Boolean": {
 			"true": "OK", "false": "OK", "null": "OK",
-			`"true"`: invalid, "1": invalid, "0": invalid, "TRUE": invalid, "[true]": invalid,
+			`"true"`: invalid, "1": invalid, "0": invalid, "TRUE": invalid, "[true]": invalid, "{}": invalid,
 		},
 		"OrderDirection": {
 			"ASC": "OK", "asc": invalid, `"ASC"`: invalid, "1": invalid, "true": invalid, "UP": invalid, "[ASC]": invalid,
+			"{}": invalid,
 		},
 		"ProfileFilter": {
 			"{}": "OK", `{search:"a"}`: "OK", "null": "OK",
@@ -115,6 +116,22 @@ func TestLiterals(t *testing.T) {
 			} {
 				if r := post(t, signedIn, production, query); r.code(t) != want {
 					t.Errorf("%s: %s", query, r.body)
+				}
+			}
+		}
+	}
+}
+
+// A directive is held to them in every place.
+func TestConditionsAreBooleans(t *testing.T) {
+	for _, query := range []string{
+		"{me @V{id}}", "{me{id @V}}", "{me{...@V{id}}}", "{me{...F@V}} fragment F on User{id}", "{profiles{nodes{id @V}}}",
+	} {
+		for _, directive := range []string{"skip", "include"} {
+			for _, value := range []string{"{}", "{if:true}", "[true]", "null", "1", `"true"`, "TRUE"} {
+				text := strings.Replace(query, "V", directive+"(if:"+value+")", 1)
+				if r := post(t, signedIn, production, text); r.code(t) != "GRAPHQL_VALIDATION_FAILED" {
+					t.Errorf("%s: %s", text, r.body)
 				}
 			}
 		}

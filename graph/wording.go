@@ -145,6 +145,7 @@ var violations = map[string]string{
 	"NoUndefinedVariables":         "The operation does not declare this variable.",
 	"NoUnusedFragments":            "This fragment is never used.",
 	"NoUnusedVariables":            "This variable is never used.",
+	"ObjectsOfInputTypes":          "An object is no value of this type.",
 	"OverlappingFieldsCanBeMerged": "These fields go by one name in the answer but differ; give one an alias.",
 	"PossibleFragmentSpreads":      "This fragment can never apply here.",
 	"ProvidedRequiredArguments":    "A required argument is missing.",
