@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -195,7 +194,7 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 		x.malformed = http.StatusUnsupportedMediaType
 		return nil, malformed("Send %s, in UTF-8.", jsonType)
 	}
-	body, err := readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
+	body, err := readAll(w, r)
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 		x.malformed = http.StatusRequestEntityTooLarge
 		return nil, malformed("A request has at most %d KiB.", maxBody>>10)
@@ -209,14 +208,17 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 // usualBody is what most bodies have at most, in bytes.
 const usualBody = 4 << 10
 
-// readAll reads a body whose length is announced or, if that is -1, not known. Room is made for what is usual, and for
-// more only as it comes: to announce costs nothing.
-func readAll(body io.Reader, announced int64) ([]byte, error) {
-	var b bytes.Buffer
-	if announced > 0 {
-		b.Grow(int(min(announced, usualBody)) + bytes.MinRead) // so that it need not grow to find the end
+// readAll reads a body, or fails with a MaxBytesError: at once if its length is announced. Room is made for what is usual,
+// and for more only as it comes, since announcing costs nothing.
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, &http.MaxBytesError{Limit: maxBody}
 	}
-	_, err := b.ReadFrom(body)
+	var b bytes.Buffer
+	if r.ContentLength > 0 {
+		b.Grow(int(min(r.ContentLength, usualBody)) + bytes.MinRead) // so that it need not grow to find the end
+	}
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	return b.Bytes(), err
 }
 

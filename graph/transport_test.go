@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -710,5 +712,31 @@ func TestOurOwnFaultIsNeverHidden(t *testing.T) {
 		if told.Code != c.code || !strings.Contains(log.String(), `"name":"","code":"`+c.code+`"`) {
 			t.Errorf("%s: %+v %s\n%s", c.query, told, w.Body, &log)
 		}
+	}
+}
+
+// TestABodyThatIsTooLongIsRefusedBeforeItComes, and what is only announced takes no memory.
+func TestABodyThatIsTooLongIsRefusedBeforeItComes(t *testing.T) {
+	server := httptest.NewServer(NewHandler(signedIn.schema(), Options{Log: slog.New(slog.DiscardHandler)}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\n\r\n", maxBody+1)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d, want 413", response.StatusCode)
+	}
+
+	request := httptest.NewRequest(http.MethodPost, "/graphql", nil)
+	request.ContentLength = maxBody
+	if body, err := readAll(httptest.NewRecorder(), request); err != nil || cap(body) > 2*usualBody {
+		t.Errorf("%v, and %d bytes are ready for a body that does not come", err, cap(body))
 	}
 }

@@ -28,16 +28,15 @@ func (s *Service) authenticate(ctx context.Context, text string) (*account.Calle
 		s.Log.DebugContext(ctx, "access token refused", "error", err)
 		return &account.Caller{Reason: account.ReasonInvalid}, claims
 	}
-	family, err := s.store.Family(ctx, account.ID(claims.SessionID))
+	now := s.Now()
+	user, err := s.store.LiveUser(ctx, account.ID(claims.SessionID), now, now.Add(-s.IdleTTL))
 	switch {
 	case account.Failed(err, account.NotFound):
 		return &account.Caller{Reason: account.ReasonRevoked}, claims
 	case err != nil:
 		return &account.Caller{Err: err}, claims
-	case family.Session.UserID != account.ID(claims.Subject):
+	case user.ID != account.ID(claims.Subject):
 		return &account.Caller{Reason: account.ReasonInvalid}, claims
-	case !family.Live(s.Now(), s.IdleTTL):
-		return &account.Caller{Reason: account.ReasonRevoked}, claims
 	}
-	return &account.Caller{User: family.User, Subject: family.User.ID, SessionID: family.Session.ID}, claims
+	return &account.Caller{User: user, Subject: user.ID, SessionID: account.ID(claims.SessionID)}, claims
 }

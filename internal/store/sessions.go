@@ -112,6 +112,18 @@ func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
 	}, nil
 }
 
+// LiveUser returns the user of a live session with their profile, in one statement; NOT_FOUND when the session is over or
+// there is none.
+func (s *Store) LiveUser(ctx context.Context, session account.ID, now, idleCut time.Time) (*account.User, error) {
+	var row userRow
+	err := s.one(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+`
+		WHERE u.id = (SELECT user_id FROM sessions WHERE id = ? AND `+live+`)`, session, micros(now), micros(idleCut))
+	if err != nil {
+		return nil, err
+	}
+	return row.user(), nil
+}
+
 // InsertSession adds a session, at generation 0, for an active user whose epoch is still the one in it; ok is false
 // when the user has changed meanwhile.
 func (s *Store) InsertSession(

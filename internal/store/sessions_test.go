@@ -103,7 +103,8 @@ func TestASessionBeginsOnlyAsExpected(t *testing.T) {
 	})
 }
 
-// TestRotateGuards breaks one condition at a time. What Rotate takes for dead, account.Standing.Live must, too.
+// TestRotateGuards breaks one condition at a time. What Rotate takes for dead, LiveUser and account.Standing.Live must,
+// too.
 func TestRotateGuards(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
@@ -144,6 +145,13 @@ func TestRotateGuards(t *testing.T) {
 			before := must1(s.Family(ctx, session.ID))(t)
 			if live := before.Live(test.now, idle); live != test.live {
 				t.Errorf("%s: live is %t", name, live)
+			}
+			user, err := s.LiveUser(ctx, session.ID, test.now, test.now.Add(-idle))
+			switch {
+			case !test.live && !account.Failed(err, account.NotFound):
+				t.Errorf("%s: want NOT_FOUND, have %+v %v", name, user, err)
+			case test.live && (err != nil || !reflect.DeepEqual(user, before.User)):
+				t.Errorf("%s: want %+v, have %+v %v", name, before.User, user, err)
 			}
 			ok, err := s.Rotate(ctx, session.ID, rotation(test.generation, test.now))
 			if err != nil || ok != test.ok {
