@@ -37,7 +37,7 @@ const crowd = time.Millisecond
 // the processors. It is safe for concurrent use.
 type Hasher struct {
 	places  chan struct{}
-	calm    chan struct{} // places without the last one, which hashing leaves to other work
+	calm    chan struct{} // a place less, for those that come while other work waits
 	paused  *time.Timer
 	crowded func() bool
 
@@ -62,8 +62,8 @@ func (h *Hasher) Queue() Queue {
 	}
 }
 
-// NewHasher returns a Hasher that computes so many hashes at once, of which the last does not begin while other work
-// waits for the processors; but at least one. Each takes 19 MiB while it runs.
+// NewHasher returns a Hasher that computes so many hashes at once, and of those that come while other work waits for the
+// processors one less; but at least one. Each takes 19 MiB while it runs.
 func NewHasher(workers int) *Hasher {
 	h := &Hasher{
 		places:  make(chan struct{}, max(workers, 1)),
@@ -147,10 +147,12 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 	if err := h.occupy(ctx, h.places); err != nil {
 		return nil, err
 	}
-	calm, err := h.seat(ctx)
-	if err != nil {
-		<-h.places
-		return nil, err
+	calm := h.crowded()
+	if calm {
+		if err := h.occupy(ctx, h.calm); err != nil {
+			<-h.places
+			return nil, err
+		}
 	}
 	h.entered.Add(1)
 	h.running.Add(1)
@@ -162,20 +164,6 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 		<-h.places
 		h.paused.Reset(pause)
 	}, nil
-}
-
-// seat tells whether a place is one of the calm ones. Only while no other work waits is it the last.
-func (h *Hasher) seat(ctx context.Context) (calm bool, err error) {
-	if h.crowded() {
-		err := h.occupy(ctx, h.calm)
-		return err == nil, err
-	}
-	select {
-	case h.calm <- struct{}{}:
-		return true, nil
-	default:
-		return false, nil
-	}
 }
 
 // crowded tells whether other work waits for the processors: then it takes a while until the word comes back to who
