@@ -588,9 +588,10 @@ func (v *RefreshRefreshTokenRefreshTokenPayload) GetUserErrors() []Mistake { ret
 type RefreshResponse struct {
 	// Exchanges a refresh token for the next pair. If the answer is lost, or two tabs ask at once, the same token answers
 	// the same next one for a short while; later use of an old token ends the session. Mistake: `TOKEN_INVALID`, for
-	// whatever reason. Errors: `RATE_LIMITED` after 60 refreshes of a session in a minute, repeated ones included, or too many
-	// refused tokens from one network; `BAD_USER_INPUT` when the token in the input and the one in the cookie belong to
-	// different sessions. Of the same session, the one in the input counts: the next comes in the answer, and the cookie ends.
+	// whatever reason. Errors: `RATE_LIMITED` after 60 refreshes of a session in a minute, repeated ones included, or too
+	// many refused tokens from one network; `BAD_USER_INPUT` when the token in the input and the one in the cookie belong to
+	// different sessions. Of the same session, the one in the input counts: the next comes in the answer, and the cookie
+	// ends.
 	RefreshToken RefreshRefreshTokenRefreshTokenPayload `json:"refreshToken"`
 }
 

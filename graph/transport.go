@@ -208,8 +208,8 @@ func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.Ra
 // usualBody is what most bodies have at most, in bytes.
 const usualBody = 4 << 10
 
-// readAll reads a body, or fails with a MaxBytesError: at once if its length is announced. Room is made for what is usual,
-// and for more only as it comes, since announcing costs nothing.
+// readAll reads a body, or fails with a MaxBytesError: at once if its length is announced. Room is made for what is
+// usual, and for more only as it comes, since announcing costs nothing.
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, &http.MaxBytesError{Limit: maxBody}

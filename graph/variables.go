@@ -153,8 +153,8 @@ func nullWithin(value *ast.Value, variables map[string]any) bool {
 	return false
 }
 
-// objectsOfInputTypes is a rule of validation (GraphQL specification, section 5.6.1): nothing but an input type takes an
-// object, not even one without fields.
+// objectsOfInputTypes is a rule of validation (GraphQL specification, section 5.6.1): nothing but an input object type
+// takes an object, not even one without fields.
 var objectsOfInputTypes = core.Rule{
 	Name: "ObjectsOfInputTypes",
 	RuleFunc: func(observers *core.Events, report core.AddErrFunc) {

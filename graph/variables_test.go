@@ -122,7 +122,7 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
-// A directive is held to them in every place.
+// Directives take Booleans only, in every place.
 func TestConditionsAreBooleans(t *testing.T) {
 	for _, query := range []string{
 		"{me @V{id}}", "{me{id @V}}", "{me{...@V{id}}}", "{me{...F@V}} fragment F on User{id}", "{profiles{nodes{id @V}}}",

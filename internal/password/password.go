@@ -62,8 +62,8 @@ func (h *Hasher) Queue() Queue {
 	}
 }
 
-// NewHasher returns a Hasher that computes so many hashes at once, and of those that come while other work waits for the
-// processors one less; but at least one. Each takes 19 MiB while it runs.
+// NewHasher returns a Hasher that computes so many hashes at once, and of those that come while other work waits for
+// the processors one less; but at least one. Each takes 19 MiB while it runs.
 func NewHasher(workers int) *Hasher {
 	h := &Hasher{
 		places:  make(chan struct{}, max(workers, 1)),

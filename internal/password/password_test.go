@@ -357,6 +357,7 @@ func TestQueueCountsWhoWorks(t *testing.T) {
 			t.Errorf("got a turn after %v, want a second", time.Since(start))
 		}
 		leave()
+		synctest.Wait()
 		if q := h.Queue(); q.Running != 0 || q.Waiting != 0 || len(h.calm) != 0 || len(h.places) != 0 {
 			t.Errorf("afterwards the queue is %+v", q)
 		}

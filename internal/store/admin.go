@@ -24,8 +24,8 @@ func (s *Store) HoldAdmins(ctx context.Context, now time.Time) error {
 
 // OtherAdmin tells whether there is an active administrator besides a user.
 func (s *Store) OtherAdmin(ctx context.Context, user account.ID) (exists bool, err error) {
-	err = s.total(ctx, &exists, `SELECT EXISTS (SELECT 1 FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' AND id <> ?)`,
-		user)
+	err = s.total(ctx, &exists, `SELECT EXISTS
+		(SELECT 1 FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' AND id <> ?)`, user)
 	return exists, err
 }
 

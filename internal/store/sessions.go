@@ -112,8 +112,8 @@ func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
 	}, nil
 }
 
-// LiveUser returns the user of a live session with their profile, in one statement; NOT_FOUND when the session is over or
-// there is none.
+// LiveUser returns the user of a live session with their profile, in one statement; NOT_FOUND when the session is over
+// or there is none.
 func (s *Store) LiveUser(ctx context.Context, session account.ID, now, idleCut time.Time) (*account.User, error) {
 	var row userRow
 	err := s.one(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+`

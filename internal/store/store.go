@@ -54,8 +54,8 @@ type dialect struct {
 // inspection returns what is wrong with a database's file.
 type inspection func(ctx context.Context, db *sqlx.DB) (found []string, err error)
 
-// statementTimeout ends a statement, but none on SQLite that finds its rows by an index or writes: such a one only does
-// not begin any more.
+// statementTimeout ends a statement. On SQLite one that writes only does not begin any more, and one that finds its rows
+// by an index knows nothing but its caller's context.
 const statementTimeout = 5 * time.Second
 
 // Wrapper stands between a store and its driver. Tests count and fail calls with it.
@@ -218,7 +218,7 @@ func (s *Store) few(ctx context.Context, dest any, query string, args ...any) er
 	})
 }
 
-// total reads one row that is made of many into dest, as one does, until ctx ends.
+// total reads the one row that a statement makes of many into dest, until ctx ends.
 func (s *Store) total(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, allRows, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return get(ctx, q, dest, query, args)
