@@ -236,7 +236,11 @@ func (s *Store) all(ctx context.Context, dest any, query string, args ...any) er
 // a unique column says so.
 func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
-		rows, err = exec(ctx, q, query, args)
+		result, err := q.ExecContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		rows, err = result.RowsAffected()
 		return err
 	})
 	return rows, err
@@ -248,14 +252,6 @@ func (s *Store) step(ctx context.Context, query string, args ...any) (rows int64
 		return s.change(ctx, query, args...)
 	}
 	return s.commits.do(ctx, s, query, args)
-}
-
-func exec(ctx context.Context, q queryer, query string, args []any) (rows int64, err error) {
-	result, err := q.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }
 
 // changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
