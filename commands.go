@@ -195,7 +195,8 @@ func (p *program) config() (config.Config, error) { return config.Read(p.args, p
 // log returns the log of commands, which print themselves what they did: warnings and worse.
 func (p *program) log(c config.Config) *slog.Logger {
 	c.LogLevel = max(c.LogLevel, slog.LevelWarn)
-	return newLog(c, p.stderr)
+	log, _ := newLog(c, p.stderr) // of a command no line waits
+	return log
 }
 
 // act calls do with the verbs for the database that the settings name, which must be one that a server has used:
@@ -269,7 +270,9 @@ func (serveRequests) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	s, err := open(ctx, c, newLog(c, p.stderr), p.now)
+	log, flush := newLog(c, p.stderr)
+	defer flush()
+	s, err := open(ctx, c, log, p.now)
 	if err != nil {
 		return err
 	}

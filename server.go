@@ -84,15 +84,6 @@ func told(ctx context.Context, err error) error {
 	return err
 }
 
-// newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise.
-func newLog(c config.Config, stderr io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	if c.LogFormat == "text" || c.LogFormat == "" && isTerminal(stderr) {
-		return slog.New(slog.NewTextHandler(stderr, options))
-	}
-	return slog.New(slog.NewJSONHandler(stderr, options))
-}
-
 // server is everything connected: it listens already, and answers once serve is called.
 type server struct {
 	log      *slog.Logger

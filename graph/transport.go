@@ -269,6 +269,9 @@ func (x *exchange) retryAfter() (seconds int) {
 	return seconds
 }
 
+// OperationLine is the message of the line that the log has for each operation.
+const OperationLine = "operation"
+
 // loggedName is the longest name of an operation that goes to the log, in bytes.
 const loggedName = 64
 
@@ -278,7 +281,7 @@ func (t *transport) record(ctx context.Context, asked *ast.OperationDefinition, 
 	if asked != nil && len(asked.Name) <= loggedName {
 		name = asked.Name
 	}
-	t.log.LogAttrs(ctx, slog.LevelInfo, "operation",
+	t.log.LogAttrs(ctx, slog.LevelInfo, OperationLine,
 		slog.String("kind", cmp.Or(became.Kind, "refused")),
 		slog.String("name", name),
 		slog.String("code", became.Code),
