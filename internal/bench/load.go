@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -63,10 +64,11 @@ func post(path, accessToken string, body []byte) []byte {
 	return b.Bytes()
 }
 
-// work is what one connection does: it returns the next request, and is told the answer, which it may refuse.
+// work is what one connection does: it returns the next request, and is told the answer, which tells whether the request
+// was served or, without that being an error, one too many.
 type work interface {
 	next() []byte
-	took(answer []byte) error
+	took(answer []byte) (served bool, err error)
 }
 
 // spell is what came of a while of asking.
@@ -74,18 +76,23 @@ type spell struct {
 	elapsed time.Duration
 	spent   time.Duration // of the processor, by the server
 	times   []time.Duration
+	refused int // requests, of which no time is kept
 }
 
 func (s *spell) add(other spell) {
 	s.elapsed += other.elapsed
 	s.spent += other.spent
 	s.times = append(s.times, other.times...)
+	s.refused += other.refused
 }
 
-// rate returns the requests in a second.
+// rate returns the requests that were served in a second.
 func (s *spell) rate() float64 { return float64(len(s.times)) / s.elapsed.Seconds() }
 
-// cost returns the processor time of a request.
+// refusals returns the part of the requests that were not served.
+func (s *spell) refusals() float64 { return float64(s.refused) / float64(max(len(s.times)+s.refused, 1)) }
+
+// cost returns the processor time for each request that was served.
 func (s *spell) cost() time.Duration { return s.spent / time.Duration(max(len(s.times), 1)) }
 
 // percentile returns how long so many of a hundred requests took at most.
@@ -107,6 +114,7 @@ func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers
 		defer clients[i].conn.Close()
 	}
 	times, failures := make([][]time.Duration, len(workers)), make([]error, len(workers))
+	var refused atomic.Int64
 	before, err := p.spent()
 	if err != nil {
 		return s, err
@@ -126,19 +134,24 @@ func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers
 				}
 				asked := time.Now()
 				answer, err := clients[i].ask(w.next())
+				served := false
 				if err == nil {
-					err = w.took(answer)
+					served, err = w.took(answer)
 				}
-				if err != nil {
+				switch {
+				case err != nil:
 					failures[i] = err
 					return
+				case served:
+					times[i] = append(times[i], time.Since(asked))
+				default:
+					refused.Add(1)
 				}
-				times[i] = append(times[i], time.Since(asked))
 			}
 		})
 	}
 	asking.Wait()
-	s.elapsed, s.times = time.Since(began), slices.Concat(times...)
+	s.elapsed, s.times, s.refused = time.Since(began), slices.Concat(times...), int(refused.Load())
 	after, err := p.spent()
 	s.spent = after - before
 	return s, errors.Join(err, errors.Join(failures...))

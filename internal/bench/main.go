@@ -113,11 +113,16 @@ func run(ctx context.Context, o options) (err error) {
 				url = server.URL
 			}
 		}
-		if err := measure(ctx, o, folder, engine, url, report); err != nil {
-			return fmt.Errorf("%s: %w", engine, err)
+		if failed := measure(ctx, o, folder, engine, url, report); failed != nil {
+			err = fmt.Errorf("%s: %w", engine, failed)
+			break
 		}
 	}
-	if o.json {
+	return errors.Join(err, write(report, o.json)) // also what was measured before something failed
+}
+
+func write(report *report, asJSON bool) error {
+	if asJSON {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(report)

@@ -160,7 +160,7 @@ func (b *bench) compare(ctx context.Context, operation operation, connections in
 	request := visitors[0].next()
 	answer, err := c.ask(request)
 	if err == nil {
-		err = visitors[0].took(answer)
+		_, err = visitors[0].took(answer)
 	}
 	if err != nil {
 		return line, err
@@ -217,6 +217,7 @@ func (b *bench) compare(ctx context.Context, operation operation, connections in
 		P50:         milliseconds(asked.percentile(50)),
 		P99:         milliseconds(asked.percentile(99)),
 		CPU:         microseconds(asked.cost()),
+		Refused:     asked.refusals(),
 		Bare:        ratio(asked.cost(), bare.cost()),
 	}
 	if b.engine == "postgres" {
@@ -288,9 +289,6 @@ func (b *bench) mix(ctx context.Context) (float64, error) {
 	signing, err := b.visitors(operations[len(operations)-2], signers)
 	if err != nil {
 		return 0, err
-	}
-	for _, v := range signing {
-		v.patient = true
 	}
 	done := after(mixPeriod * b.period)
 	failed := make(chan error, 1)

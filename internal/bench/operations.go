@@ -98,7 +98,6 @@ type visitor struct {
 	turn      int
 	users     int
 	request   []byte // when it is always the same
-	patient   bool   // takes it that there are too many, and asks again
 }
 
 // refreshToken returns that of the session whose turn it is.
@@ -135,22 +134,22 @@ func query(accessToken, document string, variables map[string]any) []byte {
 
 var refreshed = []byte(`"refreshToken":"`)
 
-func (v *visitor) took(answer []byte) error {
-	if v.patient && bytes.Contains(answer, []byte(`"code":"RATE_LIMITED"`)) {
-		return nil
+func (v *visitor) took(answer []byte) (served bool, err error) {
+	if bytes.Contains(answer, []byte(`"code":"RATE_LIMITED"`)) {
+		return false, nil
 	}
 	if bytes.Contains(answer, []byte(`"code":`)) {
-		return fmt.Errorf("%s: %s", v.operation.name, answer)
+		return false, fmt.Errorf("%s: %s", v.operation.name, answer)
 	}
 	if !v.operation.renews {
-		return nil
+		return true, nil
 	}
 	_, rest, found := bytes.Cut(answer, refreshed)
 	text, _, closed := bytes.Cut(rest, []byte(`"`))
 	if !found || !closed {
-		return errors.New("refreshToken: no token in the answer")
+		return false, errors.New("refreshToken: no token in the answer")
 	}
 	v.tokens[v.turn%len(v.tokens)] = string(text)
 	v.turn++
-	return nil
+	return true, nil
 }

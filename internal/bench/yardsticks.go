@@ -162,8 +162,8 @@ func readPage(ctx context.Context, page *sql.Stmt) ([]shownProfile, error) {
 // bystander asks the server of yardsticks.
 type bystander struct{ request []byte }
 
-func (b bystander) next() []byte      { return b.request }
-func (bystander) took(_ []byte) error { return nil }
+func (b bystander) next() []byte              { return b.request }
+func (bystander) took(_ []byte) (bool, error) { return true, nil }
 
 // keep tells the yardsticks what to answer.
 func keep(p *process, body []byte) error {
