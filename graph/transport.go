@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -27,6 +28,8 @@ import (
 const (
 	maxBody     = 256 << 10 // bytes
 	maxAnswer   = 4 << 20   // bytes of data: a page of 100 profiles with the longest descriptions
+	longAnswer  = 64 << 10  // bytes of data; what is shorter the kernel keeps until the client reads it
+	maxUnread   = 64 << 20  // bytes of long answers together
 	requestTime = 10 * time.Second
 
 	acceptedHeaders = 100
@@ -49,6 +52,7 @@ type transport struct {
 	log       *slog.Logger
 	observe   func(context.Context, Operation) // may be nil
 	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
+	unread    atomic.Int64                     // bytes of long answers that are made or on their way
 }
 
 // exchange is one request and what became of it.
@@ -58,6 +62,7 @@ type exchange struct {
 	allow     string                   // with status 405
 	operation *ast.OperationDefinition // nil when the request was refused
 	broken    bool                     // by an error of our own, perhaps one that is too many for the answer
+	unread    int64                    // what it has of the transport's
 	response  *graphql.Response
 }
 
@@ -74,6 +79,7 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 
 	x := &exchange{media: jsonType}
+	defer func() { t.unread.Add(-x.unread) }()
 	body := t.answer(ctx, x, w, r)
 	if x.allow != "" {
 		header.Set("Allow", x.allow)
@@ -125,8 +131,8 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	x.operation = operation.Operation
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
-		if len(response.Data) > maxAnswer && x.operation.Operation == ast.Query {
-			return t.refuse(ctx, refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once."))
+		if err := t.makeRoom(x, len(response.Data)); err != nil {
+			return t.refuse(ctx, err)
 		}
 		x.broken = slices.ContainsFunc(response.Errors, isInternal)
 		slices.SortFunc(response.Errors, byPlace) // fields beside one another fail at once
@@ -134,6 +140,26 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 		return response
 	}
 	return t.refuse(ctx, ctx.Err())
+}
+
+// makeRoom returns why there is no room for the data of a query's answer, if so; otherwise it is kept until the client
+// has read it. What a mutation has done is always told.
+func (t *transport) makeRoom(x *exchange, size int) error {
+	switch {
+	case x.operation.Operation != ast.Query || size <= longAnswer:
+		return nil
+	case size > maxAnswer:
+		return refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
+	}
+	x.unread = int64(size)
+	if t.unread.Add(x.unread) > maxUnread {
+		return &account.Error{
+			Code:       account.RateLimited,
+			Message:    "Too many long answers are being read: ask for less at once, or again in a moment.",
+			RetryAfter: time.Second,
+		}
+	}
+	return nil
 }
 
 // byPlace compares errors by their places in the document, and there by those in the answer.
