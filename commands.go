@@ -195,7 +195,7 @@ func (p *program) config() (config.Config, error) { return config.Read(p.args, p
 // log returns the log of commands, which print themselves what they did: warnings and worse.
 func (p *program) log(c config.Config) *slog.Logger {
 	c.LogLevel = max(c.LogLevel, slog.LevelWarn)
-	log, _ := newLog(c, p.stderr) // of a command no line waits
+	log, _ := newLog(c, p.stderr) // nothing that waits is logged by commands
 	return log
 }
 

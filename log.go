@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	gatherFor  = 100 * time.Millisecond
-	gatherSize = 32 << 10 // bytes
+	gatherFor  = 100 * time.Millisecond // what nobody notices who watches the log
+	gatherSize = 32 << 10               // bytes
 )
 
 // newLog writes for people on a terminal and for machines elsewhere, unless the settings say otherwise. What waits is
@@ -50,7 +50,7 @@ func (p patient) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// lines writes many with one call to the system: the first one at once, those that come within gatherFor at its end.
+// lines writes many with one call to the system: the first one at once, and those that come within gatherFor at its end.
 type lines struct {
 	to io.Writer
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"regexp"
 	"strings"
@@ -36,24 +37,24 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 		}
 
 		operate("a", "b", "c")
-		told("after a pause the first one comes at once", "a")
+		told("the first one comes at once", "a")
 		time.Sleep(gatherFor - 1)
 		operate("d")
 		told("others wait")
 		time.Sleep(1)
 		told("until its end", "b c d")
 		operate("e")
-		told("there is no pause yet")
+		told("they still come one after the other")
 		time.Sleep(gatherFor)
-		told("they wait no longer than the first ones", "e")
+		told("it has waited no longer than those before", "e")
 		time.Sleep(gatherFor)
 		told("nothing is left")
 		operate("f", "g")
-		told("there was a pause", "f")
+		told("the first one after a pause comes at once", "f")
 		log.Info("security", "name", "h")
 		told("another line does not wait, and comes after those before", "g h")
 		operate("i")
-		told("it began no pause")
+		told("which was no pause")
 		flush()
 		told("in the end", "i")
 		time.Sleep(gatherFor)
@@ -66,15 +67,15 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 	})
 }
 
-// TestAStopLosesNoLine of the operations that were answered.
+// TestAStopLosesNoLine of the operations that were answered, whoever asked at the same time.
 func TestAStopLosesNoLine(t *testing.T) {
 	log, ended := new(buffer), make(chan error, 1)
+	settings := []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_SECRET=" + testSecret,
+		"LATCHKEY_DATABASE_URL=" + storetest.SQLite(t)}
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	go func() {
-		ended <- run(ctx, nil, []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_SECRET=" + testSecret,
-			"LATCHKEY_DATABASE_URL=" + storetest.SQLite(t)}, strings.NewReader(""), io.Discard, log, time.Now)
-	}()
+	stopped := sync.OnceValue(func() error { stop(); return <-ended })
+	t.Cleanup(func() { stopped() })
+	go func() { ended <- run(ctx, nil, settings, strings.NewReader(""), io.Discard, log, time.Now) }()
 	s := &site{t: t, clock: &clock{now: time.Now()}, log: log, secrets: new(sync.Map)}
 	await(t, "it does not start", func() bool {
 		found := regexp.MustCompile(`"graphql":"(.+?)/graphql"`).FindStringSubmatch(log.String())
@@ -83,16 +84,31 @@ func TestAStopLosesNoLine(t *testing.T) {
 		}
 		return found != nil
 	})
-	const asked = 20
-	for range asked {
-		s.anonymous().ask(`{ serverInfo { registration } }`, nil).ok()
+	const clients, each = 8, 20
+	var asking sync.WaitGroup
+	for range clients {
+		asking.Go(func() {
+			for range each {
+				s.anonymous().ask(`{ serverInfo { registration } }`, nil).ok()
+			}
+		})
 	}
-	stop()
-	if err := <-ended; err != nil {
+	asking.Wait()
+	if err := stopped(); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(log.String(), `"msg":"`+graph.OperationLine+`"`); n != asked {
-		t.Errorf("of %d operations %d are in the log: %s", asked, n, log)
+	operations, last := 0, ""
+	for line := range strings.Lines(log.String()) {
+		var told struct{ Msg string }
+		if err := json.Unmarshal([]byte(line), &told); err != nil {
+			t.Fatalf("%v: %q", err, line)
+		}
+		if last = told.Msg; last == graph.OperationLine {
+			operations++
+		}
+	}
+	if operations != clients*each || last != "latchkey has stopped" {
+		t.Errorf("of %d operations %d are in the log, which ends with %q", clients*each, operations, last)
 	}
 }
 
@@ -107,8 +123,11 @@ func (w *writes) Write(p []byte) (int, error) {
 	defer w.mutex.Unlock()
 	var names []string
 	for line := range bytes.Lines(p) {
-		_, rest, _ := strings.Cut(string(line), `"node":1,"more":{"name":"`)
-		names = append(names, rest[:strings.IndexAny(rest, `" `)])
+		name := string(line)
+		if _, rest, ok := strings.Cut(name, `"node":1,"more":{"name":"`); ok {
+			name = rest[:strings.IndexAny(rest, `" `)]
+		}
+		names = append(names, name)
 	}
 	w.names = append(w.names, strings.Join(names, " "))
 	return len(p), nil

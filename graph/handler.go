@@ -56,6 +56,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		log:       log,
 		observe:   o.Observe,
 		accepted:  lru.New[string](acceptedHeaders),
+		room:      room{ofUser: map[string]int{}},
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every

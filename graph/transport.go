@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -28,8 +27,6 @@ import (
 const (
 	maxBody     = 256 << 10 // bytes
 	maxAnswer   = 4 << 20   // bytes of data: a page of 100 profiles with the longest descriptions
-	longAnswer  = 64 << 10  // bytes of data; what is shorter the kernel keeps until the client reads it
-	maxUnread   = 64 << 20  // bytes of long answers together
 	requestTime = 10 * time.Second
 
 	acceptedHeaders = 100
@@ -52,7 +49,7 @@ type transport struct {
 	log       *slog.Logger
 	observe   func(context.Context, Operation) // may be nil
 	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
-	unread    atomic.Int64                     // bytes of long answers that are made or on their way
+	room      room
 }
 
 // exchange is one request and what became of it.
@@ -62,7 +59,8 @@ type exchange struct {
 	allow     string                   // with status 405
 	operation *ast.OperationDefinition // nil when the request was refused
 	broken    bool                     // by an error of our own, perhaps one that is too many for the answer
-	unread    int64                    // what it has of the transport's
+	reader    string                   // the user who has the room
+	room      int                      // bytes
 	response  *graphql.Response
 }
 
@@ -79,7 +77,11 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 
 	x := &exchange{media: jsonType}
-	defer func() { t.unread.Add(-x.unread) }()
+	defer func() {
+		if x.room > 0 {
+			t.room.giveBack(x.reader, x.room)
+		}
+	}()
 	body := t.answer(ctx, x, w, r)
 	if x.allow != "" {
 		header.Set("Allow", x.allow)
@@ -131,7 +133,7 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	x.operation = operation.Operation
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
-		if err := t.makeRoom(x, len(response.Data)); err != nil {
+		if err := t.makeRoom(ctx, x, len(response.Data)); err != nil {
 			return t.refuse(ctx, err)
 		}
 		x.broken = slices.ContainsFunc(response.Errors, isInternal)
@@ -142,23 +144,26 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	return t.refuse(ctx, ctx.Err())
 }
 
-// makeRoom returns why there is no room for the data of a query's answer, if so; otherwise it is kept until the client
-// has read it. What a mutation has done is always told.
-func (t *transport) makeRoom(x *exchange, size int) error {
-	switch {
-	case x.operation.Operation != ast.Query || size <= longAnswer:
+// makeRoom keeps room for the data of an answer until the client has it, or returns why there is none. What a mutation
+// has done is always told.
+func (t *transport) makeRoom(ctx context.Context, x *exchange, size int) error {
+	if size <= longAnswer {
 		return nil
+	}
+	x.reader = callerID(ctx)
+	switch {
+	case x.operation.Operation != ast.Query:
+		t.room.takeAnyway(x.reader, size)
 	case size > maxAnswer:
 		return refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
-	}
-	x.unread = int64(size)
-	if t.unread.Add(x.unread) > maxUnread {
+	case !t.room.take(x.reader, size):
 		return &account.Error{
 			Code:       account.RateLimited,
 			Message:    "Too many long answers are being read: ask for less at once, or again in a moment.",
 			RetryAfter: time.Second,
 		}
 	}
+	x.room = size
 	return nil
 }
 

@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -746,54 +745,4 @@ func TestABodyThatIsTooLongIsRefusedBeforeItComes(t *testing.T) {
 	if body, err := readAll(httptest.NewRecorder(), request); err != nil || cap(body) > 2*usualBody {
 		t.Errorf("%v, and %d bytes are ready for a body that does not come", err, cap(body))
 	}
-}
-
-// TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, without reading, and then reads.
-func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
-	user := &account.User{ID: "user_1", Username: strings.Repeat("x", maxAnswer/2), Role: account.Member, Status: account.Active}
-	long := signedIn
-	long.me = func(context.Context) (*account.User, error) { return user, nil }
-	long.obtainToken = func(context.Context, account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
-		return &generated.ObtainTokenPayload{User: user, UserErrors: []*account.Error{}}, nil
-	}
-	handler := NewHandler(long.schema(), Options{Log: slog.New(slog.DiscardHandler)})
-	const query, fit = "{me{username}}", maxUnread/(maxAnswer/2) - 1
-	const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){user{username}userErrors{code}}}`
-	writing, reading := make(chan bool), make(chan bool)
-	var served sync.WaitGroup
-	for range fit {
-		served.Go(func() { handler.ServeHTTP(&unhurried{httptest.NewRecorder(), writing, reading}, asking(t.Context(), query)) })
-	}
-	for range fit {
-		<-writing
-	}
-	for range 2 { // what is refused takes no room
-		w := serve(t.Context(), handler, query)
-		if !strings.Contains(w.Body.String(), `"code":"RATE_LIMITED","retryAfter":1`) || w.Header().Get("Retry-After") != "1" {
-			t.Fatalf("%v %.200s", w.Header(), w.Body)
-		}
-	}
-	for _, other := range []string{"{serverInfo{registration}}", signIn} {
-		if w := serve(t.Context(), handler, other); strings.Contains(w.Body.String(), "RATE_LIMITED") {
-			t.Errorf("%s: %.200s", other, w.Body)
-		}
-	}
-	close(reading)
-	served.Wait()
-	if w := serve(t.Context(), handler, query); w.Body.Len() < maxAnswer/2 {
-		t.Errorf("%.200s", w.Body)
-	}
-}
-
-// unhurried is an answer that its client reads once reading is closed.
-type unhurried struct {
-	*httptest.ResponseRecorder
-	writing chan<- bool
-	reading <-chan bool
-}
-
-func (u *unhurried) Write(p []byte) (int, error) {
-	u.writing <- true
-	<-u.reading
-	return len(p), nil
 }

@@ -64,8 +64,8 @@ func post(path, accessToken string, body []byte) []byte {
 	return b.Bytes()
 }
 
-// work is what one connection does: it returns the next request, and is told the answer, which tells whether the request
-// was served or, without that being an error, one too many.
+// work is what one connection does. It returns the next request, is told the answer, and returns whether the request was
+// served; one that is refused as too many is no error.
 type work interface {
 	next() []byte
 	took(answer []byte) (served bool, err error)
@@ -89,8 +89,10 @@ func (s *spell) add(other spell) {
 // rate returns the requests that were served in a second.
 func (s *spell) rate() float64 { return float64(len(s.times)) / s.elapsed.Seconds() }
 
-// refusals returns the part of the requests that were not served.
-func (s *spell) refusals() float64 { return float64(s.refused) / float64(max(len(s.times)+s.refused, 1)) }
+// refusedPart returns which part of the requests was not served.
+func (s *spell) refusedPart() float64 {
+	return float64(s.refused) / float64(max(len(s.times)+s.refused, 1))
+}
 
 // cost returns the processor time for each request that was served.
 func (s *spell) cost() time.Duration { return s.spent / time.Duration(max(len(s.times), 1)) }

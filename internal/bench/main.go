@@ -102,23 +102,28 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	report := newReport(o)
 	for _, engine := range o.engines {
-		url := "sqlite:" + filepath.Join(folder, "bench.db")
-		if engine == "postgres" {
-			if url = o.postgres; url == "" {
-				server, err := storetest.Durable()
-				if err != nil {
-					return fmt.Errorf("postgres: %w", err)
-				}
-				defer server.Close()
-				url = server.URL
-			}
-		}
-		if failed := measure(ctx, o, folder, engine, url, report); failed != nil {
-			err = fmt.Errorf("%s: %w", engine, failed)
+		if err = measureOn(ctx, o, folder, engine, report); err != nil {
+			err = fmt.Errorf("%s: %w", engine, err)
 			break
 		}
 	}
 	return errors.Join(err, write(report, o.json)) // also what was measured before something failed
+}
+
+// measureOn adds what an engine costs to the report, on PostgreSQL on a server that it starts unless there is one.
+func measureOn(ctx context.Context, o options, folder, engine string, report *report) error {
+	url := "sqlite:" + filepath.Join(folder, "bench.db")
+	if engine == "postgres" {
+		if url = o.postgres; url == "" {
+			server, err := storetest.Durable()
+			if err != nil {
+				return err
+			}
+			defer server.Close()
+			url = server.URL
+		}
+	}
+	return measure(ctx, o, folder, engine, url, report)
 }
 
 func write(report *report, asJSON bool) error {

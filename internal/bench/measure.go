@@ -160,7 +160,10 @@ func (b *bench) compare(ctx context.Context, operation operation, connections in
 	request := visitors[0].next()
 	answer, err := c.ask(request)
 	if err == nil {
-		_, err = visitors[0].took(answer)
+		var served bool
+		if served, err = visitors[0].took(answer); err == nil && !served {
+			err = fmt.Errorf("%s: refused at once: %s", operation.name, answer)
+		}
 	}
 	if err != nil {
 		return line, err
@@ -217,7 +220,7 @@ func (b *bench) compare(ctx context.Context, operation operation, connections in
 		P50:         milliseconds(asked.percentile(50)),
 		P99:         milliseconds(asked.percentile(99)),
 		CPU:         microseconds(asked.cost()),
-		Refused:     asked.refusals(),
+		RefusedPart: asked.refusedPart(),
 		Bare:        ratio(asked.cost(), bare.cost()),
 	}
 	if b.engine == "postgres" {
@@ -297,5 +300,8 @@ func (b *bench) mix(ctx context.Context) (float64, error) {
 		failed <- err
 	}()
 	read, err := load(ctx, b.server, done, reading)
+	if read.refused > 0 {
+		err = errors.Join(err, fmt.Errorf("%d readings were refused", read.refused))
+	}
 	return milliseconds(read.percentile(99)), errors.Join(err, <-failed)
 }

@@ -136,6 +136,7 @@ var refreshed = []byte(`"refreshToken":"`)
 
 func (v *visitor) took(answer []byte) (served bool, err error) {
 	if bytes.Contains(answer, []byte(`"code":"RATE_LIMITED"`)) {
+		v.turn++
 		return false, nil
 	}
 	if bytes.Contains(answer, []byte(`"code":`)) {

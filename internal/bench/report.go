@@ -26,7 +26,7 @@ type operationFigures struct {
 	P50         float64 `json:"p50Milliseconds"`
 	P99         float64 `json:"p99Milliseconds"`
 	CPU         float64 `json:"cpuMicroseconds"`  // of the server, for a request that was served
-	Refused     float64 `json:"refused"`          // of all requests, by RATE_LIMITED
+	RefusedPart float64 `json:"refusedPart"`      // of all requests, by RATE_LIMITED
 	Bare        float64 `json:"byBare"`           // CPU, by that of a handler that answers the same bytes
 	RoundTrip   float64 `json:"byRoundTrip"`      // CPU, by that of such a handler that asks PostgreSQL once
 	Rows        float64 `json:"bySelectAndJSON"`  // CPU, by that of a handler that reads and encodes the same rows
@@ -87,7 +87,7 @@ func (f operationFigures) others() (text string) {
 		{f.RoundTrip, "%.2f × round trip"},
 		{100 * f.Hashes, "%.0f %% of argon2id"},
 		{100 * f.Commits, "%.0f %% of SQLite's commits"},
-		{100 * f.Refused, "%.1f %% refused"},
+		{100 * f.RefusedPart, "%.1f %% refused"},
 	} {
 		if other.value > 0 {
 			if text != "" {

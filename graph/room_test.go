@@ -1,0 +1,93 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"latchkey/graph/generated"
+	"latchkey/internal/account"
+)
+
+// TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, for one user and for all, without
+// reading, and then reads.
+func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
+	const long, ofUser, all = maxAnswer / 2, maxOfUser/(maxAnswer/2) - 1, maxUnread/(maxAnswer/2) - 1
+	someone := &account.User{ID: "user_1", Username: strings.Repeat("x", long), Role: account.Member, Status: account.Active}
+	answers := signedIn
+	answers.me = func(context.Context) (*account.User, error) { return someone, nil }
+	answers.obtainToken = func(context.Context, account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
+		return &generated.ObtainTokenPayload{User: someone, UserErrors: []*account.Error{}}, nil
+	}
+	handler := NewHandler(answers.schema(), Options{Log: slog.New(slog.DiscardHandler)})
+	as := func(user int) context.Context {
+		return context.WithValue(t.Context(), callerKey{}, &requester{served: account.ID(fmt.Sprint("user_", user))})
+	}
+	const me, info = "{me{username}}", "{serverInfo{registration}}"
+	const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){user{username}userErrors{code}}}`
+	answered := func(user int, query, part string) {
+		t.Helper()
+		if w := serve(as(user), handler, query); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), part) {
+			t.Errorf("user %d, %s: %d %.200s", user, query, w.Code, w.Body)
+		}
+	}
+	refused := func(user int) {
+		t.Helper()
+		w := serve(as(user), handler, me)
+		const want = `{"errors":[{"message":"Too many long answers are being read: ask for less at once, or again in a moment.",` +
+			`"extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
+		if w.Body.String() != want || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("user %d: %v %.200s", user, w.Header(), w.Body)
+		}
+	}
+	writing, reading := make(chan bool), make(chan bool)
+	var served sync.WaitGroup
+	read := sync.OnceFunc(func() { close(reading); served.Wait() })
+	defer read()
+	leave := func(user int, query string) { // before the answer is read
+		served.Go(func() {
+			handler.ServeHTTP(&unhurried{httptest.NewRecorder(), writing, reading}, asking(as(user), query))
+		})
+		<-writing
+	}
+
+	for range ofUser {
+		leave(0, me)
+	}
+	for range ofUser + 1 { // what is refused takes no room
+		refused(0)
+	}
+	answered(0, info, "OPEN")
+	answered(0, signIn, someone.Username)
+	answered(1, me, someone.Username)
+	leave(0, signIn)
+	leave(0, signIn)
+	for n := range all - ofUser - 2 {
+		leave(1+n/ofUser, me)
+	}
+	refused(all)
+	answered(all, info, "OPEN")
+
+	read()
+	for user := range all {
+		answered(user, me, someone.Username)
+	}
+}
+
+// unhurried is an answer that its client reads once reading is closed.
+type unhurried struct {
+	*httptest.ResponseRecorder
+	writing chan<- bool
+	reading <-chan bool
+}
+
+func (u *unhurried) Write(p []byte) (int, error) {
+	u.writing <- true
+	<-u.reading
+	return len(p), nil
+}
