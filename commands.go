@@ -9,11 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"reflect"
 	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 	"unicode"
@@ -270,6 +272,7 @@ func (serveRequests) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go
 	log, flush := newLog(c, p.stderr)
 	defer flush()
 	s, err := open(ctx, c, log, p.now)

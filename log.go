@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,7 @@ type lines struct {
 	mutex     sync.Mutex
 	waiting   []byte
 	gathering bool // until a timer ends
+	torn      bool // the log ends within a line
 }
 
 func (l *lines) Write(line []byte) (int, error) {
@@ -91,10 +93,17 @@ func (l *lines) flush() {
 	l.write()
 }
 
-// write ignores errors, as loggers do: a log that cannot be written is no reason to stop.
+// write drops what cannot be written, as loggers do: that is no reason to stop.
 func (l *lines) write() {
-	if len(l.waiting) > 0 {
-		l.to.Write(l.waiting)
-		l.waiting = l.waiting[:0]
+	if len(l.waiting) == 0 {
+		return
 	}
+	if l.torn {
+		l.waiting = slices.Insert(l.waiting, 0, '\n')
+	}
+	n, err := l.to.Write(l.waiting)
+	if err == nil || n > 0 {
+		l.torn = l.waiting[n-1] != '\n'
+	}
+	l.waiting = l.waiting[:0]
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +66,48 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 		flush()
 		told("in the end", "k")
 	})
+}
+
+// TestALineThatWasCutOffSpoilsNoOther when there is room again.
+func TestALineThatWasCutOffSpoilsNoOther(t *testing.T) {
+	disk := &smallDisk{room: 30}
+	log, flush := newLog(config.Config{LogFormat: "json"}, disk)
+	log.Info("this does not fit")
+	log.Info("nor does this")
+	disk.room = 1_000
+	log.Info("this does")
+	log.Info("and this")
+	flush()
+	lines := strings.Split(disk.String(), "\n")
+	if len(lines) != 4 || len(lines[0]) != 30 || !strings.Contains(lines[1], "this does") ||
+		!strings.Contains(lines[2], "and this") || !json.Valid([]byte(lines[1])) || !json.Valid([]byte(lines[2])) {
+		t.Errorf("the log is %q", lines)
+	}
+}
+
+// smallDisk is a file on a disk with so many bytes of room.
+type smallDisk struct {
+	strings.Builder
+	room int
+}
+
+func (d *smallDisk) Write(p []byte) (int, error) {
+	n := min(len(p), d.room)
+	d.room -= n
+	d.Builder.Write(p[:n])
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// TestNobodyNeedsToReadTheLog lets whoever reads it go.
+func TestNobodyNeedsToReadTheLog(t *testing.T) {
+	p := start(t, storetest.SQLite(t))
+	p.stderr.Close()
+	for range 2 { // each writes a line at once
+		p.obtain("nobody", "not-the-password").mistakes("obtainToken", "INVALID_CREDENTIALS")
+	}
 }
 
 // TestAStopLosesNoLine of the operations that were answered, whoever asked at the same time.

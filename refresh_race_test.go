@@ -386,6 +386,7 @@ func (r *halfRequest) answer() []byte {
 type process struct {
 	*site
 	command *exec.Cmd
+	stderr  io.Closer
 }
 
 // start runs the server as a program, on a free port, with settings of the form LATCHKEY_X=value.
@@ -405,7 +406,7 @@ func start(t testing.TB, database string, settings ...string) *process {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{&site{t: t, database: database, clock: &clock{now: time.Now()}, secrets: new(sync.Map)}, command}
+	p := &process{&site{t: t, database: database, clock: &clock{now: time.Now()}, secrets: new(sync.Map)}, command, stderr}
 	t.Cleanup(p.kill)
 	said := ""
 	for lines := bufio.NewScanner(stderr); p.address == "" && lines.Scan(); said += lines.Text() + "\n" {

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"latchkey/internal/account"
+	"latchkey/internal/store/storetest"
 	"latchkey/internal/token"
 )
 
@@ -298,6 +299,31 @@ func TestExpiryIsToldAsItIs(t *testing.T) {
 		mario.ask(`{ me { id } }`, nil).fails("UNAUTHENTICATED", "EXPIRED")
 	}, "LATCHKEY_ACCESS_TOKEN_TTL="+access.String(), "LATCHKEY_REFRESH_IDLE_TTL="+idle.String(),
 		"LATCHKEY_SESSION_TTL="+limit.String())
+}
+
+// TestARefreshMeetsTheEndOfItsAccount: it comes again while the session's row is being deleted, which PostgreSQL has it
+// wait for.
+func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
+	s := serve(t, storetest.Postgres(t))
+	mario := s.register("mario")
+	parent := mario.refresh
+	mario.renew().ok()
+	db := s.db()
+	deleting, err := db.Begin()
+	must(t, err)
+	defer deleting.Rollback()
+	_, err = deleting.Exec(`DELETE FROM sessions`)
+	must(t, err)
+	answered := make(chan *answer, 1)
+	go func() { answered <- s.anonymous().present(parent) }()
+	await(t, "the refresh does not wait", func() bool {
+		var waiting int
+		must(t, db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting))
+		return waiting > 0
+	})
+	must(t, deleting.Commit())
+	(<-answered).mistakes("refreshToken", "TOKEN_INVALID@refreshToken")
 }
 
 // TestEverythingOfAnEndedSessionIsRefused at once, what the grace would allow included.

@@ -173,8 +173,16 @@ func open(
 	}
 	s.count()
 	s.http = newHTTP(s.handler(c), log)
+	s.http.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		c.(*net.TCPConn).SetWriteBuffer(sendBuffer)
+		return ctx
+	}
 	return s, nil
 }
+
+// sendBuffer is how much of an answer the kernel keeps for a client that does not read, in bytes; by itself it would be
+// megabytes.
+const sendBuffer = 128 << 10
 
 // newHTTP returns a server for one of the listeners.
 func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {

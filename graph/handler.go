@@ -56,6 +56,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		log:       log,
 		observe:   o.Observe,
 		accepted:  lru.New[string](acceptedHeaders),
+		entrance:  make(entrance, maxAtWork),
 		room:      room{ofUser: map[string]int{}},
 	}
 	return cors.New(cors.Options{

@@ -26,6 +26,7 @@ const (
 	maxCredentials = 1   // fields marked @credential
 	maxCost        = 2_000
 	maxScans       = 4      // lists that are searched or counted, which reads all of them
+	maxTexts       = 10     // descriptions in the answer to a mutation, which is given however long it is
 	maxTold        = 40_000 // fields in an answer about the schema, estimated
 )
 
@@ -57,7 +58,8 @@ var entries = map[string]int{
 }
 
 // limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000, wants one
-// field by more than 20 names or holds more than one field marked @credential: REQUEST_TOO_COSTLY. It counts what is
+// field by more than 20 names or holds more than one field marked @credential, and a mutation with more than 10
+// descriptions: REQUEST_TOO_COSTLY. It counts what is
 // written in the operation that is to run, through aliases and fragments, whatever @skip and @include say. Before that,
 // it refuses documents that would be costly to validate, and outside of development those that ask for the schema:
 // INTROSPECTION_DISABLED.
@@ -134,6 +136,8 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 		return refusal(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
 	case total.scans > maxScans:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
+	case total.texts > maxTexts && operation.Operation.Operation == ast.Mutation:
+		return refusal(account.RequestTooCostly, fmt.Sprintf("A mutation may ask for at most %d descriptions.", maxTexts))
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	case meter.widest() > maxAliases:
@@ -156,6 +160,7 @@ type cost struct {
 	perEntry    int // the cost of what comes once for each entry of the page that encloses the part
 	credentials int
 	scans       int
+	texts       int
 	told        int // fields in an answer about the schema
 }
 
@@ -166,6 +171,7 @@ func (c cost) plus(other cost) cost {
 		perEntry:    min(c.perEntry+other.perEntry, maxCost+1),
 		credentials: min(c.credentials+other.credentials, maxCredentials+1),
 		scans:       min(c.scans+other.scans, maxScans+1),
+		texts:       min(c.texts+other.texts, maxTexts+1),
 		told:        min(c.told+other.told, uncountable),
 	}
 }
@@ -173,6 +179,7 @@ func (c cost) plus(other cost) cost {
 // times returns the cost of a list with n entries of cost c.
 func (c cost) times(n int) cost {
 	c.fixed = min(c.fixed*n, maxCost+1)
+	c.texts = min(c.texts*n, maxTexts+1)
 	c.told = min(c.told*n, uncountable)
 	return c
 }
@@ -240,6 +247,8 @@ func (m *meter) field(field *ast.Field) cost {
 		if filter, _ := arguments["filter"].(map[string]any); filter["search"] != nil {
 			total = total.plus(cost{fixed: searchCost, scans: 1})
 		}
+	case "Profile.description":
+		total.texts = 1
 	case "ProfileConnection.totalCount":
 		total.scans = 1
 	case "ProfileConnection.edges", "ProfileConnection.nodes":

@@ -41,6 +41,12 @@ func TestLimits(t *testing.T) {
 		{"in operations apart", "mutation A{" + sign + "} mutation B{" + sign + "}", invalid, invalid},
 		{"multiplied", "mutation{" + doubling("Mutation", 70, sign), costly, costly},
 
+		{"ten descriptions", "mutation{" + signFor(10) + "}", ok, ok},
+		{"eleven descriptions", "mutation{" + signFor(11) + "}", costly, costly},
+		{"twelve by fragments", "mutation{" + strings.Replace(signFor(0), "username", "a:profile{...A} b:profile{...A}", 1) +
+			"} fragment A on Profile{" + aliases(6, "description") + "}", costly, costly},
+		{"eleven read", "{" + "me{profile{" + aliases(11, "description") + "}}}", ok, ok},
+
 		{"introspection", "{__schema{types{name}}}", ok, secluded},
 		{"one type", `{me{id} __type(name:"User"){name}}`, ok, secluded},
 		{"in a mutation", `mutation{__schema{types{name}}}`, invalid, secluded},
@@ -82,6 +88,11 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// signFor signs in, and selects n descriptions.
+func signFor(n int) string {
+	return `obtainToken(input:{identifier:"a",password:"b"}){user{username profile{id ` + aliases(n, "description") + `}}}`
 }
 
 // aliases selects a field under n names.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
@@ -77,6 +79,40 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	for user := range all {
 		answered(user, me, someone.Username)
 	}
+}
+
+// TestQueriesWaitForAPlace where as many work as may, and mutations do not.
+func TestQueriesWaitForAPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		working := make(chan bool)
+		answers := signedIn
+		answers.me = func(ctx context.Context) (*account.User, error) {
+			<-working
+			return signedIn.me(ctx)
+		}
+		handler := NewHandler(answers.schema(), Options{Log: slog.New(slog.DiscardHandler)})
+		const me, info = "{me{username}}", "{serverInfo{registration}}"
+		const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){userErrors{code}}}`
+		ask := func(query string) string { return serve(t.Context(), handler, query).Body.String() }
+		var crowd sync.WaitGroup
+		for range maxAtWork {
+			crowd.Go(func() { ask(me) })
+		}
+		synctest.Wait()
+		began := time.Now()
+		if answer := ask(info); !strings.Contains(answer, `"code":"RATE_LIMITED","retryAfter":1`) || time.Since(began) != entryTime {
+			t.Errorf("after %s: %s", time.Since(began), answer)
+		}
+		if answer := ask(signIn); strings.Contains(answer, "errors") {
+			t.Error(answer)
+		}
+		working <- true // one leaves
+		if answer := ask(info); !strings.Contains(answer, "OPEN") {
+			t.Error(answer)
+		}
+		close(working)
+		crowd.Wait()
+	})
 }
 
 // unhurried is an answer that its client reads once reading is closed.

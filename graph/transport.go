@@ -49,6 +49,7 @@ type transport struct {
 	log       *slog.Logger
 	observe   func(context.Context, Operation) // may be nil
 	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
+	entrance  entrance
 	room      room
 }
 
@@ -131,6 +132,12 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 		return t.refuse(ctx, malformed("GET can only read: send a mutation by POST."))
 	}
 	x.operation = operation.Operation
+	if x.operation.Operation == ast.Query {
+		if err := t.entrance.enter(ctx); err != nil {
+			return t.refuse(ctx, err)
+		}
+		defer t.entrance.leave()
+	}
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
 		if err := t.makeRoom(ctx, x, len(response.Data)); err != nil {
@@ -157,11 +164,7 @@ func (t *transport) makeRoom(ctx context.Context, x *exchange, size int) error {
 	case size > maxAnswer:
 		return refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
 	case !t.room.take(x.reader, size):
-		return &account.Error{
-			Code:       account.RateLimited,
-			Message:    "Too many long answers are being read: ask for less at once, or again in a moment.",
-			RetryAfter: time.Second,
-		}
+		return crowded("Too many long answers are being read: ask for less at once, or again in a moment.")
 	}
 	x.room = size
 	return nil

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -168,8 +167,15 @@ func (s *Service) replay(
 	if secret == nil {
 		return nil, foreign, nil
 	}
-	if ok, err := tx.CountReplay(ctx, f.Session.ID, now); err != nil || !ok {
-		return nil, rateLimited, cmp.Or(err, tooOften(f, now))
+	switch ok, err := tx.CountReplay(ctx, f.Session.ID, now); {
+	case err != nil:
+		return nil, "", err
+	case !ok:
+		current, err := tx.Family(ctx, f.Session.ID) // which may have been deleted meanwhile
+		if err != nil {
+			return nil, "", err
+		}
+		return nil, rateLimited, tooOften(current, now)
 	}
 	pair, err := s.tokens(f.Session, secret, f.Salt, f.Generation, now)
 	return pair, replayed, err
