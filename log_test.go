@@ -39,10 +39,10 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 
 		operate("a", "b", "c")
 		told("the first one comes at once", "a")
-		time.Sleep(gatherFor - 1)
+		time.Sleep(gatherFor - time.Nanosecond)
 		operate("d")
 		told("others wait")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		told("until its end", "b c d")
 		operate("e")
 		told("they still come one after the other")
