@@ -47,23 +47,13 @@ func (s *Store) InsertProfile(ctx context.Context, p *account.Profile) error {
 func (s *Store) UpdateProfile(
 	ctx context.Context, id, owner account.ID, in account.ProfileInput, now time.Time,
 ) (*account.Profile, error) {
-	set, args := `updated_on = ?`, []any{micros(now)}
-	// Only what changes is named, for every index with a column that is named is written.
-	if in.Description != nil {
-		set += `, description = ?, description_key = ?`
-		args = append(args, *in.Description, account.Canonical(*in.Description))
-	}
-	if in.Location != nil {
-		set += `, location = ?, location_key = ?`
-		args = append(args, *in.Location, account.Canonical(*in.Location))
-	}
-	if in.IsOrganizer != nil {
-		set += `, is_organizer = ?`
-		args = append(args, *in.IsOrganizer)
-	}
 	var row profileRow
-	found, err := s.changeOne(ctx, &row,
-		`UPDATE profiles SET `+set+` WHERE id = ? AND user_id = ? RETURNING `+profileColumns, append(args, id, owner)...)
+	found, err := s.changeOne(ctx, &row, `UPDATE profiles SET
+		description = COALESCE(?, description), description_key = COALESCE(?, description_key),
+		location = COALESCE(?, location), location_key = COALESCE(?, location_key),
+		is_organizer = COALESCE(?, is_organizer), updated_on = ?
+		WHERE id = ? AND user_id = ? RETURNING `+profileColumns,
+		in.Description, canonical(in.Description), in.Location, canonical(in.Location), in.IsOrganizer, micros(now), id, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +70,14 @@ func (s *Store) DeleteProfile(ctx context.Context, id, owner account.ID) error {
 		return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
 	}
 	return err
+}
+
+func canonical(text *string) *string {
+	if text == nil {
+		return nil
+	}
+	key := account.Canonical(*text)
+	return &key
 }
 
 // Profiles returns the profiles of a window in the selection's order, and whether there are more behind them, or, when
