@@ -17,10 +17,10 @@ const (
 	maxOfUser  = 8 << 20  // bytes of those of one user
 )
 
-// entrance lets so many queries work at once, and the others wait.
+// entrance lets as many queries work at once as it has places; the others wait.
 type entrance chan struct{}
 
-// enter waits for a place, which it must be given back. It fails with RATE_LIMITED after five seconds.
+// enter waits for a place, to be given back by leave. It fails with RATE_LIMITED after five seconds.
 func (e entrance) enter(ctx context.Context) error {
 	select {
 	case e <- struct{}{}:
