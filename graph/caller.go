@@ -151,6 +151,14 @@ func callerID(ctx context.Context) string {
 	return string(who.served)
 }
 
+// callerAddress returns the address that the request came from, or "" outside of WithCaller.
+func callerAddress(ctx context.Context) string {
+	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+		return who.client.IPAddress
+	}
+	return ""
+}
+
 // clientAddress returns the address of the right-most hop that is not a trusted proxy, or "" when the peer has none.
 // What a trusted proxy wrote and is no address ends the search: the client then is that proxy. Empty elements count for
 // nothing (RFC 9110, section 5.6.1.2).

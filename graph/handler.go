@@ -56,8 +56,10 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		log:       log,
 		observe:   o.Observe,
 		accepted:  lru.New[string](acceptedHeaders),
-		entrance:  make(entrance, maxAtWork),
-		room:      room{ofUser: map[string]int{}},
+		places:    make(entrance, maxAtWork),
+		scanning:  make(entrance, maxScanning),
+		queried:   newRoom(),
+		mutated:   newRoom(),
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every

@@ -25,9 +25,9 @@ const (
 	maxAliases     = 20  // names in the answer for one field of one type
 	maxCredentials = 1   // fields marked @credential
 	maxCost        = 2_000
-	maxScans       = 4      // lists that are searched or counted, which reads all of them
-	maxTexts       = 10     // descriptions in the answer to a mutation, which is given however long it is
-	maxTold        = 40_000 // fields in an answer about the schema, estimated
+	maxScans       = 4       // lists that are searched or counted, which reads all of them
+	maxText        = 400_000 // bytes of long texts in the answer to a mutation, which is given however long it is
+	maxTold        = 40_000  // fields in an answer about the schema, estimated
 )
 
 // What a field costs, where it is not 1: what makes long answers or much work for the database.
@@ -36,6 +36,13 @@ var weights = map[string]int{
 	"Query.profiles":               10,
 	"ProfileConnection.totalCount": 200, // counts all that match
 	"User.sessions":                10,
+}
+
+// texts are the fields with long ones, with the most bytes that they have.
+var texts = map[string]int{
+	"Profile.description": 4 * account.MaxDescription,
+	"Session.deviceName":  4 * account.MaxDeviceName,
+	"Session.userAgent":   4 * account.MaxUserAgent,
 }
 
 // searchCost is added for a search, which reads all that does not match.
@@ -58,8 +65,8 @@ var entries = map[string]int{
 }
 
 // limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000, wants one
-// field by more than 20 names or holds more than one field marked @credential, and a mutation with more than 10
-// descriptions: REQUEST_TOO_COSTLY. It counts what is
+// field by more than 20 names or holds more than one field marked @credential, and a mutation that asks for more than ten
+// descriptions or as much of other texts: REQUEST_TOO_COSTLY. It counts what is
 // written in the operation that is to run, through aliases and fragments, whatever @skip and @include say. Before that,
 // it refuses documents that would be costly to validate, and outside of development those that ask for the schema:
 // INTROSPECTION_DISABLED.
@@ -136,17 +143,28 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 		return refusal(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
 	case total.scans > maxScans:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
-	case total.texts > maxTexts && operation.Operation.Operation == ast.Mutation:
-		return refusal(account.RequestTooCostly, fmt.Sprintf("A mutation may ask for at most %d descriptions.", maxTexts))
+	case total.text > maxText && operation.Operation.Operation == ast.Mutation:
+		return refusal(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer, or ask by a query.")
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	case meter.widest() > maxAliases:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
 	}
+	if total.scans > 0 {
+		operation.Stats.SetExtension(l.ExtensionName(), scanning)
+	}
 	if _, known := l.known.Get(ctx, operation.RawQuery); known && !meter.varies && len(operation.Doc.Operations) == 1 {
 		l.within.Add(ctx, operation.RawQuery, struct{}{})
 	}
 	return nil
+}
+
+// scanning is noted of operations that read all of a list.
+const scanning = "scanning"
+
+// scans tells whether an operation that limits has let pass reads all of a list.
+func scans(operation *graphql.OperationContext) bool {
+	return operation.Stats.GetExtension(limits{}.ExtensionName()) == scanning
 }
 
 // uncountable is where told stops growing.
@@ -160,7 +178,7 @@ type cost struct {
 	perEntry    int // the cost of what comes once for each entry of the page that encloses the part
 	credentials int
 	scans       int
-	texts       int
+	text        int // bytes
 	told        int // fields in an answer about the schema
 }
 
@@ -171,7 +189,7 @@ func (c cost) plus(other cost) cost {
 		perEntry:    min(c.perEntry+other.perEntry, maxCost+1),
 		credentials: min(c.credentials+other.credentials, maxCredentials+1),
 		scans:       min(c.scans+other.scans, maxScans+1),
-		texts:       min(c.texts+other.texts, maxTexts+1),
+		text:        min(c.text+other.text, maxText+1),
 		told:        min(c.told+other.told, uncountable),
 	}
 }
@@ -179,7 +197,7 @@ func (c cost) plus(other cost) cost {
 // times returns the cost of a list with n entries of cost c.
 func (c cost) times(n int) cost {
 	c.fixed = min(c.fixed*n, maxCost+1)
-	c.texts = min(c.texts*n, maxTexts+1)
+	c.text = min(c.text*n, maxText+1)
 	c.told = min(c.told*n, uncountable)
 	return c
 }
@@ -247,8 +265,6 @@ func (m *meter) field(field *ast.Field) cost {
 		if filter, _ := arguments["filter"].(map[string]any); filter["search"] != nil {
 			total = total.plus(cost{fixed: searchCost, scans: 1})
 		}
-	case "Profile.description":
-		total.texts = 1
 	case "ProfileConnection.totalCount":
 		total.scans = 1
 	case "ProfileConnection.edges", "ProfileConnection.nodes":
@@ -256,7 +272,7 @@ func (m *meter) field(field *ast.Field) cost {
 	case "User.sessions":
 		total = total.times(sessionsOfUser)
 	}
-	own := cost{fixed: cmp.Or(weights[name], 1)}
+	own := cost{fixed: cmp.Or(weights[name], 1), text: texts[name]}
 	if field.Definition.Directives.ForName("credential") != nil {
 		own.credentials = 1
 	}

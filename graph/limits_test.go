@@ -45,6 +45,8 @@ func TestLimits(t *testing.T) {
 		{"eleven descriptions", "mutation{" + signFor(11) + "}", costly, costly},
 		{"twelve by fragments", "mutation{" + strings.Replace(signFor(0), "username", "a:profile{...A} b:profile{...A}", 1) +
 			"} fragment A on Profile{" + aliases(6, "description") + "}", costly, costly},
+		{"texts of sessions", "mutation{" + signForSessions("userAgent deviceName") + "}", ok, ok},
+		{"long texts of sessions", "mutation{" + signForSessions(aliases(8, "userAgent")) + "}", costly, costly},
 		{"eleven read", "{" + "me{profile{" + aliases(11, "description") + "}}}", ok, ok},
 
 		{"introspection", "{__schema{types{name}}}", ok, secluded},
@@ -93,6 +95,11 @@ func TestLimits(t *testing.T) {
 // signFor signs in, and selects n descriptions.
 func signFor(n int) string {
 	return `obtainToken(input:{identifier:"a",password:"b"}){user{username profile{id ` + aliases(n, "description") + `}}}`
+}
+
+// signForSessions signs in, and selects something of all the user's sessions.
+func signForSessions(selection string) string {
+	return `obtainToken(input:{identifier:"a",password:"b"}){user{sessions{` + selection + `}}}`
 }
 
 // aliases selects a field under n names.

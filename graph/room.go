@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	maxAtWork = 64 // queries, which hold what they have read until they have all
-	entryTime = 5 * time.Second
+	maxAtWork   = 64 // queries, which hold what they have read until they have all
+	maxScanning = 4  // of them that read all of a list, so that the database has time for others
+	entryTime   = 5 * time.Second
 
 	longAnswer = 64 << 10 // bytes of data; what is shorter weighs little more than its connection
-	maxUnread  = 64 << 20 // bytes of long answers together
-	maxOfUser  = 8 << 20  // bytes of those of one user
+	maxUnread  = 64 << 20 // bytes of long answers to queries together
+	maxOfOne   = 8 << 20  // bytes of those of one user, and of those to mutations from one address
 )
 
 // entrance lets as many queries work at once as it has places; the others wait.
@@ -47,39 +48,48 @@ func crowded(message string) error {
 // room is the memory of long answers from when they are made until the kernel has taken them, which is when clients have
 // read most of them.
 type room struct {
-	mutex  sync.Mutex
-	taken  int
-	ofUser map[string]int
+	mutex sync.Mutex
+	taken int
+	by    map[string]int // bytes
 }
 
-// take returns whether there is room for so many bytes for a user, and takes it if so.
-func (r *room) take(user string, size int) bool {
+func newRoom() *room { return &room{by: map[string]int{}} }
+
+// take returns whether there is room for so many bytes for somebody, and takes it if so.
+func (r *room) take(who string, size int) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.taken+size > maxUnread || r.ofUser[user]+size > maxOfUser {
+	if r.taken+size > maxUnread || r.by[who]+size > maxOfOne {
 		return false
 	}
-	r.add(user, size)
+	r.add(who, size)
 	return true
 }
 
 // takeAnyway takes room that there may not be.
-func (r *room) takeAnyway(user string, size int) {
+func (r *room) takeAnyway(who string, size int) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.add(user, size)
+	r.add(who, size)
 }
 
-func (r *room) giveBack(user string, size int) {
+// full tells whether somebody has taken all that they may.
+func (r *room) full(who string) bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.add(user, -size)
-	if r.ofUser[user] == 0 {
-		delete(r.ofUser, user)
+	return r.by[who] >= maxOfOne
+}
+
+func (r *room) giveBack(who string, size int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.add(who, -size)
+	if r.by[who] == 0 {
+		delete(r.by, who)
 	}
 }
 
-func (r *room) add(user string, size int) {
+func (r *room) add(who string, size int) {
 	r.taken += size
-	r.ofUser[user] += size
+	r.by[who] += size
 }

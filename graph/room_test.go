@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,11 +20,13 @@ import (
 // TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, for one user and for all, without
 // reading, and then reads.
 func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
-	const long, ofUser, all = maxAnswer / 2, maxOfUser/(maxAnswer/2) - 1, maxUnread/(maxAnswer/2) - 1
+	const long, ofUser, all = maxAnswer / 2, maxOfOne/(maxAnswer/2) - 1, maxUnread/(maxAnswer/2) - 1
 	someone := &account.User{ID: "user_1", Username: strings.Repeat("x", long), Role: account.Member, Status: account.Active}
 	answers := signedIn
 	answers.me = func(context.Context) (*account.User, error) { return someone, nil }
+	acted := 0
 	answers.obtainToken = func(context.Context, account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
+		acted++
 		return &generated.ObtainTokenPayload{User: someone, UserErrors: []*account.Error{}}, nil
 	}
 	handler := NewHandler(answers.schema(), Options{Log: slog.New(slog.DiscardHandler)})
@@ -38,9 +41,9 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 			t.Errorf("user %d, %s: %d %.200s", user, query, w.Code, w.Body)
 		}
 	}
-	refused := func(user int) {
+	refused := func(user int, query string) {
 		t.Helper()
-		w := serve(as(user), handler, me)
+		w := serve(as(user), handler, query)
 		const want = `{"errors":[{"message":"Too many long answers are being read: ask for less at once, or again in a moment.",` +
 			`"extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
 		if w.Body.String() != want || w.Header().Get("Retry-After") != "1" {
@@ -62,23 +65,29 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 		leave(0, me)
 	}
 	for range ofUser + 1 { // what is refused takes no room
-		refused(0)
+		refused(0, me)
 	}
 	answered(0, info, "OPEN")
 	answered(0, signIn, someone.Username)
 	answered(1, me, someone.Username)
-	leave(0, signIn)
-	leave(0, signIn)
-	for n := range all - ofUser - 2 {
+	for range ofUser + 1 { // all from one address
+		leave(0, signIn)
+	}
+	refused(1, signIn)
+	if want := 1 + ofUser + 1; acted != want {
+		t.Errorf("%d mutations were made, want %d", acted, want)
+	}
+	for n := range all - ofUser {
 		leave(1+n/ofUser, me)
 	}
-	refused(all)
+	refused(all, me)
 	answered(all, info, "OPEN")
 
 	read()
 	for user := range all {
 		answered(user, me, someone.Username)
 	}
+	answered(1, signIn, someone.Username)
 }
 
 // TestQueriesWaitForAPlace where as many work as may, and mutations do not.
@@ -112,6 +121,41 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 		}
 		close(working)
 		crowd.Wait()
+	})
+}
+
+// TestQueriesThatReadAllAreFew at once, and hold up no others.
+func TestQueriesThatReadAllAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		searching := make(chan bool)
+		answers := signedIn
+		answers.profiles = func(ctx context.Context, first *int) (*account.ProfileConnection, error) {
+			<-searching
+			return signedIn.profiles(ctx, first)
+		}
+		handler := NewHandler(answers.schema(), Options{Log: slog.New(slog.DiscardHandler)})
+		ask := func(query string) string { return serve(t.Context(), handler, query).Body.String() }
+		var crowd sync.WaitGroup
+		var refused atomic.Int32
+		for _, query := range []string{`{profiles(filter:{search:\"x\"}){nodes{id}}}`, "{profiles{totalCount}}"} {
+			for range maxScanning {
+				crowd.Go(func() {
+					if strings.Contains(ask(query), "RATE_LIMITED") {
+						refused.Add(1)
+					}
+				})
+			}
+		}
+		synctest.Wait()
+		if answer := ask("{me{username}}"); strings.Contains(answer, "errors") {
+			t.Error(answer)
+		}
+		time.Sleep(2 * entryTime)
+		close(searching)
+		crowd.Wait()
+		if n := refused.Load(); n != maxScanning {
+			t.Errorf("%d were refused, want %d", n, maxScanning)
+		}
 	})
 }
 

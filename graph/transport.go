@@ -49,8 +49,10 @@ type transport struct {
 	log       *slog.Logger
 	observe   func(context.Context, Operation) // may be nil
 	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
-	entrance  entrance
-	room      room
+	places    entrance                         // for queries
+	scanning  entrance                         // for those that read all of a list, which need both
+	queried   *room                            // by users
+	mutated   *room                            // by addresses
 }
 
 // exchange is one request and what became of it.
@@ -60,8 +62,7 @@ type exchange struct {
 	allow     string                   // with status 405
 	operation *ast.OperationDefinition // nil when the request was refused
 	broken    bool                     // by an error of our own, perhaps one that is too many for the answer
-	reader    string                   // the user who has the room
-	room      int                      // bytes
+	giveBack  func()                   // the room that the answer takes; nil for a short one
 	response  *graphql.Response
 }
 
@@ -79,8 +80,8 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	x := &exchange{media: jsonType}
 	defer func() {
-		if x.room > 0 {
-			t.room.giveBack(x.reader, x.room)
+		if x.giveBack != nil {
+			x.giveBack()
 		}
 	}()
 	body := t.answer(ctx, x, w, r)
@@ -132,12 +133,11 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 		return t.refuse(ctx, malformed("GET can only read: send a mutation by POST."))
 	}
 	x.operation = operation.Operation
-	if x.operation.Operation == ast.Query {
-		if err := t.entrance.enter(ctx); err != nil {
-			return t.refuse(ctx, err)
-		}
-		defer t.entrance.leave()
+	leave, err := t.enter(ctx, operation)
+	if err != nil {
+		return t.refuse(ctx, err)
 	}
+	defer leave()
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
 		if err := t.makeRoom(ctx, x, len(response.Data)); err != nil {
@@ -151,22 +151,50 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	return t.refuse(ctx, ctx.Err())
 }
 
+// enter returns how to leave once an operation may begin, or why it may not. A mutation waits for nobody, but whoever
+// leaves long answers to them unread makes no more of them.
+func (t *transport) enter(ctx context.Context, operation *graphql.OperationContext) (leave func(), err error) {
+	if operation.Operation.Operation != ast.Query {
+		if t.mutated.full(callerAddress(ctx)) {
+			return nil, crowded(manyUnread)
+		}
+		return func() {}, nil
+	}
+	if !scans(operation) {
+		return t.places.leave, t.places.enter(ctx)
+	}
+	if err := t.scanning.enter(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.places.enter(ctx); err != nil {
+		t.scanning.leave()
+		return nil, err
+	}
+	return func() { t.places.leave(); t.scanning.leave() }, nil
+}
+
+const manyUnread = "Too many long answers are being read: ask for less at once, or again in a moment."
+
 // makeRoom keeps room for the data of an answer until the client has it, or returns why there is none. What a mutation
 // has done is always told.
 func (t *transport) makeRoom(ctx context.Context, x *exchange, size int) error {
 	if size <= longAnswer {
 		return nil
 	}
-	x.reader = callerID(ctx)
+	if x.operation.Operation != ast.Query {
+		address := callerAddress(ctx)
+		t.mutated.takeAnyway(address, size)
+		x.giveBack = func() { t.mutated.giveBack(address, size) }
+		return nil
+	}
+	user := callerID(ctx)
 	switch {
-	case x.operation.Operation != ast.Query:
-		t.room.takeAnyway(x.reader, size)
 	case size > maxAnswer:
 		return refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
-	case !t.room.take(x.reader, size):
-		return crowded("Too many long answers are being read: ask for less at once, or again in a moment.")
+	case !t.queried.take(user, size):
+		return crowded(manyUnread)
 	}
-	x.room = size
+	x.giveBack = func() { t.queried.giveBack(user, size) }
 	return nil
 }
 
