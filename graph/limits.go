@@ -66,10 +66,9 @@ var entries = map[string]int{
 
 // limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000, wants one
 // field by more than 20 names or holds more than one field marked @credential, and a mutation that asks for more than ten
-// descriptions or as much of other texts: REQUEST_TOO_COSTLY. It counts what is
-// written in the operation that is to run, through aliases and fragments, whatever @skip and @include say. Before that,
-// it refuses documents that would be costly to validate, and outside of development those that ask for the schema:
-// INTROSPECTION_DISABLED.
+// descriptions or as much of other texts: REQUEST_TOO_COSTLY. It counts what is written in the operation that is to run,
+// through aliases and fragments, whatever @skip and @include say. Before that, it refuses documents that would be costly
+// to validate, and outside of development those that ask for the schema: INTROSPECTION_DISABLED.
 type limits struct {
 	development bool
 	known       documents
