@@ -272,7 +272,7 @@ func (serveRequests) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go
+	signal.Ignore(syscall.SIGPIPE) // who reads the log may go, and the server stays
 	log, flush := newLog(c, p.stderr)
 	defer flush()
 	s, err := open(ctx, c, log, p.now)

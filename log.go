@@ -101,8 +101,8 @@ func (l *lines) write() {
 	if l.torn {
 		l.waiting = slices.Insert(l.waiting, 0, '\n')
 	}
-	n, err := l.to.Write(l.waiting)
-	if err == nil || n > 0 {
+	n, _ := l.to.Write(l.waiting)
+	if n > 0 {
 		l.torn = l.waiting[n-1] != '\n'
 	}
 	l.waiting = l.waiting[:0]

@@ -180,8 +180,8 @@ func open(
 	return s, nil
 }
 
-// sendBuffer is how much of an answer the kernel keeps for a client that does not read, in bytes; by itself it would be
-// megabytes.
+// sendBuffer is how much of an answer the kernel is asked to keep for a client that does not read, in bytes. Linux keeps
+// twice that; by itself it would be megabytes.
 const sendBuffer = 128 << 10
 
 // newHTTP returns a server for one of the listeners.
@@ -466,7 +466,7 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	if err := <-stopped; err != nil {
 		s.http.Close() // before the store, which the requests still running use
-		s.log.WarnContext(ctx, "some requests were not finished", "within", s.finishWithin+flushWithin)
+		s.log.WarnContext(ctx, "some requests were not finished", "error", err)
 	}
 	s.log.InfoContext(ctx, "latchkey has stopped")
 	return nil

@@ -65,10 +65,10 @@ var entries = map[string]int{
 }
 
 // limits refuses, before anything runs, an operation that is deeper than 12 fields, costs more than 2,000, wants one
-// field by more than 20 names or holds more than one field marked @credential, and a mutation that asks for more than ten
-// descriptions or as much of other texts: REQUEST_TOO_COSTLY. It counts what is written in the operation that is to run,
-// through aliases and fragments, whatever @skip and @include say. Before that, it refuses documents that would be costly
-// to validate, and outside of development those that ask for the schema: INTROSPECTION_DISABLED.
+// field by more than 20 names or holds more than one field marked @credential, and a mutation that asks for more than
+// ten descriptions or as much of other texts: REQUEST_TOO_COSTLY. It counts what is written in the operation that is to
+// run, through aliases and fragments, whatever @skip and @include say. Before that, it refuses documents that would be
+// costly to validate, and outside of development those that ask for the schema: INTROSPECTION_DISABLED.
 type limits struct {
 	development bool
 	known       documents
@@ -143,14 +143,15 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 	case total.scans > maxScans:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
 	case total.text > maxText && operation.Operation.Operation == ast.Mutation:
-		return refusal(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer, or ask by a query.")
+		return refusal(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer.")
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	case meter.widest() > maxAliases:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
 	}
-	if total.scans > 0 {
-		operation.Stats.SetExtension(l.ExtensionName(), scanning)
+	if total.scans > 0 || total.text > longAnswer {
+		operation.Stats.SetExtension(l.ExtensionName(), total)
+		return nil
 	}
 	if _, known := l.known.Get(ctx, operation.RawQuery); known && !meter.varies && len(operation.Doc.Operations) == 1 {
 		l.within.Add(ctx, operation.RawQuery, struct{}{})
@@ -158,12 +159,11 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 	return nil
 }
 
-// scanning is noted of operations that read all of a list.
-const scanning = "scanning"
-
-// scans tells whether an operation that limits has let pass reads all of a list.
-func scans(operation *graphql.OperationContext) bool {
-	return operation.Stats.GetExtension(limits{}.ExtensionName()) == scanning
+// costOf returns what is remarkable of the cost of an operation that limits has let pass: lists that are searched or
+// counted, and texts that make a long answer.
+func costOf(operation *graphql.OperationContext) cost {
+	total, _ := operation.Stats.GetExtension(limits{}.ExtensionName()).(cost)
+	return total
 }
 
 // uncountable is where told stops growing.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,11 @@ import (
 // reading, and then reads.
 func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	const long, ofUser, all = maxAnswer / 2, maxOfOne/(maxAnswer/2) - 1, maxUnread/(maxAnswer/2) - 1
-	someone := &account.User{ID: "user_1", Username: strings.Repeat("x", long), Role: account.Member, Status: account.Active}
+	const ofAddress = maxOfOne / maxText
+	someone := &account.User{
+		ID: "user_1", Username: strings.Repeat("x", long), Role: account.Member, Status: account.Active,
+		Profile: &account.Profile{ID: "profile_1"},
+	}
 	answers := signedIn
 	answers.me = func(context.Context) (*account.User, error) { return someone, nil }
 	acted := 0
@@ -34,7 +39,8 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 		return context.WithValue(t.Context(), callerKey{}, &requester{served: account.ID(fmt.Sprint("user_", user))})
 	}
 	const me, info = "{me{username}}", "{serverInfo{registration}}"
-	const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){user{username}userErrors{code}}}`
+	const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){user{username}}}`
+	telling := strings.Replace(signIn, "username", "username profile{"+aliases(maxText/40_000, "description")+"}", 1)
 	answered := func(user int, query, part string) {
 		t.Helper()
 		if w := serve(as(user), handler, query); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), part) {
@@ -44,8 +50,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	refused := func(user int, query string) {
 		t.Helper()
 		w := serve(as(user), handler, query)
-		const want = `{"errors":[{"message":"Too many long answers are being read: ask for less at once, or again in a moment.",` +
-			`"extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
+		const want = `{"errors":[{"message":"` + manyUnread + `","extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
 		if w.Body.String() != want || w.Header().Get("Retry-After") != "1" {
 			t.Errorf("user %d: %v %.200s", user, w.Header(), w.Body)
 		}
@@ -70,11 +75,12 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	answered(0, info, "OPEN")
 	answered(0, signIn, someone.Username)
 	answered(1, me, someone.Username)
-	for range ofUser + 1 { // all from one address
-		leave(0, signIn)
+	for range ofAddress {
+		leave(0, telling)
 	}
-	refused(1, signIn)
-	if want := 1 + ofUser + 1; acted != want {
+	refused(1, telling) // from the same address
+	answered(1, signIn, someone.Username)
+	if want := 1 + ofAddress + 1; acted != want {
 		t.Errorf("%d mutations were made, want %d", acted, want)
 	}
 	for n := range all - ofUser {
@@ -87,7 +93,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	for user := range all {
 		answered(user, me, someone.Username)
 	}
-	answered(1, signIn, someone.Username)
+	answered(1, telling, someone.Username)
 }
 
 // TestQueriesWaitForAPlace where as many work as may, and mutations do not.
@@ -109,8 +115,13 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 		}
 		synctest.Wait()
 		began := time.Now()
-		if answer := ask(info); !strings.Contains(answer, `"code":"RATE_LIMITED","retryAfter":1`) || time.Since(began) != entryTime {
-			t.Errorf("after %s: %s", time.Since(began), answer)
+		search := `{profiles(filter:{search:\"x\"}){nodes{id}}}`
+		for i, query := range slices.Concat([]string{info}, slices.Repeat([]string{search}, maxScanning+1)) {
+			answer := ask(query)
+			if !strings.Contains(answer, `"code":"RATE_LIMITED","retryAfter":1`) ||
+				time.Since(began) != time.Duration(i+1)*entryTime {
+				t.Errorf("after %s: %s", time.Since(began), answer)
+			}
 		}
 		if answer := ask(signIn); strings.Contains(answer, "errors") {
 			t.Error(answer)
@@ -121,6 +132,9 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 		}
 		close(working)
 		crowd.Wait()
+		if answer := ask(search); strings.Contains(answer, "errors") {
+			t.Error(answer)
+		}
 	})
 }
 
@@ -150,11 +164,15 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 		if answer := ask("{me{username}}"); strings.Contains(answer, "errors") {
 			t.Error(answer)
 		}
-		time.Sleep(2 * entryTime)
+		time.Sleep(entryTime)
+		synctest.Wait()
 		close(searching)
 		crowd.Wait()
 		if n := refused.Load(); n != maxScanning {
 			t.Errorf("%d were refused, want %d", n, maxScanning)
+		}
+		if answer := ask(`{profiles(filter:{search:\"x\"}){nodes{id}}}`); strings.Contains(answer, "errors") {
+			t.Error(answer)
 		}
 	})
 }

@@ -51,8 +51,8 @@ type transport struct {
 	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
 	places    entrance                         // for queries
 	scanning  entrance                         // for those that read all of a list, which need both
-	queried   *room                            // by users
-	mutated   *room                            // by addresses
+	queried   *room                            // for answers to queries, by users
+	mutated   *room                            // for those to mutations, by addresses
 }
 
 // exchange is one request and what became of it.
@@ -60,7 +60,7 @@ type exchange struct {
 	media     string
 	malformed int                      // the status of a request that could not be read, otherwise 0
 	allow     string                   // with status 405
-	operation *ast.OperationDefinition // nil when the request was refused
+	operation *ast.OperationDefinition // nil when the request could not be an operation
 	broken    bool                     // by an error of our own, perhaps one that is too many for the answer
 	giveBack  func()                   // the room that the answer takes; nil for a short one
 	response  *graphql.Response
@@ -133,15 +133,17 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 		return t.refuse(ctx, malformed("GET can only read: send a mutation by POST."))
 	}
 	x.operation = operation.Operation
-	leave, err := t.enter(ctx, operation)
+	leave, err := t.enter(ctx, x, operation)
 	if err != nil {
 		return t.refuse(ctx, err)
 	}
 	defer leave()
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
-		if err := t.makeRoom(ctx, x, len(response.Data)); err != nil {
-			return t.refuse(ctx, err)
+		if x.operation.Operation == ast.Query {
+			if err := t.bound(ctx, x, len(response.Data)); err != nil {
+				return t.refuse(ctx, err)
+			}
 		}
 		x.broken = slices.ContainsFunc(response.Errors, isInternal)
 		slices.SortFunc(response.Errors, byPlace) // fields beside one another fail at once
@@ -151,22 +153,25 @@ func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter,
 	return t.refuse(ctx, ctx.Err())
 }
 
-// enter returns how to leave once an operation may begin, or why it may not. A mutation waits for nobody, but whoever
-// leaves long answers to them unread makes no more of them.
-func (t *transport) enter(ctx context.Context, operation *graphql.OperationContext) (leave func(), err error) {
-	if operation.Operation.Operation != ast.Query {
-		if t.mutated.full(callerAddress(ctx)) {
+// enter returns how to leave once an operation may begin, or why it may not. A mutation waits for nobody; since what it
+// has done must be told, it needs room beforehand if its answer may be long.
+func (t *transport) enter(
+	ctx context.Context, x *exchange, operation *graphql.OperationContext,
+) (leave func(), err error) {
+	cost, until := costOf(operation), time.Now().Add(entryTime)
+	switch {
+	case operation.Operation.Operation != ast.Query:
+		if cost.text > longAnswer && !x.takeRoom(t.mutated, callerAddress(ctx), cost.text) {
 			return nil, crowded(manyUnread)
 		}
 		return func() {}, nil
+	case cost.scans == 0:
+		return t.places.leave, t.places.enter(ctx, until)
 	}
-	if !scans(operation) {
-		return t.places.leave, t.places.enter(ctx)
-	}
-	if err := t.scanning.enter(ctx); err != nil {
+	if err := t.scanning.enter(ctx, until); err != nil {
 		return nil, err
 	}
-	if err := t.places.enter(ctx); err != nil {
+	if err := t.places.enter(ctx, until); err != nil {
 		t.scanning.leave()
 		return nil, err
 	}
@@ -175,26 +180,23 @@ func (t *transport) enter(ctx context.Context, operation *graphql.OperationConte
 
 const manyUnread = "Too many long answers are being read: ask for less at once, or again in a moment."
 
-// makeRoom keeps room for the data of an answer until the client has it, or returns why there is none. What a mutation
-// has done is always told.
-func (t *transport) makeRoom(ctx context.Context, x *exchange, size int) error {
-	if size <= longAnswer {
-		return nil
+// takeRoom takes room for the answer until the client has it, and returns whether there is so much.
+func (x *exchange) takeRoom(room *room, who string, size int) bool {
+	if !room.take(who, size) {
+		return false
 	}
-	if x.operation.Operation != ast.Query {
-		address := callerAddress(ctx)
-		t.mutated.takeAnyway(address, size)
-		x.giveBack = func() { t.mutated.giveBack(address, size) }
-		return nil
-	}
-	user := callerID(ctx)
+	x.giveBack = func() { room.giveBack(who, size) }
+	return true
+}
+
+// bound returns why the answer to a query may not be so long, if so.
+func (t *transport) bound(ctx context.Context, x *exchange, size int) error {
 	switch {
 	case size > maxAnswer:
 		return refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
-	case !t.queried.take(user, size):
+	case size > longAnswer && !x.takeRoom(t.queried, callerID(ctx), size):
 		return crowded(manyUnread)
 	}
-	x.giveBack = func() { t.queried.giveBack(user, size) }
 	return nil
 }
 
