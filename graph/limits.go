@@ -132,6 +132,7 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 	}
 	meter := newMeter(operation.Variables)
 	total := meter.selections(operation.Operation.SelectionSet)
+	mutates := operation.Operation.Operation == ast.Mutation
 	switch {
 	case total.depth > maxDepth:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("The operation nests more than %d fields.", maxDepth))
@@ -142,14 +143,14 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 		return refusal(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
 	case total.scans > maxScans:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
-	case total.text > maxText && operation.Operation.Operation == ast.Mutation:
+	case mutates && total.text > maxText:
 		return refusal(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer.")
 	case total.credentials > maxCredentials:
 		return refusal(account.RequestTooCostly, "One request may try one credential.")
 	case meter.widest() > maxAliases:
 		return refusal(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
 	}
-	if total.scans > 0 || total.text > longAnswer {
+	if total.scans > 0 || mutates && total.text > longAnswer {
 		operation.Stats.SetExtension(l.ExtensionName(), total)
 		return nil
 	}
@@ -159,8 +160,8 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 	return nil
 }
 
-// costOf returns what is remarkable of the cost of an operation that limits has let pass: lists that are searched or
-// counted, and texts that make a long answer.
+// costOf returns the cost of an operation that limits has let pass, if it searches or counts or is a mutation with texts
+// that make a long answer; otherwise none.
 func costOf(operation *graphql.OperationContext) cost {
 	total, _ := operation.Stats.GetExtension(limits{}.ExtensionName()).(cost)
 	return total
