@@ -377,10 +377,10 @@ func TestTheViewerOfAnAnswer(t *testing.T) {
 func TestAPasswordChangeDoesNotUndoASignOut(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		mario := s.register("mario")
-		caller := s.server.verbs.Authenticate(t.Context(), mario.access)
+		caller := s.server.service.Authenticate(t.Context(), mario.access)
 		mario.ask(`mutation { signOut(input: {}) { signedOut } }`, nil).ok()
 		in := account.ChangePasswordInput{CurrentPassword: password, NewPassword: "i-jump-higher-now"}
-		if tokens, err := s.server.verbs.ChangePassword(t.Context(), caller, in, auth.Client{}); tokens != nil || !account.Failed(err, account.Unauthenticated) {
+		if tokens, err := s.server.service.ChangePassword(t.Context(), caller, in, auth.ClientInfo{}); tokens != nil || !account.IsCode(err, account.Unauthenticated) {
 			t.Fatalf("%v %v", tokens, err)
 		}
 		s.signIn("mario")

@@ -41,15 +41,15 @@ func (b backup) Run(ctx context.Context, p *program) error {
 	if err := mustExist(c); err != nil {
 		return err
 	}
-	kept, err := openStore(ctx, c, false)
+	st, err := openStore(ctx, c, false)
 	if err != nil {
 		return err
 	}
-	defer kept.Close()
-	if _, err := kept.Steps(ctx); err != nil { // it is another program's
+	defer st.Close()
+	if _, err := st.Steps(ctx); err != nil { // it is another program's
 		return err
 	}
-	if err := p.copyDatabase(ctx, kept, string(b.Path)); err != nil {
+	if err := p.copyDatabase(ctx, st, string(b.Path)); err != nil {
 		return err
 	}
 	secret := secretFile(c)
@@ -65,7 +65,7 @@ func (b backup) Run(ctx context.Context, p *program) error {
 
 // copyDatabase copies a database into a new file of mode 0600: wholly, or, when it fails, not at all. It never replaces
 // a file.
-func (p *program) copyDatabase(ctx context.Context, kept *store.Store, path string) error {
+func (p *program) copyDatabase(ctx context.Context, st *store.Store, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("%s is there already", path)
 	}
@@ -86,7 +86,7 @@ func (p *program) copyDatabase(ctx context.Context, kept *store.Store, path stri
 		}
 		return fmt.Sprintf("%d MB are copied", info.Size()>>20)
 	})
-	err = kept.Backup(ctx, draft.Name())
+	err = st.Backup(ctx, draft.Name())
 	stop()
 	if err == nil {
 		err = draft.Sync()

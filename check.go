@@ -31,12 +31,12 @@ func (check) Run(ctx context.Context, p *program) error {
 			return fmt.Errorf("secret: %w: bring back the one that the database was made with", err)
 		}
 	}
-	kept, err := openStore(ctx, c, false)
+	st, err := openStore(ctx, c, false)
 	if err != nil {
 		return err
 	}
-	defer kept.Close()
-	if err := inUse(ctx, kept); err != nil {
+	defer st.Close()
+	if err := inUse(ctx, st); err != nil {
 		return err
 	}
 	secrets, err := readSecrets(c, false)
@@ -44,17 +44,17 @@ func (check) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	var far atomic.Value
-	far.Store(auth.Checked{})
+	far.Store(auth.IntegrityReport{})
 	stop := p.progress(func() string {
-		seen := far.Load().(auth.Checked)
+		seen := far.Load().(auth.IntegrityReport)
 		if seen.Users == 0 {
 			return "the database itself is checked"
 		}
 		return fmt.Sprintf("%d users and %d sessions are checked", seen.Users, seen.Sessions)
 	})
 	tell := func(problem string) error { return p.printf("%s\n", problem) }
-	seen := func(sum auth.Checked) { far.Store(sum) }
-	sum, err := newVerbs(c, kept, secrets, p.log(c), p.now).Check(ctx, tell, seen)
+	seen := func(sum auth.IntegrityReport) { far.Store(sum) }
+	sum, err := newVerbs(c, st, secrets, p.log(c), p.now).VerifyIntegrity(ctx, tell, seen)
 	stop()
 	if err != nil {
 		return err

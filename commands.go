@@ -203,7 +203,7 @@ func (p *program) log(c config.Config) *slog.Logger {
 
 // act calls do with the verbs for the database that the settings name, which must be one that a server has used:
 // elsewhere it would look done, and be nowhere.
-func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) error {
+func (p *program) act(ctx context.Context, do func(svc *auth.Service) error) error {
 	c, err := p.config()
 	if err != nil {
 		return err
@@ -211,12 +211,12 @@ func (p *program) act(ctx context.Context, do func(verbs *auth.Service) error) e
 	if err := mustExist(c); err != nil {
 		return err
 	}
-	kept, verbs, err := connect(ctx, c, p.log(c), p.now, false)
+	st, svc, err := connect(ctx, c, p.log(c), p.now, false)
 	if err != nil {
 		return err
 	}
-	defer kept.Close()
-	if err = do(verbs); kept.Contended(err) {
+	defer st.Close()
+	if err = do(svc); st.Contended(err) {
 		err = fmt.Errorf("the database takes too long to answer, or somebody else holds it: %w", err)
 	}
 	return err
@@ -286,8 +286,8 @@ type listKeys struct{}
 
 // Run prints a table of the signing keys.
 func (listKeys) Run(ctx context.Context, p *program) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
-		keys, err := verbs.SigningKeys(ctx)
+	return p.act(ctx, func(svc *auth.Service) error {
+		keys, err := svc.SigningKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -303,8 +303,8 @@ type rotateKeys struct{}
 
 // Run makes the next signing key.
 func (rotateKeys) Run(ctx context.Context, p *program) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
-		key, err := verbs.RotateKeys(ctx)
+	return p.act(ctx, func(svc *auth.Service) error {
+		key, err := svc.RotateKeys(ctx)
 		if err != nil {
 			return err
 		}
@@ -332,8 +332,8 @@ func matches(form *regexp.Regexp, text string) error {
 
 // Run removes a signing key.
 func (r retireKey) Run(ctx context.Context, p *program) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
-		signing, err := verbs.RetireKey(ctx, string(r.KID))
+	return p.act(ctx, func(svc *auth.Service) error {
+		signing, err := svc.RetireKey(ctx, string(r.KID))
 		if err != nil {
 			return err
 		}
@@ -367,7 +367,7 @@ func (m previewMail) Run(p *program) error {
 	if !found {
 		language, letter = templates.Languages()[0], string(m.Name)
 	}
-	sample, err := templates.Sample(account.Letter(letter), language)
+	sample, err := templates.Sample(account.MailTemplate(letter), language)
 	if err != nil {
 		return err
 	}
@@ -423,8 +423,8 @@ type restoreCut struct{}
 
 // Run ends every session begun before now.
 func (restoreCut) Run(ctx context.Context, p *program) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
-		cut, err := verbs.CutSessions(ctx)
+	return p.act(ctx, func(svc *auth.Service) error {
+		cut, err := svc.RevokeAllSessions(ctx)
 		if err != nil {
 			return err
 		}

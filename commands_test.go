@@ -88,7 +88,7 @@ func TestErrorsHelp(t *testing.T) {
 	if err == nil || !strings.HasSuffix(err.Error(), ": interrupted") {
 		t.Error("an end is told as", err)
 	}
-	taken := account.TakenUsername()
+	taken := account.UsernameTaken()
 	taken.Err = errors.New("UNIQUE constraint failed")
 	if err := told(t.Context(), taken); strings.Contains(err.Error(), "UNIQUE") {
 		t.Error("a mistake is told as", err)
@@ -453,12 +453,12 @@ func TestTheLastAdministratorStays(t *testing.T) {
 		}
 		s.does("user", "delete", "luigi", "--yes")
 
-		verbs, ctx := s.server.verbs, t.Context()
+		svc, ctx := s.server.service, t.Context()
 		id := account.ID(mario.userID)
 		for round, act := range []func(id account.ID, c *client) error{
-			func(id account.ID, _ *client) error { _, err := verbs.DisableUser(ctx, id); return err },
-			func(id account.ID, _ *client) error { _, err := verbs.SetRole(ctx, id, account.Member); return err },
-			func(id account.ID, _ *client) error { _, err := verbs.RemoveUser(ctx, id); return err },
+			func(id account.ID, _ *client) error { _, err := svc.DisableUser(ctx, id); return err },
+			func(id account.ID, _ *client) error { _, err := svc.SetRole(ctx, id, account.Member); return err },
+			func(id account.ID, _ *client) error { _, err := svc.RemoveUser(ctx, id); return err },
 			func(_ account.ID, c *client) error {
 				if a := c.ask(deleteMe, vars{"p": password}); len(a.Errors) > 0 {
 					return errors.New(a.Errors[0].Message)
@@ -472,7 +472,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 				s.create(name+strings.Repeat("x", round), "--role", "admin")
 				clients[i] = s.signIn(name + strings.Repeat("x", round))
 			}
-			if _, err := verbs.DisableUser(ctx, id); err != nil {
+			if _, err := svc.DisableUser(ctx, id); err != nil {
 				t.Fatal(err)
 			}
 			gone := make([]bool, len(names))
@@ -481,12 +481,12 @@ func TestTheLastAdministratorStays(t *testing.T) {
 				t.Fatalf("round %d: gone are %v", round, gone)
 			}
 			// The one that stayed makes room for the next round.
-			if _, err := verbs.EnableUser(ctx, id); err != nil {
+			if _, err := svc.EnableUser(ctx, id); err != nil {
 				t.Fatal(err)
 			}
 			for i := range names {
 				if !gone[i] {
-					if _, err := verbs.RemoveUser(ctx, account.ID(clients[i].userID)); err != nil {
+					if _, err := svc.RemoveUser(ctx, account.ID(clients[i].userID)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -619,15 +619,15 @@ func TestABackupIsWholeOrNothing(t *testing.T) {
 		}
 		nothing()
 	}
-	kept, err := store.Open(t.Context(), s.database)
+	st, err := store.Open(t.Context(), s.database)
 	must(t, err)
-	defer kept.Close()
+	defer st.Close()
 	halfway(func() (err error) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			err = new(program).copyDatabase(ctx, kept, path)
+			err = new(program).copyDatabase(ctx, st, path)
 		}()
 		begun(ended)
 		interrupt()

@@ -81,7 +81,7 @@ func (f *fleet) survives(fall, rise func()) {
 	f.audit()
 }
 
-// serves tells whether a node answers as many requests at once as it has connections, of which half write.
+// serves reports whether a node answers as many requests at once as it has connections, of which half write.
 func (p *process) serves(c *client) bool {
 	var failed atomic.Bool
 	together(20, func(i int) {

@@ -170,21 +170,21 @@ func deeds(s, confirming *site) map[string]func(n int) deed {
 }
 
 // mailed takes all mails from the outbox and returns the token of the newest of a kind.
-func (s *site) mailed(kind account.Letter) (token string) {
+func (s *site) mailed(kind account.MailTemplate) (token string) {
 	s.t.Helper()
-	verbs, ctx := s.server.verbs, s.t.Context()
+	svc, ctx := s.server.service, s.t.Context()
 	for waiting := 1; waiting > 0; {
-		due, err := verbs.DueMails(ctx)
+		due, err := svc.DueMails(ctx)
 		for _, d := range due {
 			if d.Letter == kind {
 				token = d.Token
 			}
-			err = errors.Join(err, verbs.MailSent(ctx, d))
+			err = errors.Join(err, svc.MailSent(ctx, d))
 		}
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if waiting, _, err = verbs.MailsWaiting(ctx); err != nil {
+		if waiting, _, err = svc.OutboxStats(ctx); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -97,9 +97,9 @@ func (f *forger) with(text, old, new string) string {
 func (f *forger) member(text, member string) string { return f.with(text, `{`, `{`+member+`,`) }
 
 // insider signs with the site's own key, as only somebody with its secret and its database can.
-func (s *site) insider() *token.Access {
+func (s *site) insider() *token.Issuer {
 	s.t.Helper()
-	var ring *token.Ring
+	var ring *token.KeySet
 	s.aside(func(tx *store.Store) error {
 		kept, err := tx.SigningKeys(s.t.Context())
 		if err != nil {
@@ -109,10 +109,10 @@ func (s *site) insider() *token.Access {
 		if err != nil {
 			return err
 		}
-		ring, err = token.NewRing([]*token.Key{key}, key.ID)
+		ring, err = token.NewKeySet([]*token.Key{key}, key.ID)
 		return err
 	})
-	return token.NewAccess("http://localhost:8080", ring, s.clock.Now)
+	return token.NewIssuer("http://localhost:8080", ring, s.clock.Now)
 }
 
 func TestForgedTokensOpenNothing(t *testing.T) {

@@ -252,7 +252,7 @@ func TestStrangersShareBoundedSpace(t *testing.T) {
 			t.Fatalf("%q", subjects)
 		}
 		s.clock.advance(31 * 24 * time.Hour)
-		if _, err := s.server.verbs.Sweep(t.Context()); err != nil {
+		if _, err := s.server.service.PurgeExpired(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if n := s.count("throttles"); n != 0 {
@@ -262,7 +262,7 @@ func TestStrangersShareBoundedSpace(t *testing.T) {
 }
 
 // TestAccountsThatWaitAreNoWayRound: a stranger's account that waits for an address neither opens a way round the
-// counter of its owner nor tells whether there is one.
+// counter of its owner nor reports whether there is one.
 func TestAccountsThatWaitAreNoWayRound(t *testing.T) {
 	onEachWithMail(t, func(t *testing.T, s *site, box *mailbox) {
 		s.at("192.0.2.1").ask(registerMutation, vars{"input": vars{"username": "mario", "email": "mario@example.com", "password": password}}).ok()

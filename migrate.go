@@ -10,7 +10,7 @@ import (
 
 // onSchema calls do with the database that the settings name, as it is; a file that is not there is made only if it may
 // be.
-func (p *program) onSchema(ctx context.Context, mayMake bool, do func(kept *store.Store) error) error {
+func (p *program) onSchema(ctx context.Context, mayMake bool, do func(st *store.Store) error) error {
 	c, err := p.config()
 	if err != nil {
 		return err
@@ -18,17 +18,17 @@ func (p *program) onSchema(ctx context.Context, mayMake bool, do func(kept *stor
 	if err := mustExist(c); err != nil && !mayMake {
 		return err
 	}
-	kept, err := openStore(ctx, c, true)
+	st, err := openStore(ctx, c, true)
 	if err != nil {
 		return err
 	}
-	defer kept.Close()
-	return do(kept)
+	defer st.Close()
+	return do(st)
 }
 
 // upToDate returns an error unless the database has taken all steps of the schema.
-func upToDate(ctx context.Context, kept *store.Store) error {
-	steps, err := kept.Steps(ctx)
+func upToDate(ctx context.Context, st *store.Store) error {
+	steps, err := st.Steps(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,11 +41,11 @@ func upToDate(ctx context.Context, kept *store.Store) error {
 }
 
 // inUse returns an error unless a server may start on the database, and would find nothing to do to its schema.
-func inUse(ctx context.Context, kept *store.Store) error {
-	if err := upToDate(ctx, kept); err != nil {
+func inUse(ctx context.Context, st *store.Store) error {
+	if err := upToDate(ctx, st); err != nil {
 		return err
 	}
-	return kept.NotMoved(ctx)
+	return st.NotMoved(ctx)
 }
 
 type migrateStatus struct {
@@ -54,8 +54,8 @@ type migrateStatus struct {
 
 // Run prints the steps of the schema and when each was taken.
 func (m migrateStatus) Run(ctx context.Context, p *program) error {
-	return p.onSchema(ctx, false, func(kept *store.Store) error {
-		steps, err := kept.Steps(ctx)
+	return p.onSchema(ctx, false, func(st *store.Store) error {
+		steps, err := st.Steps(ctx)
 		if err != nil {
 			return err
 		}
@@ -80,9 +80,9 @@ type migrateUp struct {
 
 // Run takes the steps of the schema that have not been taken, or tells which these are.
 func (m migrateUp) Run(ctx context.Context, p *program) error {
-	return p.onSchema(ctx, !m.DryRun, func(kept *store.Store) error {
+	return p.onSchema(ctx, !m.DryRun, func(st *store.Store) error {
 		if m.DryRun {
-			steps, err := kept.Steps(ctx)
+			steps, err := st.Steps(ctx)
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func (m migrateUp) Run(ctx context.Context, p *program) error {
 			}
 			return p.tellSteps("%s would be taken.\n", left)
 		}
-		taken, err := kept.Migrate(ctx, p.now)
+		taken, err := st.Migrate(ctx, p.now)
 		if err != nil {
 			return err
 		}

@@ -54,8 +54,8 @@ func (m move) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	proof := func(kept *store.Store) func(context.Context) error {
-		return newVerbs(to, kept, secrets, p.log(to), p.now).ProveSecret
+	proof := func(st *store.Store) func(context.Context) error {
+		return newVerbs(to, st, secrets, p.log(to), p.now).VerifySecret
 	}
 	if err := proof(source)(ctx); err != nil {
 		return err

@@ -74,12 +74,12 @@ func (s *site) expel(username string) {
 // aside does something to the database as another process would.
 func (s *site) aside(f func(tx *store.Store) error) {
 	s.t.Helper()
-	kept, err := store.Open(s.t.Context(), s.database)
+	st, err := store.Open(s.t.Context(), s.database)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer kept.Close()
-	if err := kept.InTx(s.t.Context(), f); err != nil {
+	defer st.Close()
+	if err := st.InTx(s.t.Context(), f); err != nil {
 		s.t.Fatal(err)
 	}
 }

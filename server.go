@@ -92,7 +92,7 @@ type server struct {
 	http     *http.Server
 	serving  atomic.Bool
 	draining atomic.Bool
-	verbs    *auth.Service
+	service  *auth.Service
 	mail     *mail.Worker // nil when nothing delivers mails
 	explorer bool
 	metrics  *metrics.Metrics // nil without a listener of their own
@@ -142,19 +142,19 @@ func open(
 	if err := s.watch(c); err != nil {
 		return nil, err
 	}
-	if s.store, s.verbs, err = connect(ctx, c, log, now, true, wrappers...); err != nil {
+	if s.store, s.service, err = connect(ctx, c, log, now, true, wrappers...); err != nil {
 		return nil, err
 	}
 	if s.traces != nil {
 		s.store.Trace = s.traces.Statement
 	}
-	if err := s.verbs.TendKeys(ctx); err != nil {
+	if err := s.service.SyncKeys(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.store.NotMoved(ctx); err != nil { // again, now that there is a row
 		return nil, err
 	}
-	if err := s.verbs.Ready(ctx); err != nil {
+	if err := s.service.Ready(ctx); err != nil {
 		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
 	}
 	if len(c.Loosened) > 0 {
@@ -167,7 +167,7 @@ func open(
 		log.WarnContext(ctx, "mails come from localhost: set LATCHKEY_MAIL_FROM")
 	}
 	if sender != nil {
-		s.mail = &mail.Worker{Verbs: s.verbs, Templates: templates, Sender: sender, Log: log, Every: mailEvery}
+		s.mail = &mail.Worker{Service: s.service, Templates: templates, Sender: sender, Log: log, Every: mailEvery}
 	} else {
 		log.WarnContext(ctx, "nothing delivers mails: without LATCHKEY_SMTP_URL nobody can reset a password")
 	}
@@ -229,25 +229,25 @@ func connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, mayBegin bool,
 	wrappers ...store.Wrapper,
 ) (_ *store.Store, _ *auth.Service, err error) {
-	kept, err := openStore(ctx, c, mayBegin, wrappers...)
+	st, err := openStore(ctx, c, mayBegin, wrappers...)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() {
 		if err != nil {
-			kept.Close()
+			st.Close()
 		}
 	}()
 	if mayBegin {
-		steps, err := kept.Migrate(ctx, now)
+		steps, err := st.Migrate(ctx, now)
 		if err != nil {
 			return nil, nil, err
 		}
 		log.DebugContext(ctx, "schema is up to date", "steps", steps)
-	} else if err := inUse(ctx, kept); err != nil {
+	} else if err := inUse(ctx, st); err != nil {
 		return nil, nil, err
 	}
-	keys, err := kept.SigningKeys(ctx)
+	keys, err := st.SigningKeys(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -255,20 +255,20 @@ func connect(
 	if err != nil {
 		return nil, nil, err
 	}
-	verbs := newVerbs(c, kept, secrets, log, now)
+	svc := newVerbs(c, st, secrets, log, now)
 	if !mayBegin { // a server opens its keys anyway
-		if err := verbs.ProveSecret(ctx); err != nil {
+		if err := svc.VerifySecret(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
-	return kept, verbs, nil
+	return st, svc, nil
 }
 
 // newVerbs returns the verbs for a database and the rules that the settings make.
 func newVerbs(
-	c config.Config, kept *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
+	c config.Config, st *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
 ) *auth.Service {
-	return auth.New(kept, secrets, auth.Options{
+	return auth.New(st, secrets, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,
 		SigningKeyMaxAge:  c.SigningKeyMaxAge,
@@ -279,11 +279,11 @@ func newVerbs(
 		MaxSessions:       c.MaxSessions,
 		PasswordMinLength: c.PasswordMinLength,
 		Limits: auth.Limits{
-			Guesses:  throttle.Guesses{Free: freeGuesses, Most: c.LimitGuesses},
-			SignIn:   throttle.Limit(c.LimitSignIn),
-			Register: throttle.Limit(c.LimitRegister),
-			Refresh:  throttle.Limit(c.LimitRefresh),
-			Mail:     throttle.Limit(c.LimitMail),
+			Passwords: throttle.PasswordAttempts{Free: freeGuesses, Max: c.LimitGuesses},
+			SignIn:    throttle.Limit(c.LimitSignIn),
+			Register:  throttle.Limit(c.LimitRegister),
+			Refresh:   throttle.Limit(c.LimitRefresh),
+			Mail:      throttle.Limit(c.LimitMail),
 		},
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
 		EmailVerification: c.EmailVerification,
@@ -315,23 +315,23 @@ func openStore(
 			return nil, err
 		}
 	}
-	kept, err := store.Open(ctx, c.DatabaseURL.Reveal(), wrappers...)
+	st, err := store.Open(ctx, c.DatabaseURL.Reveal(), wrappers...)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", c.DatabaseURL, err)
 	}
 	defer func() {
 		if err != nil {
-			kept.Close()
+			st.Close()
 		}
 	}()
-	empty, err := kept.Empty(ctx)
+	empty, err := st.Empty(ctx)
 	if err == nil && empty {
 		err = refusal()
 	}
-	return kept, err
+	return st, err
 }
 
-// hasNoFile tells whether the database is a file that is missing or empty; opening it would change that.
+// hasNoFile reports whether the database is a file that is missing or empty; opening it would change that.
 func hasNoFile(c config.Config) bool {
 	path, isSQLite := c.DatabaseURL.SQLitePath()
 	if !isSQLite {
@@ -345,20 +345,20 @@ func hasNoFile(c config.Config) bool {
 func (s *server) handler(c config.Config) http.Handler {
 	development := c.Mode == config.Development
 	mux := http.NewServeMux()
-	endpoint := graph.NewHandler(graph.NewSchema(s.verbs), graph.Options{
+	endpoint := graph.NewHandler(graph.NewSchema(s.service), graph.Options{
 		Development:    development,
 		AllowedOrigins: c.AllowedOrigins,
 		Log:            s.log,
 		Observe:        s.observer(),
 	})
-	endpoint = graph.WithCaller(s.verbs, c.PublicURL, c.TrustedProxies, endpoint)
+	endpoint = graph.WithCaller(s.service, c.PublicURL, c.TrustedProxies, endpoint)
 	mux.Handle("/graphql", s.observed(s.traces.Handler(endpoint)))
 	s.health(mux)
 	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		w.Header().Set("Cache-Control", cached)
-		w.Write(s.verbs.JWKS())
+		w.Write(s.service.JWKS())
 	})
 	if development {
 		page := explorer.Handler()
@@ -476,7 +476,7 @@ func (s *server) serve(ctx context.Context) error {
 func (s *server) sweep(ctx context.Context) {
 	pause := func() time.Duration { return rand.N(s.sweepWithin) } // nodes that started together spread out
 	again(ctx, pause, func() {
-		if n, err := s.verbs.Sweep(ctx); err != nil && ctx.Err() == nil {
+		if n, err := s.service.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "sweep failed", "error", err)
 		} else if n > 0 {
 			s.log.InfoContext(ctx, "rows of no use removed", "count", n)
@@ -505,7 +505,7 @@ func (s *server) watchOutbox(ctx context.Context) {
 	if s.mail == nil {
 		return
 	}
-	if queued, oldest, err := s.verbs.MailsWaiting(ctx); err == nil && oldest > mailLate {
+	if queued, oldest, err := s.service.OutboxStats(ctx); err == nil && oldest > mailLate {
 		sent, failed := s.mail.Sent()
 		s.log.WarnContext(ctx, "mails are late", "queued", queued, "oldest", oldest, "sent", sent, "failed", failed)
 	}
@@ -514,7 +514,7 @@ func (s *server) watchOutbox(ctx context.Context) {
 // tendKeys keeps the signing keys up to date with those of other nodes, until ctx ends.
 func (s *server) tendKeys(ctx context.Context) {
 	again(ctx, func() time.Duration { return s.keysEvery }, func() {
-		if err := s.verbs.TendKeys(ctx); err != nil && ctx.Err() == nil {
+		if err := s.service.SyncKeys(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "signing keys not brought up to date", "error", err)
 		}
 	})

@@ -193,7 +193,7 @@ func (s *site) said() string {
 	return s.log.String()
 }
 
-// says tells whether one line of what the site and its peer have logged has all these parts.
+// says reports whether one line of what the site and its peer have logged has all these parts.
 func (s *site) says(parts ...string) bool {
 	for line := range strings.Lines(s.said()) {
 		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
@@ -252,7 +252,7 @@ func (c *client) present(refresh string) *answer {
 	return a
 }
 
-// alive tells whether the client's access token is accepted.
+// alive reports whether the client's access token is accepted.
 func (c *client) alive() bool {
 	c.t.Helper()
 	return c.ask(`{ me { id } }`, nil).get("me.id") != nil

@@ -198,7 +198,7 @@ func TestDeadSessionsAreSwept(t *testing.T) {
 		}
 		s.clock.advance(168*time.Hour - time.Microsecond)
 		living := s.count("sessions")
-		if _, err := s.server.verbs.Sweep(t.Context()); err != nil || s.count("sessions") != living {
+		if _, err := s.server.service.PurgeExpired(t.Context()); err != nil || s.count("sessions") != living {
 			t.Fatalf("%d of %d living sessions are left: %v", s.count("sessions"), living, err)
 		}
 		luigi := s.register("luigi")
@@ -206,7 +206,7 @@ func TestDeadSessionsAreSwept(t *testing.T) {
 		var all sync.WaitGroup
 		for _, node := range []*site{s, s.another()} {
 			all.Go(func() {
-				if _, err := node.server.verbs.Sweep(t.Context()); err != nil {
+				if _, err := node.server.service.PurgeExpired(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal tells whether what is read or written there is a person's.
+// isTerminal reports whether what is read or written there is a person's.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
@@ -62,7 +62,7 @@ func (p *program) hidden(ctx context.Context, questions ...string) (answers []st
 	return answers, nil
 }
 
-// confirmed asks a question and tells whether the answer is yes.
+// confirmed asks a question and reports whether the answer is yes.
 func (p *program) confirmed(ctx context.Context, question string) (bool, error) {
 	fmt.Fprint(p.stderr, question+" Type yes: ")
 	text, err := p.line(ctx)

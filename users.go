@@ -60,14 +60,14 @@ type aboutUser struct {
 
 // find calls do with the verbs and the user.
 func (a aboutUser) find(
-	ctx context.Context, p *program, do func(verbs *auth.Service, user *account.User) error,
+	ctx context.Context, p *program, do func(svc *auth.Service, user *account.User) error,
 ) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
-		user, err := verbs.FindUser(ctx, a.User)
+	return p.act(ctx, func(svc *auth.Service) error {
+		user, err := svc.FindUser(ctx, a.User)
 		if err != nil {
 			return err
 		}
-		return do(verbs, user)
+		return do(svc, user)
 	})
 }
 
@@ -95,12 +95,12 @@ func (createUser) Help() string {
 
 // Run makes an active user.
 func (c createUser) Run(ctx context.Context, p *program) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
+	return p.act(ctx, func(svc *auth.Service) error {
 		password, err := p.password(ctx)
 		if err != nil {
 			return err
 		}
-		user, err := verbs.CreateUser(ctx, account.RegisterInput{
+		user, err := svc.CreateUser(ctx, account.RegisterInput{
 			Username: &c.Username, Email: c.Email, Name: c.Name, Password: password,
 		}, roleOf(c.Role))
 		if err != nil {
@@ -140,8 +140,8 @@ func (id userID) Validate() error {
 
 // Run prints a page of users, and to people, where the next one begins.
 func (l listUsers) Run(ctx context.Context, p *program) error {
-	return p.act(ctx, func(verbs *auth.Service) error {
-		users, err := verbs.Users(ctx, account.ID(l.After), int(l.Limit)+1)
+	return p.act(ctx, func(svc *auth.Service) error {
+		users, err := svc.Users(ctx, account.ID(l.After), int(l.Limit)+1)
 		if err != nil {
 			return err
 		}
@@ -185,8 +185,8 @@ type showUser struct{ aboutUser }
 
 // Run prints a user with their live sessions.
 func (s showUser) Run(ctx context.Context, p *program) error {
-	return s.find(ctx, p, func(verbs *auth.Service, u *account.User) error {
-		sessions, err := verbs.SessionsOf(ctx, u.ID)
+	return s.find(ctx, p, func(svc *auth.Service, u *account.User) error {
+		sessions, err := svc.SessionsOf(ctx, u.ID)
 		if err != nil {
 			return err
 		}
@@ -230,8 +230,8 @@ type disableUser struct{ aboutUser }
 
 // Run shuts a user out.
 func (d disableUser) Run(ctx context.Context, p *program) error {
-	return d.find(ctx, p, func(verbs *auth.Service, user *account.User) error {
-		user, err := verbs.DisableUser(ctx, user.ID)
+	return d.find(ctx, p, func(svc *auth.Service, user *account.User) error {
+		user, err := svc.DisableUser(ctx, user.ID)
 		if err != nil {
 			return err
 		}
@@ -243,8 +243,8 @@ type enableUser struct{ aboutUser }
 
 // Run lets a user in again.
 func (e enableUser) Run(ctx context.Context, p *program) error {
-	return e.find(ctx, p, func(verbs *auth.Service, user *account.User) error {
-		user, err := verbs.EnableUser(ctx, user.ID)
+	return e.find(ctx, p, func(svc *auth.Service, user *account.User) error {
+		user, err := svc.EnableUser(ctx, user.ID)
 		if err != nil {
 			return err
 		}
@@ -259,8 +259,8 @@ type setRole struct {
 
 // Run changes what a user may do.
 func (r setRole) Run(ctx context.Context, p *program) error {
-	return r.find(ctx, p, func(verbs *auth.Service, user *account.User) error {
-		user, err := verbs.SetRole(ctx, user.ID, roleOf(r.Role))
+	return r.find(ctx, p, func(svc *auth.Service, user *account.User) error {
+		user, err := svc.SetRole(ctx, user.ID, roleOf(r.Role))
 		if err != nil {
 			return err
 		}
@@ -279,8 +279,8 @@ func (r resetPassword) Run(ctx context.Context, p *program) error {
 	if sender, err := newSender(c, p.log(c)); sender == nil || err != nil {
 		return cmp.Or(err, errNoMail)
 	}
-	return r.find(ctx, p, func(verbs *auth.Service, user *account.User) error {
-		user, err := verbs.MailPasswordReset(ctx, user.ID)
+	return r.find(ctx, p, func(svc *auth.Service, user *account.User) error {
+		user, err := svc.MailPasswordReset(ctx, user.ID)
 		if err != nil {
 			return err
 		}
@@ -296,7 +296,7 @@ type deleteUser struct {
 
 // Run removes a user for ever.
 func (d deleteUser) Run(ctx context.Context, p *program) error {
-	return d.find(ctx, p, func(verbs *auth.Service, user *account.User) error {
+	return d.find(ctx, p, func(svc *auth.Service, user *account.User) error {
 		if !d.Yes {
 			sure, err := p.confirmed(ctx, fmt.Sprintf("Delete %s (%s) with all that is theirs, for ever?",
 				user.Username, user.ID))
@@ -307,7 +307,7 @@ func (d deleteUser) Run(ctx context.Context, p *program) error {
 				return errors.New("nothing is deleted")
 			}
 		}
-		user, err := verbs.RemoveUser(ctx, user.ID)
+		user, err := svc.RemoveUser(ctx, user.ID)
 		if err != nil {
 			return err
 		}
@@ -336,18 +336,18 @@ func (r revokeSessions) Run(ctx context.Context, p *program) error {
 	if (r.User == "") == (r.Session == "") {
 		return usage("sessions revoke needs a user or --session, one of them")
 	}
-	return p.act(ctx, func(verbs *auth.Service) error {
+	return p.act(ctx, func(svc *auth.Service) error {
 		ended := int64(1)
 		if r.Session != "" {
-			if err := verbs.EndSession(ctx, account.ID(r.Session)); err != nil {
+			if err := svc.RevokeSessionByID(ctx, account.ID(r.Session)); err != nil {
 				return err
 			}
 		} else {
-			user, err := verbs.FindUser(ctx, r.User)
+			user, err := svc.FindUser(ctx, r.User)
 			if err != nil {
 				return err
 			}
-			if ended, err = verbs.EndSessions(ctx, user.ID); err != nil {
+			if ended, err = svc.RevokeSessionsOf(ctx, user.ID); err != nil {
 				return err
 			}
 		}

@@ -47,7 +47,7 @@ func (s *server) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
-		if !s.serving.Load() || s.draining.Load() || s.verbs.Ready(ctx) != nil {
+		if !s.serving.Load() || s.draining.Load() || s.service.Ready(ctx) != nil {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
@@ -60,11 +60,11 @@ func (s *server) count() {
 	if s.metrics == nil {
 		return
 	}
-	s.verbs.Note = s.metrics.Event
+	s.service.OnEvent = s.metrics.Event
 	s.metrics.Watch(metrics.Sources{
-		Passwords: func() metrics.Passwords { return metrics.Passwords(s.verbs.Passwords()) },
+		Passwords: func() metrics.Passwords { return metrics.Passwords(s.service.Passwords()) },
 		Pools:     s.store.Pools,
-		Outbox:    s.verbs.MailsWaiting,
+		Outbox:    s.service.OutboxStats,
 		Mails: func() (sent, failed int64) {
 			if s.mail == nil {
 				return 0, 0

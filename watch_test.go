@@ -231,7 +231,7 @@ func TestNothingIsCountedUnasked(t *testing.T) {
 	database := storetest.SQLite(t)
 	plain := serve(t, database)
 	if s := plain.server; s.metrics != nil || s.watchers != nil || s.traces != nil || s.observer() != nil ||
-		s.verbs.Note != nil || s.store.Trace != nil {
+		s.service.OnEvent != nil || s.store.Trace != nil {
 		t.Error("something is connected")
 	}
 	for _, s := range []*site{plain, plain.another(watching, "LATCHKEY_PROFILING=on")} {

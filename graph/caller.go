@@ -20,9 +20,9 @@ type callerKey struct{}
 // requester is who makes a request, found out when a field first wants to know: public fields cost no look at the
 // session.
 type requester struct {
-	verbs   *auth.Service
+	service *auth.Service
 	headers []string // Authorization
-	client  auth.Client
+	client  auth.ClientInfo
 	cookies cookies
 	cookie  *string             // a refresh token, or nil
 	answer  http.ResponseWriter // for its Set-Cookie headers
@@ -39,13 +39,13 @@ type requester struct {
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
 // section 2.1), the client it comes from and the refresh token it has as a cookie. X-Forwarded-For is believed as far
 // as it was written by trusted proxies; whether cookies are secure is told by the server's public URL.
-func WithCaller(verbs *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
+func WithCaller(svc *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
 	cookies := newCookies(publicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := context.WithValue(r.Context(), callerKey{}, &requester{
-			verbs:   verbs,
+			service: svc,
 			headers: r.Header.Values("Authorization"),
-			client: auth.Client{
+			client: auth.ClientInfo{
 				IPAddress: clientAddress(r, trusted),
 				UserAgent: r.UserAgent(),
 				Languages: strings.Join(r.Header.Values("Accept-Language"), ","),
@@ -69,14 +69,14 @@ func callerFrom(ctx context.Context) *account.Caller {
 	who.mu.Lock()
 	defer who.mu.Unlock()
 	if who.caller == nil || who.field != field {
-		who.caller, who.field = authenticate(ctx, who.verbs, who.headers), field
+		who.caller, who.field = authenticate(ctx, who.service, who.headers), field
 	}
 	return who.caller
 }
 
 // authenticate finds the caller behind the Authorization headers. More than one header, or one of another scheme, is
 // no proof of anything.
-func authenticate(ctx context.Context, verbs *auth.Service, headers []string) *account.Caller {
+func authenticate(ctx context.Context, svc *auth.Service, headers []string) *account.Caller {
 	if len(headers) == 0 {
 		return &account.Caller{Reason: account.ReasonMissing}
 	}
@@ -84,11 +84,13 @@ func authenticate(ctx context.Context, verbs *auth.Service, headers []string) *a
 	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
 		return &account.Caller{Reason: account.ReasonInvalid}
 	}
-	return verbs.Authenticate(ctx, token)
+	return svc.Authenticate(ctx, token)
 }
 
 // clientFrom returns where the request comes from.
-func clientFrom(ctx context.Context) auth.Client { return ctx.Value(callerKey{}).(*requester).client }
+func clientFrom(ctx context.Context) auth.ClientInfo {
+	return ctx.Value(callerKey{}).(*requester).client
+}
 
 // noteSignIn notes who has signed in by this request, for what the answer and the log say of the viewer. It opens
 // no field: the rest of the request is still the caller's.

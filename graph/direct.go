@@ -147,7 +147,7 @@ var (
 		"dateJoined":  moment(func(p *account.Profile) *time.Time { return &p.DateJoined }),
 		"updatedOn":   moment(func(p *account.Profile) *time.Time { return &p.UpdatedOn }),
 		"viewerCanUpdate": flag(func(ctx context.Context, p *account.Profile) bool {
-			return viewerOf(ctx, p.UserID).MayChange(p.UserID) == nil
+			return viewerOf(ctx, p.UserID).RequireOwner(p.UserID) == nil
 		}),
 	}}
 	pages = &kind[account.ProfileConnection]{"ProfileConnection", []string{"ProfileConnection"},

@@ -12,17 +12,17 @@ import (
 
 // directives gate the fields that carry them. Each stands alone, for nothing may depend on their order. @public lets
 // everyone pass and @credential is counted before anything runs, so neither has anything to do here.
-func directives(verbs *auth.Service) generated.DirectiveRoot {
+func directives(svc *auth.Service) generated.DirectiveRoot {
 	return generated.DirectiveRoot{
 		Auth: func(ctx context.Context, _ any, next graphql.Resolver, role account.Role) (any, error) {
-			if err := callerFrom(ctx).May(role); err != nil {
+			if err := callerFrom(ctx).RequireRole(role); err != nil {
 				return nil, err
 			}
 			return next(ctx)
 		},
 		Owner: func(ctx context.Context, _ any, next graphql.Resolver, arg string) (any, error) {
 			id, _ := graphql.GetFieldContext(ctx).Args[arg].(account.ID)
-			if err := verbs.MayChange(ctx, callerFrom(ctx), id); err != nil {
+			if err := svc.RequireProfileOwner(ctx, callerFrom(ctx), id); err != nil {
 				return nil, err
 			}
 			return next(ctx)

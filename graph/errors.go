@@ -29,7 +29,7 @@ func refusal(code account.Code, message string) *gqlerror.Error {
 // userErrors splits what a verb returns: mistakes are data and go into the payload, everything else is an error of the
 // field. The list is never nil.
 func userErrors(ctx context.Context, err error) ([]*account.Error, error) {
-	if mistakes, ok := errors.AsType[account.Mistakes](err); ok {
+	if mistakes, ok := errors.AsType[account.UserErrors](err); ok {
 		noteMistake(ctx, mistakes[0].Code)
 		return mistakes, nil
 	}
@@ -104,7 +104,7 @@ func (p presenter) note(ctx context.Context, level slog.Level, cause error) {
 	p.log.LogAttrs(ctx, level, "failure", attributes...)
 }
 
-// uncoerced tells whether the error at hand comes from reading the arguments of the current field: until they are read,
+// uncoerced reports whether the error at hand comes from reading the arguments of the current field: until they are read,
 // the field has none.
 func uncoerced(ctx context.Context) bool {
 	field := graphql.GetFieldContext(ctx)

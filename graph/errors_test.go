@@ -47,7 +47,7 @@ func TestErrors(t *testing.T) {
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR " + cause.Error()},
 		{"a GraphQL error of unknown origin", gqlerror.Errorf("table users"),
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR table users"},
-		{"forgotten mistakes", account.Mistake(account.Taken, "Taken."),
+		{"forgotten mistakes", account.UserError(account.Taken, "Taken.").At(),
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR TAKEN: Taken."},
 		{"time", fmt.Errorf("select: %w", context.DeadlineExceeded),
 			"This took too long, so we stopped.", `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR select: context deadline exceeded"},
@@ -147,7 +147,7 @@ func TestNullWhereNoneIsAllowed(t *testing.T) {
 
 func TestUserErrors(t *testing.T) {
 	failure := errors.New("failure")
-	mistakes := account.Mistakes{{Code: account.Taken}, {Code: account.TooLong}}
+	mistakes := account.UserErrors{{Code: account.Taken}, {Code: account.TooLong}}
 	for _, c := range []struct {
 		name     string
 		err      error

@@ -108,7 +108,7 @@ func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.R
 	return nil
 }
 
-// longName tells whether a document has a name of more than 128 bytes. The validator compares every name it does not
+// longName reports whether a document has a name of more than 128 bytes. The validator compares every name it does not
 // know with all that it knows.
 func longName(text string) bool {
 	document := lexer.New(&ast.Source{Input: text})

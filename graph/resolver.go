@@ -18,11 +18,11 @@ type Resolver struct {
 }
 
 // NewSchema returns the schema with its resolvers and directives.
-func NewSchema(verbs *auth.Service) graphql.ExecutableSchema {
+func NewSchema(svc *auth.Service) graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{
 		Schema:     offered(),
-		Resolvers:  &Resolver{verbs},
-		Directives: directives(verbs),
+		Resolvers:  &Resolver{svc},
+		Directives: directives(svc),
 	})
 }
 

@@ -25,17 +25,17 @@ func (r *mutationResolver) ObtainToken(ctx context.Context, input account.Obtain
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
-	tokens, err := r.Auth.Refresh(ctx, auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)}, clientFrom(ctx))
+	tokens, err := r.Auth.Refresh(ctx, auth.RefreshCredential{Body: input.RefreshToken, Cookie: cookieFrom(ctx)}, clientFrom(ctx))
 	mistakes, err := userErrors(ctx, err)
 	return &generated.RefreshTokenPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
 }
 
-func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*account.Verdict, error) {
+func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*account.TokenInfo, error) {
 	return r.Auth.VerifyToken(ctx, input.Token)
 }
 
 func (r *mutationResolver) SignOut(ctx context.Context, input generated.SignOutInput) (*generated.SignOutPayload, error) {
-	err := r.Auth.SignOut(ctx, callerFrom(ctx), auth.Presented{Body: input.RefreshToken, Cookie: cookieFrom(ctx)})
+	err := r.Auth.SignOut(ctx, callerFrom(ctx), auth.RefreshCredential{Body: input.RefreshToken, Cookie: cookieFrom(ctx)})
 	return &generated.SignOutPayload{SignedOut: true}, endCookie(ctx, err)
 }
 
@@ -136,7 +136,7 @@ func (r *mutationResolver) CancelEmailChange(ctx context.Context, input generate
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	return viewerOf(ctx, obj.UserID).MayChange(obj.UserID) == nil, nil
+	return viewerOf(ctx, obj.UserID).RequireOwner(obj.UserID) == nil, nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {

@@ -375,7 +375,7 @@ func encode(response *graphql.Response) []byte {
 	return body.Bytes()
 }
 
-// isJSON tells whether the Content-Type of a request says JSON in UTF-8, which is also what no charset means.
+// isJSON reports whether the Content-Type of a request says JSON in UTF-8, which is also what no charset means.
 func isJSON(contentType []string) bool {
 	if len(contentType) != 1 {
 		return false

@@ -106,7 +106,7 @@ func misfit(fits bool, path ast.Path) *gqlerror.Error {
 	return gqlerror.ErrorPathf(path, "misfit")
 }
 
-// nullMisplaced tells whether a null variable stands where null is not allowed. Validation cannot see it when the
+// nullMisplaced reports whether a null variable stands where null is not allowed. Validation cannot see it when the
 // variable or the position has a default value (GraphQL specification, section 5.8.5).
 func nullMisplaced(set ast.SelectionSet, variables map[string]any, spread map[string]bool) bool {
 	for _, selection := range set {

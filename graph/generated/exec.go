@@ -267,7 +267,7 @@ type MutationResolver interface {
 	Register(ctx context.Context, input account.RegisterInput) (*RegisterPayload, error)
 	ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*ObtainTokenPayload, error)
 	RefreshToken(ctx context.Context, input RefreshTokenInput) (*RefreshTokenPayload, error)
-	VerifyToken(ctx context.Context, input VerifyTokenInput) (*account.Verdict, error)
+	VerifyToken(ctx context.Context, input VerifyTokenInput) (*account.TokenInfo, error)
 	SignOut(ctx context.Context, input SignOutInput) (*SignOutPayload, error)
 	RevokeSession(ctx context.Context, id account.ID) (*RevokeSessionPayload, error)
 	SignOutEverywhere(ctx context.Context, input SignOutEverywhereInput) (*SignOutEverywherePayload, error)
@@ -3804,8 +3804,8 @@ func (ec *executionContext) _Mutation_verifyToken(ctx context.Context, field gra
 			return ec.Resolvers.Mutation().VerifyToken(ctx, fc.Args["input"].(VerifyTokenInput))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *account.Verdict) graphql.Marshaler {
-			return ec.marshalNVerifyTokenPayload2ᚖlatchkeyᚋinternalᚋaccountᚐVerdict(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *account.TokenInfo) graphql.Marshaler {
+			return ec.marshalNVerifyTokenPayload2ᚖlatchkeyᚋinternalᚋaccountᚐTokenInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -6991,7 +6991,7 @@ func (ec *executionContext) fieldContext_UserError_message(_ context.Context, fi
 	return graphql.NewScalarFieldContext("UserError", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _VerifyTokenPayload_valid(ctx context.Context, field graphql.CollectedField, obj *account.Verdict) (ret graphql.Marshaler) {
+func (ec *executionContext) _VerifyTokenPayload_valid(ctx context.Context, field graphql.CollectedField, obj *account.TokenInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -7014,7 +7014,7 @@ func (ec *executionContext) fieldContext_VerifyTokenPayload_valid(_ context.Cont
 	return graphql.NewScalarFieldContext("VerifyTokenPayload", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _VerifyTokenPayload_kind(ctx context.Context, field graphql.CollectedField, obj *account.Verdict) (ret graphql.Marshaler) {
+func (ec *executionContext) _VerifyTokenPayload_kind(ctx context.Context, field graphql.CollectedField, obj *account.TokenInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -7037,7 +7037,7 @@ func (ec *executionContext) fieldContext_VerifyTokenPayload_kind(_ context.Conte
 	return graphql.NewScalarFieldContext("VerifyTokenPayload", field, false, false, errors.New("field of type TokenKind does not have child fields"))
 }
 
-func (ec *executionContext) _VerifyTokenPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *account.Verdict) (ret graphql.Marshaler) {
+func (ec *executionContext) _VerifyTokenPayload_expiresAt(ctx context.Context, field graphql.CollectedField, obj *account.TokenInfo) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -10830,7 +10830,7 @@ func (ec *executionContext) _UserError(ctx context.Context, sel ast.SelectionSet
 
 var verifyTokenPayloadImplementors = []string{"VerifyTokenPayload"}
 
-func (ec *executionContext) _VerifyTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *account.Verdict) graphql.Marshaler {
+func (ec *executionContext) _VerifyTokenPayload(ctx context.Context, sel ast.SelectionSet, obj *account.TokenInfo) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, verifyTokenPayloadImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -11891,7 +11891,7 @@ func (ec *executionContext) unmarshalNVerifyTokenInput2latchkeyᚋgraphᚋgenera
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNVerifyTokenPayload2ᚖlatchkeyᚋinternalᚋaccountᚐVerdict(ctx context.Context, sel ast.SelectionSet, v *account.Verdict) graphql.Marshaler {
+func (ec *executionContext) marshalNVerifyTokenPayload2ᚖlatchkeyᚋinternalᚋaccountᚐTokenInfo(ctx context.Context, sel ast.SelectionSet, v *account.TokenInfo) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")

@@ -13,7 +13,7 @@ const (
 	Admin  Role = "ADMIN"
 )
 
-// Includes tells whether r may do all that least may do.
+// Includes reports whether r may do all that least may do.
 func (r Role) Includes(least Role) bool { return rank[r] >= rank[least] }
 
 var rank = map[Role]int{Member: 1, Staff: 2, Admin: 3}
@@ -83,20 +83,20 @@ func (*Session) IsNode() {}
 // RefreshesPerMinute is how often one session may refresh.
 const RefreshesPerMinute = 60
 
-// Standing is what decides whether a session still lives: the session itself and its user as they are now.
-type Standing struct {
+// Liveness is what decides whether a session still lives: the session itself and its user as they are now.
+type Liveness struct {
 	Session     Session
 	Epoch       int64
 	Status      Status
 	MinAuthTime time.Time
 }
 
-// Live tells whether the session counts at now: it does unless something has ended it.
-func (s Standing) Live(now time.Time, idle time.Duration) bool { return s.Ended(now, idle) == "" }
+// Live reports whether the session counts at now: it does unless something has ended it.
+func (s Liveness) Live(now time.Time, idle time.Duration) bool { return s.EndReason(now, idle) == "" }
 
-// Ended returns, in words for the log, what has ended the session by now: itself, its absolute limit, not having been
+// EndReason returns, in words for the log, what has ended the session by now: itself, its absolute limit, not having been
 // used for idle, a change of its user's credentials or status, or the installation's global cut; "" when it lives.
-func (s Standing) Ended(now time.Time, idle time.Duration) string {
+func (s Liveness) EndReason(now time.Time, idle time.Duration) string {
 	switch {
 	case s.Session.RevokedAt != nil:
 		return "revoked"
@@ -136,8 +136,8 @@ const (
 	RefreshToken TokenKind = "REFRESH"
 )
 
-// Verdict is what the server thinks of a token.
-type Verdict struct {
+// TokenInfo is what the server thinks of a token.
+type TokenInfo struct {
 	Valid     bool
 	Kind      *TokenKind // nil when it is not valid
 	ExpiresAt *time.Time // nil when it is not valid

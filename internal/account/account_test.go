@@ -288,7 +288,7 @@ func TestIDs(t *testing.T) {
 		"user_" + strings.Repeat("-", 36), "user_" + strings.Repeat("0", 36), "user_user_" + good,
 		"user_0198c5a27f1e-7cc3-98c4-dc0c-0c07398f", "user_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398g",
 	} {
-		if id, err := ParseID(bad); !Failed(err, BadUserInput) {
+		if id, err := ParseID(bad); !IsCode(err, BadUserInput) {
 			t.Errorf("%q is the id %q (%v)", bad, id, err)
 		}
 	}
@@ -296,12 +296,12 @@ func TestIDs(t *testing.T) {
 
 func TestErrorsTellTheCauseToTheLogOnly(t *testing.T) {
 	cause := errors.New("duplicate key")
-	e := TakenUsername()
+	e := UsernameTaken()
 	e.Err = cause
 	if !errors.Is(e, cause) || !strings.Contains(e.Error(), "duplicate key") || strings.Contains(e.Message, "duplicate") {
 		t.Errorf("%v shows %q", e, e.Message)
 	}
-	if !Failed(e, Taken) || Failed(e, NotFound) || Failed(cause, Taken) {
+	if !IsCode(e, Taken) || IsCode(e, NotFound) || IsCode(cause, Taken) {
 		t.Error("the code is not told")
 	}
 }
@@ -320,7 +320,7 @@ func FuzzParseID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		id, err := ParseID(text)
 		if err != nil {
-			if id != "" || !Failed(err, BadUserInput) {
+			if id != "" || !IsCode(err, BadUserInput) {
 				t.Fatalf("%q is %q with %v", text, id, err)
 			}
 			return

@@ -9,8 +9,8 @@ type Caller struct {
 	Err       error  // why it could not be found out who this is; such a caller may nothing
 }
 
-// May returns nil when the caller is signed in with at least the role; else UNAUTHENTICATED or FORBIDDEN.
-func (c *Caller) May(least Role) error {
+// RequireRole returns nil when the caller is signed in with at least the role; else UNAUTHENTICATED or FORBIDDEN.
+func (c *Caller) RequireRole(least Role) error {
 	if c.Err != nil {
 		return c.Err
 	}
@@ -23,9 +23,9 @@ func (c *Caller) May(least Role) error {
 	return nil
 }
 
-// MayChange returns nil when the caller is signed in and is the owner; else UNAUTHENTICATED or FORBIDDEN.
-func (c *Caller) MayChange(owner ID) error {
-	if err := c.May(Member); err != nil {
+// RequireOwner returns nil when the caller is signed in and is the owner; else UNAUTHENTICATED or FORBIDDEN.
+func (c *Caller) RequireOwner(owner ID) error {
+	if err := c.RequireRole(Member); err != nil {
 		return err
 	}
 	if c.User.ID != owner {
@@ -34,10 +34,10 @@ func (c *Caller) MayChange(owner ID) error {
 	return nil
 }
 
-// MayEnd returns nil when the caller is signed in and the session is theirs; else UNAUTHENTICATED, or NOT_FOUND, which
+// RequireSessionOwner returns nil when the caller is signed in and the session is theirs; else UNAUTHENTICATED, or NOT_FOUND, which
 // tells nobody of other people's sessions.
-func (c *Caller) MayEnd(session *Session) error {
-	if err := c.May(Member); err != nil {
+func (c *Caller) RequireSessionOwner(session *Session) error {
+	if err := c.RequireRole(Member); err != nil {
 		return err
 	}
 	if session == nil || c.User.ID != session.UserID {
@@ -46,8 +46,8 @@ func (c *Caller) MayEnd(session *Session) error {
 	return nil
 }
 
-// MaySee tells whether the caller may see the private half of a user's account.
-func (c *Caller) MaySee(user ID) bool {
+// CanSee reports whether the caller may see the private half of a user's account.
+func (c *Caller) CanSee(user ID) bool {
 	return c.User != nil && (c.User.ID == user || c.User.Role.Includes(Staff))
 }
 

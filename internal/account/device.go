@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// Agent returns what kind of program signed in, to be compared and not to be read: the name it was given and its
-// User-Agent without digits, so that a newer version of a browser is the same one.
-func Agent(deviceName, userAgent string) string {
+// DeviceKey returns what kind of program signed in, to be compared and not to be read: the name it was given and its
+// User-DeviceKey without digits, so that a newer version of a browser is the same one.
+func DeviceKey(deviceName, userAgent string) string {
 	kind := strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
 			return -1

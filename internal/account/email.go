@@ -49,19 +49,19 @@ func splitEmail(email string) (local, domain string) {
 func CheckEmail(email string) *Error {
 	switch {
 	case email == "":
-		return NewMistake(Required, "Give an e-mail address.")
+		return UserError(Required, "Give an e-mail address.")
 	case !wellFormed(email):
-		return NewMistake(Invalid, "This is not valid Unicode text.")
+		return UserError(Invalid, "This is not valid Unicode text.")
 	case len(email) > MaxEmail:
-		return NewMistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
+		return UserError(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
 	}
 	key := EmailKey(email)
-	invalid := NewMistake(Invalid, "This is not an e-mail address.")
+	invalid := UserError(Invalid, "This is not an e-mail address.")
 	switch {
 	case !isAddress(email) || !isAddress(key):
 		return invalid
 	case len(key) > MaxEmail:
-		return NewMistake(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
+		return UserError(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
 	}
 	at := strings.LastIndexByte(email, '@')
 	local, domain, _ := strings.Cut(key, "@")
@@ -73,7 +73,7 @@ func CheckEmail(email string) *Error {
 	return nil
 }
 
-// isAddress tells whether text is one address and no more, of characters that show.
+// isAddress reports whether text is one address and no more, of characters that show.
 func isAddress(text string) bool {
 	if strings.ContainsFunc(text, isNoAddressRune) {
 		return false

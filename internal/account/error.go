@@ -80,13 +80,13 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code && t.Message == ""
 }
 
-// Failed tells whether err is, or wraps, an Error with the code.
-func Failed(err error, code Code) bool { return errors.Is(err, &Error{Code: code}) }
+// IsCode reports whether err is, or wraps, an Error with the code.
+func IsCode(err error, code Code) bool { return errors.Is(err, &Error{Code: code}) }
 
-// Mistakes are the things a caller has to mend, all of them at once.
-type Mistakes []*Error
+// UserErrors are the things a caller has to mend, all of them at once.
+type UserErrors []*Error
 
-func (m Mistakes) Error() string {
+func (m UserErrors) Error() string {
 	texts := make([]string, len(m))
 	for i, e := range m {
 		texts[i] = e.Error()
@@ -95,21 +95,21 @@ func (m Mistakes) Error() string {
 }
 
 // Add notes e, unless it is nil, as a mistake at a path inside the input.
-func (m *Mistakes) Add(e *Error, path ...string) {
+func (m *UserErrors) Add(e *Error, path ...string) {
 	if e != nil {
 		e.Field = path
 		*m = append(*m, e)
 	}
 }
 
-// Has tells whether something is wrong at a path inside the input.
-func (m Mistakes) Has(path ...string) bool {
+// Has reports whether something is wrong at a path inside the input.
+func (m UserErrors) Has(path ...string) bool {
 	return slices.ContainsFunc(m, func(e *Error) bool { return slices.Equal(e.Field, path) })
 }
 
 // Collect takes over the mistakes in err and returns nil; any other err it returns as it is.
-func (m *Mistakes) Collect(err error) error {
-	var more Mistakes
+func (m *UserErrors) Collect(err error) error {
+	var more UserErrors
 	if errors.As(err, &more) {
 		*m = append(*m, more...)
 		return nil
@@ -118,7 +118,7 @@ func (m *Mistakes) Collect(err error) error {
 }
 
 // Err returns the mistakes as an error, or nil when there are none.
-func (m Mistakes) Err() error {
+func (m UserErrors) Err() error {
 	if len(m) == 0 {
 		return nil
 	}
@@ -127,36 +127,31 @@ func (m Mistakes) Err() error {
 
 // At returns e as a mistake at a path inside the input.
 func (e *Error) At(path ...string) error {
-	var m Mistakes
+	var m UserErrors
 	m.Add(e, path...)
 	return m
 }
 
-// Mistake returns one mistake as an error, at a path inside the input.
-func Mistake(code Code, message string, path ...string) error {
-	return Mistakes{{Code: code, Field: path, Message: message}}
+// UsernameTaken is the mistake of choosing somebody's username.
+func UsernameTaken() *Error { return UserError(Taken, "This username is taken.") }
+
+// EmailTaken is the mistake of giving somebody's e-mail address.
+func EmailTaken() *Error { return UserError(Taken, "This e-mail address is taken.") }
+
+// ProfileExists is the mistake of making a profile beside the one there is.
+func ProfileExists() *Error { return UserError(AlreadyExists, "You have a profile already.") }
+
+// InvalidToken is the mistake of a one-time token that is not good: unknown, used, replaced, or for something else.
+func InvalidToken() *Error {
+	return UserError(TokenInvalid, "This link is not, or no longer, good: ask for a new one.")
 }
 
-// TakenUsername is the mistake of choosing somebody's username.
-func TakenUsername() *Error { return NewMistake(Taken, "This username is taken.") }
-
-// TakenEmail is the mistake of giving somebody's e-mail address.
-func TakenEmail() *Error { return NewMistake(Taken, "This e-mail address is taken.") }
-
-// SecondProfile is the mistake of making a profile beside the one there is.
-func SecondProfile() *Error { return NewMistake(AlreadyExists, "You have a profile already.") }
-
-// BadOneTime is the mistake of a one-time token that is not good: unknown, used, replaced, or for something else.
-func BadOneTime() *Error {
-	return NewMistake(TokenInvalid, "This link is not, or no longer, good: ask for a new one.")
+// ExpiredToken is the mistake of a one-time token that was good and has run out.
+func ExpiredToken() *Error {
+	return UserError(TokenExpired, "This link has run out: ask for a new one.")
 }
 
-// OldOneTime is the mistake of a one-time token that was good and has run out.
-func OldOneTime() *Error {
-	return NewMistake(TokenExpired, "This link has run out: ask for a new one.")
-}
-
-// NewMistake returns a mistake that is at no path yet; the message is a format for args.
-func NewMistake(code Code, format string, args ...any) *Error {
+// UserError returns a mistake that is at no path yet; the message is a format for args.
+func UserError(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -19,9 +19,9 @@ type RegisterInput struct {
 }
 
 // Check returns all that is wrong with the input but its password, which needs a policy to judge.
-func (in RegisterInput) Check() (m Mistakes) {
+func (in RegisterInput) Check() (m UserErrors) {
 	if in.Username == nil && in.Email == nil {
-		m.Add(NewMistake(Required, "Give a username or an e-mail address, or both."), "username")
+		m.Add(UserError(Required, "Give a username or an e-mail address, or both."), "username")
 	}
 	if in.Username != nil {
 		m.Add(CheckUsername(*in.Username), "username")
@@ -47,7 +47,7 @@ type ObtainTokenInput struct {
 }
 
 // Check returns all that is wrong with the input but its identifier and password, which are right or not.
-func (in ObtainTokenInput) Check() (m Mistakes) {
+func (in ObtainTokenInput) Check() (m UserErrors) {
 	if in.DeviceName != nil {
 		m.Add(CheckDeviceName(*in.DeviceName), "deviceName")
 	}
@@ -60,7 +60,7 @@ type UpdateMeInput struct {
 }
 
 // Check returns all that is wrong with the input.
-func (in UpdateMeInput) Check() (m Mistakes) {
+func (in UpdateMeInput) Check() (m UserErrors) {
 	if in.Name != nil {
 		m.Add(CheckName(*in.Name), "name")
 	}
@@ -94,7 +94,7 @@ type ProfileInput struct {
 }
 
 // Check returns all that is wrong with the input; path is where it stands inside a larger one.
-func (in ProfileInput) Check(path ...string) (m Mistakes) {
+func (in ProfileInput) Check(path ...string) (m UserErrors) {
 	if in.Description != nil {
 		m.Add(CheckDescription(*in.Description), append(path[:len(path):len(path)], "description")...)
 	}

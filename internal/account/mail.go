@@ -7,49 +7,49 @@ import (
 	"golang.org/x/text/language"
 )
 
-// Letter says what a mail is about. It is also the name of the mail's template.
-type Letter string
+// MailTemplate says what a mail is about. It is also the name of the mail's template.
+type MailTemplate string
 
 // The letters. Those of the first group carry a one-time token in their link.
 const (
-	Activation        Letter = "activation"          // confirm the address of a new account
-	PasswordReset     Letter = "password-reset"      // choose a new password
-	EmailConfirmation Letter = "email-confirmation"  // to a new address: confirm the change
-	EmailChangeNotice Letter = "email-change-notice" // to the old address: a change is under way, and how to stop it
+	Activation        MailTemplate = "activation"          // confirm the address of a new account
+	PasswordReset     MailTemplate = "password-reset"      // choose a new password
+	EmailConfirmation MailTemplate = "email-confirmation"  // to a new address: confirm the change
+	EmailChangeNotice MailTemplate = "email-change-notice" // to the old address: a change is under way, and how to stop it
 
-	KnownAddress     Letter = "known-address"     // somebody gave this address, but it has an account already
-	UsernameReminder Letter = "username-reminder" // the username of the account with this address
-	EmailChanged     Letter = "email-changed"     // to the new address, once it is confirmed
-	PasswordChanged  Letter = "password-changed"
-	UsernameChanged  Letter = "username-changed"
-	AccountDeleted   Letter = "account-deleted"
-	NewDevice        Letter = "new-device" // a sign-in from a device not seen before
+	KnownAddress     MailTemplate = "known-address"     // somebody gave this address, but it has an account already
+	UsernameReminder MailTemplate = "username-reminder" // the username of the account with this address
+	EmailChanged     MailTemplate = "email-changed"     // to the new address, once it is confirmed
+	PasswordChanged  MailTemplate = "password-changed"
+	UsernameChanged  MailTemplate = "username-changed"
+	AccountDeleted   MailTemplate = "account-deleted"
+	NewDevice        MailTemplate = "new-device" // a sign-in from a device not seen before
 )
 
-// Letters are all there are.
-var Letters = []Letter{
+// MailTemplates are all there are.
+var MailTemplates = []MailTemplate{
 	Activation, PasswordReset, EmailConfirmation, EmailChangeNotice, KnownAddress, UsernameReminder, EmailChanged,
 	PasswordChanged, UsernameChanged, AccountDeleted, NewDevice,
 }
 
 // lives are how long the tokens of letters work (NIST SP 800-63B-4, section 4.2.1.2, allows 24 hours).
-var lives = map[Letter]time.Duration{
+var lives = map[MailTemplate]time.Duration{
 	Activation:        24 * time.Hour,
 	PasswordReset:     time.Hour,
 	EmailConfirmation: 24 * time.Hour,
 	EmailChangeNotice: 24 * time.Hour,
 }
 
-// HasToken tells whether the letter carries a one-time token.
-func (l Letter) HasToken() bool { return lives[l] > 0 }
+// HasToken reports whether the letter carries a one-time token.
+func (l MailTemplate) HasToken() bool { return lives[l] > 0 }
 
-// Life is how long the letter is of use: as long as its token works, or, without one, a day.
-func (l Letter) Life() time.Duration { return cmp.Or(lives[l], 24*time.Hour) }
+// TTL is how long the letter is of use: as long as its token works, or, without one, a day.
+func (l MailTemplate) TTL() time.Duration { return cmp.Or(lives[l], 24*time.Hour) }
 
 // Mail is one message to one person, before it is put into words.
 type Mail struct {
 	ID        ID // the same over all tries, for the Message-ID
-	Letter    Letter
+	Letter    MailTemplate
 	To        string // an address that CheckEmail accepts
 	Languages string // what the reader prefers, as an Accept-Language header says it
 	Username  string // whose account it is about, as it is now

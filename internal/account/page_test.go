@@ -45,7 +45,7 @@ func TestACursorOpensItsOwnSelectionOnly(t *testing.T) {
 		for j, opened := range selections() {
 			position, err := cursors.open(&cursor, opened)
 			if i != j {
-				if position != nil || !Failed(err, BadUserInput) {
+				if position != nil || !IsCode(err, BadUserInput) {
 					t.Errorf("a cursor of %+v opens as %+v in %+v", sealed, position, opened)
 				}
 				continue
@@ -58,7 +58,7 @@ func TestACursorOpensItsOwnSelectionOnly(t *testing.T) {
 				t.Errorf("a cursor of %+v opens as %+v: %v", sealed, position, err)
 			}
 		}
-		if _, err := CursorKey("another key").open(&cursor, sealed); !Failed(err, BadUserInput) {
+		if _, err := CursorKey("another key").open(&cursor, sealed); !IsCode(err, BadUserInput) {
 			t.Errorf("another key opens %s: %v", cursor, err)
 		}
 	}
@@ -94,7 +94,7 @@ func TestBadCursors(t *testing.T) {
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
 	for _, cursor := range bad {
-		if position, err := cursors.open(&cursor, selection); position != nil || !Failed(err, BadUserInput) {
+		if position, err := cursors.open(&cursor, selection); position != nil || !IsCode(err, BadUserInput) {
 			t.Errorf("%.80q opens as %+v (%v)", cursor, position, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestWindows(t *testing.T) {
 	for _, bad := range []ProfileQuery{
 		{First: ptr(-1)}, {First: ptr(101)}, {Last: ptr(-1)}, {Last: ptr(101)}, {First: ptr(1), Last: ptr(1)},
 	} {
-		if w, err := bad.Window(cursors); !Failed(err, BadUserInput) {
+		if w, err := bad.Window(cursors); !IsCode(err, BadUserInput) {
 			t.Errorf("%+v is %+v (%v)", bad, w, err)
 		}
 	}
@@ -149,7 +149,7 @@ func FuzzCursor(f *testing.F) {
 			if again := cursors.seal(*position, selection); again != text {
 				t.Fatalf("%q opens as %+v, which is sealed as %q", text, position, again)
 			}
-		} else if position != nil || !Failed(err, BadUserInput) {
+		} else if position != nil || !IsCode(err, BadUserInput) {
 			t.Fatalf("%q opens as %+v with %v", text, position, err)
 		}
 		if key == "" || len(key) > 600 {

@@ -59,20 +59,20 @@ func CheckDescription(description string) *Error {
 
 func checkLine(text string, limit int) *Error {
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Zl, unicode.Zp) }) {
-		return NewMistake(Invalid, "This is to be a single line.")
+		return UserError(Invalid, "This is to be a single line.")
 	}
 	return checkText(text, limit, func(rune) bool { return false })
 }
 
 func checkText(text string, limit int, allowed func(rune) bool) *Error {
 	if !wellFormed(text) {
-		return NewMistake(Invalid, "This is not valid Unicode text.")
+		return UserError(Invalid, "This is not valid Unicode text.")
 	}
 	if n := utf8.RuneCountInString(Composed(text)); n > limit {
-		return NewMistake(TooLong, "At most %d characters, please; this has %d.", limit, n)
+		return UserError(TooLong, "At most %d characters, please; this has %d.", limit, n)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !allowed(r) }) {
-		return NewMistake(Invalid, "Control characters are not allowed here.")
+		return UserError(Invalid, "Control characters are not allowed here.")
 	}
 	return nil
 }
@@ -82,12 +82,12 @@ func wellFormed(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
-// isInvisible tells whether a character shows nothing of itself (Unicode Standard, section 5.21, default ignorable).
+// isInvisible reports whether a character shows nothing of itself (Unicode Standard, section 5.21, default ignorable).
 func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// hasPileOfMarks tells whether text begins with a mark, or has more than four nonspacing ones, or twice the same,
+// hasPileOfMarks reports whether text begins with a mark, or has more than four nonspacing ones, or twice the same,
 // behind each other (Unicode Technical Standard 39, section 5.4).
 func hasPileOfMarks(text string) bool {
 	count, last := 0, rune(0)

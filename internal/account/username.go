@@ -18,33 +18,33 @@ func UsernameKey(username string) string { return Canonical(username) }
 func CheckUsername(username string) *Error {
 	switch {
 	case username == "":
-		return NewMistake(Required, "Choose a username.")
+		return UserError(Required, "Choose a username.")
 	case !wellFormed(username):
-		return NewMistake(Invalid, "This is not valid Unicode text.")
+		return UserError(Invalid, "This is not valid Unicode text.")
 	case utf8.RuneCountInString(Composed(username)) > MaxUsername:
-		return NewMistake(TooLong, "A username has at most %d characters.", MaxUsername)
+		return UserError(TooLong, "A username has at most %d characters.", MaxUsername)
 	}
 	key := UsernameKey(username)
 	if strings.ContainsFunc(key, func(r rune) bool { return !isUsernameRune(r) }) {
-		return NewMistake(Invalid, "A username consists of letters, digits and . + - _ only.")
+		return UserError(Invalid, "A username consists of letters, digits and . + - _ only.")
 	}
 	if _, err := precis.UsernameCaseMapped.String(username); err != nil {
-		return NewMistake(Invalid, "A username consists of letters, digits and . + - _ only.")
+		return UserError(Invalid, "A username consists of letters, digits and . + - _ only.")
 	}
 	if utf8.RuneCountInString(key) > MaxUsername {
-		return NewMistake(TooLong, "A username has at most %d characters.", MaxUsername)
+		return UserError(TooLong, "A username has at most %d characters.", MaxUsername)
 	}
 	if !oneScript(key) {
-		return NewMistake(Invalid, "The letters of a username come from one alphabet.")
+		return UserError(Invalid, "The letters of a username come from one alphabet.")
 	}
 	if !oneSetOfDigits(key) {
-		return NewMistake(Invalid, "The digits of a username come from one set.")
+		return UserError(Invalid, "The digits of a username come from one set.")
 	}
 	if hasPileOfMarks(key) {
-		return NewMistake(Invalid, "A username has a few accents on a letter at most.")
+		return UserError(Invalid, "A username has a few accents on a letter at most.")
 	}
 	if _, err := ParseID(key); err == nil || reserved[key] || reserved[likeLatin.Replace(key)] {
-		return NewMistake(Reserved, "This username is reserved.")
+		return UserError(Reserved, "This username is reserved.")
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 func (s *Service) FindUser(ctx context.Context, who string) (*account.User, error) {
 	nobody := &account.Error{Code: account.NotFound, Message: "There is no such user."}
 	if id, err := account.ParseID(who); err == nil && id.Kind() == account.UserKind {
-		if user, err := s.store.User(ctx, id); !account.Failed(err, account.NotFound) {
+		if user, err := s.store.User(ctx, id); !account.IsCode(err, account.NotFound) {
 			return user, err
 		}
 	}
@@ -25,7 +25,7 @@ func (s *Service) FindUser(ctx context.Context, who string) (*account.User, erro
 	if emailKey == "" {
 		found, err := s.store.CredentialsByName(ctx, usernameKey, "")
 		switch {
-		case account.Failed(err, account.NotFound):
+		case account.IsCode(err, account.NotFound):
 			return nil, nobody
 		case err != nil:
 			return nil, err
@@ -107,7 +107,7 @@ func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User
 		if err := tx.Disable(ctx, id); err != nil {
 			return err
 		}
-		return tx.VoidOneTime(ctx, id)
+		return tx.DeleteUserTokens(ctx, id)
 	})
 	if err == nil && before != account.Disabled {
 		s.operated(ctx, "user_archived", user.ID)
@@ -147,7 +147,7 @@ func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role)
 		if err := tx.SetRole(ctx, id, role); err != nil {
 			return err
 		}
-		return tx.VoidOneTime(ctx, id)
+		return tx.DeleteUserTokens(ctx, id)
 	})
 	if err == nil && before != role {
 		s.operated(ctx, "privilege_permissions_changed", user.ID, "from", before, "to", role)
@@ -166,13 +166,13 @@ func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*accoun
 		case user.Email == nil:
 			return forbidden("This user has no e-mail address.")
 		}
-		m := s.newMail(account.PasswordReset, *user.Email, Client{})
+		m := s.newMail(account.PasswordReset, *user.Email, ClientInfo{})
 		m.Username = user.Username
 		sealed, err := s.oneTime(ctx, tx, m, id)
 		if err != nil {
 			return err
 		}
-		return tx.InsertMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // operators are no strangers
+		return tx.EnqueueMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // operators are no strangers
 	})
 	if err == nil {
 		s.operated(ctx, "user_updated", user.ID, "what", "password reset mailed")
@@ -180,12 +180,12 @@ func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*accoun
 	return user, err
 }
 
-// EndSessions ends all sessions of a user and returns how many lived. A sign-in that is under way meanwhile comes to
+// RevokeSessionsOf ends all sessions of a user and returns how many lived. A sign-in that is under way meanwhile comes to
 // nothing.
-func (s *Service) EndSessions(ctx context.Context, user account.ID) (ended int64, err error) {
+func (s *Service) RevokeSessionsOf(ctx context.Context, user account.ID) (ended int64, err error) {
 	now := s.Now()
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		ended, err = tx.RevokeEvery(ctx, user, byOperator, now, now.Add(-s.IdleTTL))
+		ended, err = tx.RevokeUserSessions(ctx, user, byOperator, now, now.Add(-s.IdleTTL))
 		return err
 	})
 	if err == nil {
@@ -194,8 +194,8 @@ func (s *Service) EndSessions(ctx context.Context, user account.ID) (ended int64
 	return ended, err
 }
 
-// EndSession ends one session, whoever's it is; NOT_FOUND when no such session lives.
-func (s *Service) EndSession(ctx context.Context, id account.ID) error {
+// RevokeSessionByID ends one session, whoever's it is; NOT_FOUND when no such session lives.
+func (s *Service) RevokeSessionByID(ctx context.Context, id account.ID) error {
 	session, err := s.session(ctx, id)
 	if err != nil {
 		return err
@@ -223,13 +223,13 @@ func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.
 		if err := tx.RemoveUser(ctx, id); err != nil {
 			return err
 		}
-		if err := tx.ForgetAllFailures(ctx, string(id)); err != nil {
+		if err := tx.ResetAllFailures(ctx, string(id)); err != nil {
 			return err
 		}
 		if user.Status == account.Pending {
 			return nil // whose address it is, nobody knows
 		}
-		return s.tell(ctx, tx, user, account.AccountDeleted, Client{})
+		return s.tell(ctx, tx, user, account.AccountDeleted, ClientInfo{})
 	})
 	if err != nil {
 		return nil, err
@@ -257,7 +257,7 @@ func (s *Service) operate(
 
 // hold makes the other acts of operators wait, and returns a user as they are now.
 func (s *Service) hold(ctx context.Context, tx *store.Store, id account.ID) (*account.User, error) {
-	if err := tx.HoldAdmins(ctx, s.Now()); err != nil {
+	if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 		return nil, err
 	}
 	return tx.User(ctx, id)

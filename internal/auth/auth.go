@@ -33,7 +33,7 @@ type Options struct {
 	Limits            Limits
 	Now               func() time.Time // the one clock
 	Log               *slog.Logger
-	Note              func(event, why string) // told of each security event; nil for nobody
+	OnEvent           func(event, why string) // told of each security event; nil for nobody
 }
 
 // Service is where the verbs are. It is safe for use by many.

@@ -16,7 +16,7 @@ func (s *Service) Authenticate(ctx context.Context, accessToken string) *account
 }
 
 func (s *Service) authenticate(ctx context.Context, text string) (*account.Caller, token.Claims) {
-	claims, err := s.keys.Load().access.Check(text)
+	claims, err := s.keys.Load().access.Verify(text)
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return &account.Caller{
@@ -31,7 +31,7 @@ func (s *Service) authenticate(ctx context.Context, text string) (*account.Calle
 	now := s.Now()
 	user, err := s.store.LiveUser(ctx, account.ID(claims.SessionID), now, now.Add(-s.IdleTTL))
 	switch {
-	case account.Failed(err, account.NotFound):
+	case account.IsCode(err, account.NotFound):
 		return &account.Caller{Reason: account.ReasonRevoked}, claims
 	case err != nil:
 		return &account.Caller{Err: err}, claims

@@ -12,8 +12,8 @@ import (
 	"latchkey/internal/token"
 )
 
-// Checked is how much Check has looked at.
-type Checked struct {
+// IntegrityReport is how much Check has looked at.
+type IntegrityReport struct {
 	Keys     int
 	Users    int
 	Sessions int
@@ -23,16 +23,16 @@ type Checked struct {
 // checkBatch is how many rows are read at once.
 const checkBatch = 1000
 
-// Check looks through all that is stored for what cannot be, tells each of it in a sentence, and changes nothing. It
+// VerifyIntegrity looks through all that is stored for what cannot be, tells each of it in a sentence, and changes nothing. It
 // calls seen after each batch. No sentence holds a name, an address or a secret.
-func (s *Service) Check(
-	ctx context.Context, tell func(problem string) error, seen func(Checked),
-) (sum Checked, err error) {
+func (s *Service) VerifyIntegrity(
+	ctx context.Context, tell func(problem string) error, seen func(IntegrityReport),
+) (sum IntegrityReport, err error) {
 	wrong := func(format string, args ...any) error {
 		sum.Problems++
 		return tell(fmt.Sprintf(format, args...))
 	}
-	damage, err := s.store.Damage(ctx)
+	damage, err := s.store.FileCorruption(ctx)
 	if err != nil {
 		return sum, err
 	}
@@ -41,7 +41,7 @@ func (s *Service) Check(
 			return sum, err
 		}
 	}
-	altered, err := s.store.Altered(ctx)
+	altered, err := s.store.SchemaDrift(ctx)
 	if err != nil {
 		return sum, err
 	}
@@ -89,7 +89,7 @@ func (s *Service) Check(
 		for _, r := range batch {
 			after = r.Session.ID
 			sum.Sessions++
-			ended := r.Ended(now, s.IdleTTL)
+			ended := r.EndReason(now, s.IdleTTL)
 			switch {
 			case r.Session.UserEpoch > r.Epoch:
 				err = wrong("%s: it belongs to an epoch of its user that has not begun", after)

@@ -11,21 +11,21 @@ import (
 
 // RequestPasswordReset has a mail sent with a token for ResetPassword, if somebody has the address. Nobody is told
 // whether somebody does. Mistakes: those of an e-mail address. RATE_LIMITED after too many requests from the network.
-func (s *Service) RequestPasswordReset(ctx context.Context, email string, client Client) error {
+func (s *Service) RequestPasswordReset(ctx context.Context, email string, client ClientInfo) error {
 	return s.request(ctx, account.PasswordReset, email, client)
 }
 
 // RequestUsernameReminder has a mail sent with the username, like RequestPasswordReset.
-func (s *Service) RequestUsernameReminder(ctx context.Context, email string, client Client) error {
+func (s *Service) RequestUsernameReminder(ctx context.Context, email string, client ClientInfo) error {
 	return s.request(ctx, account.UsernameReminder, email, client)
 }
 
 // ResendActivation has the mail sent again with a token for Activate, like RequestPasswordReset, if an account waits.
-func (s *Service) ResendActivation(ctx context.Context, email string, client Client) error {
+func (s *Service) ResendActivation(ctx context.Context, email string, client ClientInfo) error {
 	return s.request(ctx, account.Activation, email, client)
 }
 
-func (s *Service) request(ctx context.Context, letter account.Letter, email string, client Client) error {
+func (s *Service) request(ctx context.Context, letter account.MailTemplate, email string, client ClientInfo) error {
 	if wrong := account.CheckEmail(email); wrong != nil {
 		return wrong.At("email")
 	}
@@ -50,7 +50,7 @@ func (s *Service) Activate(ctx context.Context, text string) (*account.User, err
 		if err := tx.PublishProfile(ctx, proof.UserID); err != nil {
 			return false, err
 		}
-		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+		if err := tx.DeleteUserTokens(ctx, proof.UserID); err != nil {
 			return false, err
 		}
 		user, err = tx.User(ctx, proof.UserID)
@@ -66,7 +66,7 @@ func (s *Service) Activate(ctx context.Context, text string) (*account.User, err
 // ResetPassword replaces a forgotten password and ends every session; it signs nobody in (OWASP Forgot Password Cheat
 // Sheet, "User Resets Password"). A refused password leaves the token good. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED,
 // TAKEN, and those of a password.
-func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, client Client) error {
+func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, client ClientInfo) error {
 	proof, err := s.oneTimeOf(ctx, account.PasswordReset, text)
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 // with a token for CancelEmailChange. Whether somebody has the new address is told to nobody but its owner. Mistakes:
 // INVALID_CREDENTIALS and those of an e-mail address.
 func (s *Service) RequestEmailChange(
-	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client Client,
+	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client ClientInfo,
 ) (*account.User, error) {
 	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newEmail", func() *account.Error {
 		return account.CheckEmail(in.NewEmail)
@@ -138,7 +138,7 @@ func (s *Service) RequestEmailChange(
 		if err != nil {
 			return err
 		}
-		return tx.InsertMail(ctx, notice, user.ID, sealed, allowance)
+		return tx.EnqueueMail(ctx, notice, user.ID, sealed, allowance)
 	})
 	if err != nil {
 		return nil, gone(err)
@@ -149,7 +149,7 @@ func (s *Service) RequestEmailChange(
 
 // ConfirmEmailChange gives the account the address that waits, and ends every session. Mistakes: TOKEN_INVALID,
 // TOKEN_EXPIRED, TAKEN.
-func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Client) (*account.User, error) {
+func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client ClientInfo) (*account.User, error) {
 	var user *account.User
 	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
 		before, err := tx.User(ctx, proof.UserID)
@@ -159,7 +159,7 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 		if ok, err = tx.ConfirmEmail(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
 			return false, err
 		}
-		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+		if err := tx.DeleteUserTokens(ctx, proof.UserID); err != nil {
 			return false, err
 		}
 		if err := s.settleOldAddress(ctx, tx, before); err != nil {
@@ -184,11 +184,11 @@ func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before 
 	case before.Email == nil:
 		return nil
 	case !before.EmailVerified:
-		return tx.DropOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email)
+		return tx.DeleteToken(ctx, before.ID, account.EmailChangeNotice, *before.Email)
 	}
 	now := s.Now()
-	life := account.EmailChangeNotice.Life()
-	return tx.ProlongOneTime(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(life))
+	life := account.EmailChangeNotice.TTL()
+	return tx.ExtendToken(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(life))
 }
 
 // CancelEmailChange stops a change of address, or takes it back, and ends every session. Mistakes: TOKEN_INVALID,
@@ -200,11 +200,11 @@ func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 		if ok, err := tx.RestoreEmail(ctx, proof.UserID, proof.Address); err != nil || !ok {
 			return false, err
 		}
-		if err := tx.VoidOneTime(ctx, proof.UserID); err != nil {
+		if err := tx.DeleteUserTokens(ctx, proof.UserID); err != nil {
 			return false, err
 		}
 		// Changes that followed this one were told to whoever made it.
-		return true, tx.VoidOneTimeSince(ctx, proof)
+		return true, tx.DeleteUserTokensSince(ctx, proof)
 	})
 	if err == nil {
 		s.event(ctx, slog.LevelWarn, "user_updated", user, "what", "change of address stopped")
@@ -213,17 +213,17 @@ func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 }
 
 // oneTimeOf returns what a one-time token stands for. Mistakes: TOKEN_INVALID, and TOKEN_EXPIRED for a genuine one.
-func (s *Service) oneTimeOf(ctx context.Context, purpose account.Letter, text string) (store.OneTime, error) {
+func (s *Service) oneTimeOf(ctx context.Context, purpose account.MailTemplate, text string) (store.OneTime, error) {
 	hash, ok := token.HashOneTime(text)
 	if !ok {
-		return store.OneTime{}, account.BadOneTime().At("token")
+		return store.OneTime{}, account.InvalidToken().At("token")
 	}
 	proof, err := s.store.OneTime(ctx, hash, purpose)
 	switch {
 	case err != nil:
 		return proof, tokenInvalid(err)
 	case proof.Expired(s.Now()):
-		return proof, account.OldOneTime().At("token")
+		return proof, account.ExpiredToken().At("token")
 	}
 	return proof, nil
 }
@@ -232,7 +232,7 @@ func (s *Service) oneTimeOf(ctx context.Context, purpose account.Letter, text st
 // what the token is for: all or nothing. act returns false when the account is not any more what the token was made
 // for.
 func (s *Service) redeem(
-	ctx context.Context, purpose account.Letter, text string,
+	ctx context.Context, purpose account.MailTemplate, text string,
 	act func(tx *store.Store, proof store.OneTime) (ok bool, err error),
 ) error {
 	known, err := s.oneTimeOf(ctx, purpose, text)
@@ -241,31 +241,31 @@ func (s *Service) redeem(
 	}
 	hash, _ := token.HashOneTime(text)
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := tx.HoldAddress(ctx, known.AddressKey); err != nil {
+		if err := tx.LockEmail(ctx, known.AddressKey); err != nil {
 			return err
 		}
 		proof, ok, err := tx.Redeem(ctx, hash, purpose, s.Now())
 		if err == nil && ok {
-			err = tx.Yield(ctx, proof.AddressKey, proof.UserID)
+			err = tx.ReleaseUnverifiedEmail(ctx, proof.AddressKey, proof.UserID)
 		}
 		if err == nil && ok {
 			ok, err = act(tx, proof)
 		}
 		if err == nil && !ok {
-			err = account.BadOneTime().At("token")
+			err = account.InvalidToken().At("token")
 		}
 		return err
 	})
-	if account.Failed(err, account.Taken) {
-		return account.TakenEmail().At("token")
+	if account.IsCode(err, account.Taken) {
+		return account.EmailTaken().At("token")
 	}
 	return err
 }
 
 // tokenInvalid turns the absence of what a token stands for into a mistake.
 func tokenInvalid(err error) error {
-	if account.Failed(err, account.NotFound) {
-		return account.BadOneTime().At("token")
+	if account.IsCode(err, account.NotFound) {
+		return account.InvalidToken().At("token")
 	}
 	return err
 }

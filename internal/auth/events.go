@@ -26,7 +26,7 @@ func (s *Service) event(ctx context.Context, level slog.Level, name string, user
 
 // note counts what bears on security, without whom it is about.
 func (s *Service) note(event, why string) {
-	if s.Note != nil {
-		s.Note(event, why)
+	if s.OnEvent != nil {
+		s.OnEvent(event, why)
 	}
 }

@@ -13,19 +13,19 @@ import (
 // Limits are how often things may be tried. The counters are in the database: the same on every node and after a
 // restart.
 type Limits struct {
-	Guesses  throttle.Guesses // at the password of one account
-	SignIn   throttle.Limit   // wrong passwords from one network
-	Register throttle.Limit   // new accounts from one network
-	Refresh  throttle.Limit   // refused refresh tokens from one network
-	Mail     throttle.Limit   // requests for mails from one network
+	Passwords throttle.PasswordAttempts // at the password of one account
+	SignIn    throttle.Limit            // wrong passwords from one network
+	Register  throttle.Limit            // new accounts from one network
+	Refresh   throttle.Limit            // refused refresh tokens from one network
+	Mail      throttle.Limit            // requests for mails from one network
 }
 
 // The kinds of event that are counted for a network.
 const (
-	signIns       = store.OfNetworks + "sign-in"
-	registrations = store.OfNetworks + "register"
-	refreshes     = store.OfNetworks + "refresh"
-	mailRequests  = store.OfNetworks + "mail"
+	signIns       = store.NetworkPrefix + "sign-in"
+	registrations = store.NetworkPrefix + "register"
+	refreshes     = store.NetworkPrefix + "refresh"
+	mailRequests  = store.NetworkPrefix + "mail"
 )
 
 // attempt is a try at the password of an account. It is counted for the account; from a network in which its user has
@@ -39,7 +39,7 @@ type attempt struct {
 }
 
 // attemptAt returns a try from a client at the password of a user or, without one, of a name that nobody has.
-func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, client Client) (*attempt, error) {
+func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, client ClientInfo) (*attempt, error) {
 	a := &attempt{user: user, subject: string(user), network: account.Network(client.IPAddress)}
 	if user == "" {
 		a.subject = throttle.Bucket(s.nobody, name)
@@ -79,7 +79,7 @@ func (s *Service) mayTry(ctx context.Context, a *attempt) error {
 // notHeld returns nil, or RATE_LIMITED while no guess at the account is allowed.
 func (s *Service) notHeld(ctx context.Context, a *attempt) error {
 	now := s.Now()
-	tally, err := s.store.Tally(ctx, a.subject, a.source)
+	tally, err := s.store.Counter(ctx, a.subject, a.source)
 	a.failures = tally.Count
 	if err == nil && now.Before(tally.Until) {
 		err = s.tooManyGuesses(ctx, a, tally.Until.Sub(now))
@@ -97,21 +97,21 @@ func (s *Service) failed(ctx context.Context, a *attempt) error {
 		held, delay     time.Duration
 	)
 	err := s.store.InTx(ctx, func(tx *store.Store) (err error) {
-		failures, counted, err = tx.CountFailure(ctx, a.subject, a.source, now)
+		failures, counted, err = tx.IncrementFailures(ctx, a.subject, a.source, now)
 		if err != nil {
 			return err
 		}
 		if !counted {
-			tally, err := tx.Tally(ctx, a.subject, a.source)
+			tally, err := tx.Counter(ctx, a.subject, a.source)
 			held = tally.Until.Sub(now)
 			return err
 		}
-		if delay = s.Limits.Guesses.Delay(failures); delay > 0 {
-			if err := tx.HoldOff(ctx, a.subject, a.source, now.Add(delay)); err != nil {
+		if delay = s.Limits.Passwords.Delay(failures); delay > 0 {
+			if err := tx.BlockUntil(ctx, a.subject, a.source, now.Add(delay)); err != nil {
 				return err
 			}
 		}
-		within, err = tx.CountEvent(ctx, signIns, a.network, s.Limits.SignIn.Count, s.Limits.SignIn.Per, now)
+		within, err = tx.IncrementEvents(ctx, signIns, a.network, s.Limits.SignIn.Max, s.Limits.SignIn.Window, now)
 		return err
 	})
 	switch {
@@ -125,7 +125,7 @@ func (s *Service) failed(ctx context.Context, a *attempt) error {
 		s.event(ctx, slog.LevelWarn, "authn_login_lock", a.user, "failures", failures, "for", delay)
 	}
 	if !within {
-		return s.tooManyFrom(ctx, signIns, a.network, s.Limits.SignIn.Per)
+		return s.tooManyFrom(ctx, signIns, a.network, s.Limits.SignIn.Window)
 	}
 	return nil
 }
@@ -135,33 +135,33 @@ func (s *Service) succeeded(ctx context.Context, tx *store.Store, a *attempt) er
 	if a.failures == 0 {
 		return nil
 	}
-	return tx.ForgetFailures(ctx, a.subject, a.source, s.Now())
+	return tx.ResetFailures(ctx, a.subject, a.source, s.Now())
 }
 
 // withinLimit returns nil, or RATE_LIMITED when as many events of a kind have come from a network as may.
 func (s *Service) withinLimit(ctx context.Context, kind, network string, limit throttle.Limit) error {
-	tally, err := s.store.Tally(ctx, kind, network)
+	tally, err := s.store.Counter(ctx, kind, network)
 	if err != nil {
 		return err
 	}
-	if over := tally.Since.Add(limit.Per); tally.Count >= limit.Count && s.Now().Before(over) {
+	if over := tally.Since.Add(limit.Window); tally.Count >= limit.Max && s.Now().Before(over) {
 		return s.tooManyFrom(ctx, kind, network, over.Sub(s.Now()))
 	}
 	return nil
 }
 
 // count counts an event from a network, or fails with RATE_LIMITED when as many have come as may.
-func (s *Service) count(ctx context.Context, tx *store.Store, kind string, client Client, limit throttle.Limit) error {
+func (s *Service) count(ctx context.Context, tx *store.Store, kind string, client ClientInfo, limit throttle.Limit) error {
 	network := account.Network(client.IPAddress)
-	within, err := tx.CountEvent(ctx, kind, network, limit.Count, limit.Per, s.Now())
+	within, err := tx.IncrementEvents(ctx, kind, network, limit.Max, limit.Window, s.Now())
 	if err != nil || within {
 		return err
 	}
-	tally, err := tx.Tally(ctx, kind, network)
+	tally, err := tx.Counter(ctx, kind, network)
 	if err != nil {
 		return err
 	}
-	return s.tooManyFrom(ctx, kind, network, tally.Since.Add(limit.Per).Sub(s.Now()))
+	return s.tooManyFrom(ctx, kind, network, tally.Since.Add(limit.Window).Sub(s.Now()))
 }
 
 // longestWait is the most that a client is told to wait; who waits for ever should rather reset the password.

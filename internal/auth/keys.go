@@ -31,8 +31,8 @@ const (
 type keys struct {
 	seals   []string // as they were read
 	signing string
-	ring    *token.Ring
-	access  *token.Access
+	ring    *token.KeySet
+	access  *token.Issuer
 }
 
 // SigningKey is a signing key as an operator sees it.
@@ -53,14 +53,14 @@ const (
 	KeyOld   KeyState = "old"  // has signed
 )
 
-// TendKeys brings the signing keys up to date with the store and the clock: it makes the next key when the newest of
+// SyncKeys brings the signing keys up to date with the store and the clock: it makes the next key when the newest of
 // the algorithm is too old, or there is none; removes those whose tokens have all expired; and signs with the newest
 // of the algorithm whose time has come. Until that comes, another one goes on signing. Call it every KeysEvery: that is
 // how long nodes may differ. Of several nodes that make a key at once one succeeds and all use that one.
 //
 // It fails, and leaves the keys in use as they were, when one of the store's was sealed with neither secret. Those
 // sealed with the previous one are sealed anew.
-func (s *Service) TendKeys(ctx context.Context) error {
+func (s *Service) SyncKeys(ctx context.Context) error {
 	now := s.Now()
 	stored, err := s.store.SigningKeys(ctx)
 	if err != nil {
@@ -103,17 +103,17 @@ func (s *Service) use(ctx context.Context, stored []store.SigningKey, signing st
 	if err != nil {
 		return err
 	}
-	ring, err := token.NewRing(opened, signing)
+	ring, err := token.NewKeySet(opened, signing)
 	if err != nil {
 		return err
 	}
-	s.keys.Store(&keys{seals, signing, ring, token.NewAccess(s.Issuer, ring, s.Now)})
+	s.keys.Store(&keys{seals, signing, ring, token.NewIssuer(s.Issuer, ring, s.Now)})
 	s.Log.DebugContext(ctx, "signing keys in use", "signing", signing, "all", ids)
 	return nil
 }
 
-// ProveSecret fails unless the secret, or the previous one, opens every signing key there is. It changes nothing.
-func (s *Service) ProveSecret(ctx context.Context) error {
+// VerifySecret fails unless the secret, or the previous one, opens every signing key there is. It changes nothing.
+func (s *Service) VerifySecret(ctx context.Context) error {
 	stored, err := s.store.SigningKeys(ctx)
 	if err != nil {
 		return err
@@ -261,7 +261,7 @@ func (s *Service) RotateKeys(ctx context.Context) (SigningKey, error) {
 // is no such key, and when there is no other.
 func (s *Service) RetireKey(ctx context.Context, id string) (signing string, err error) {
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		if err := tx.HoldSigningKeys(ctx, s.Now()); err != nil {
+		if err := tx.LockSigningKeys(ctx, s.Now()); err != nil {
 			return err
 		}
 		stored, err := tx.SigningKeys(ctx)
@@ -280,7 +280,7 @@ func (s *Service) RetireKey(ctx context.Context, id string) (signing string, err
 		left := slices.DeleteFunc(stored, isIt)
 		if signed {
 			if next := s.next(left, now); next != nil {
-				if err := tx.HastenSigningKey(ctx, next.ID, now); err != nil {
+				if err := tx.AdvanceSigningKey(ctx, next.ID, now); err != nil {
 					return err
 				}
 				next.SignsFrom = now
@@ -307,11 +307,11 @@ func (s *Service) next(stored []store.SigningKey, now time.Time) *store.SigningK
 	return cmp.Or(preferred, other)
 }
 
-// CutSessions ends every session begun before now, on every node at its next request, with what mails sent by now could
+// RevokeAllSessions ends every session begun before now, on every node at its next request, with what mails sent by now could
 // still do and mails that are not sent yet. It returns the time before which sessions are over; that never moves back.
-func (s *Service) CutSessions(ctx context.Context) (cut time.Time, err error) {
+func (s *Service) RevokeAllSessions(ctx context.Context) (cut time.Time, err error) {
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		cut, err = tx.Cut(ctx, s.Now())
+		cut, err = tx.RevokeAllBefore(ctx, s.Now())
 		return err
 	})
 	if err == nil {

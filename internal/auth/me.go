@@ -13,7 +13,7 @@ import (
 func (s *Service) UpdateMe(
 	ctx context.Context, caller *account.Caller, in account.UpdateMeInput,
 ) (*account.User, error) {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return nil, err
 	}
 	if err := in.Check().Err(); err != nil {
@@ -32,7 +32,7 @@ func (s *Service) UpdateMe(
 // DeleteMe removes the caller's account with all that is theirs, and returns the ID it had. Mistake:
 // INVALID_CREDENTIALS. FORBIDDEN for the last administrator.
 func (s *Service) DeleteMe(
-	ctx context.Context, caller *account.Caller, currentPassword string, client Client,
+	ctx context.Context, caller *account.Caller, currentPassword string, client ClientInfo,
 ) (*account.ID, error) {
 	proof, err := s.prove(ctx, caller, currentPassword, client)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Service) DeleteMe(
 	}
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		if caller.User.Role == account.Admin { // who becomes one meanwhile gets another epoch
-			if err := tx.HoldAdmins(ctx, s.Now()); err != nil {
+			if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 				return err
 			}
 			if err := mayGo(ctx, tx, caller.User); err != nil {
@@ -50,7 +50,7 @@ func (s *Service) DeleteMe(
 		if ok, err := tx.DeleteUser(ctx, proof.UserID, proof.Epoch); err != nil || !ok {
 			return cmp.Or(err, sessionOver())
 		}
-		if err := tx.ForgetAllFailures(ctx, string(proof.UserID)); err != nil {
+		if err := tx.ResetAllFailures(ctx, string(proof.UserID)); err != nil {
 			return err
 		}
 		return s.tell(ctx, tx, caller.User, account.AccountDeleted, client)
@@ -66,7 +66,7 @@ func (s *Service) DeleteMe(
 // begins (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). What mails could still do is void, but for taking back a change of
 // address. Mistakes: INVALID_CREDENTIALS and those of a password.
 func (s *Service) ChangePassword(
-	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client Client,
+	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client ClientInfo,
 ) (*account.TokenPair, error) {
 	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newPassword", func() *account.Error {
 		user := caller.User
@@ -112,11 +112,11 @@ func (s *Service) ChangePassword(
 
 // passwordChanged does what goes with every new password: what mails could still do is void, failures are counted anew,
 // and the user is told.
-func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *account.User, client Client) error {
-	if err := tx.VoidOneTime(ctx, user.ID); err != nil {
+func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *account.User, client ClientInfo) error {
+	if err := tx.DeleteUserTokens(ctx, user.ID); err != nil {
 		return err
 	}
-	if err := tx.ForgetAllFailures(ctx, string(user.ID)); err != nil {
+	if err := tx.ResetAllFailures(ctx, string(user.ID)); err != nil {
 		return err
 	}
 	return s.tell(ctx, tx, user, account.PasswordChanged, client)
@@ -124,7 +124,7 @@ func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *ac
 
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
 func (s *Service) ChangeUsername(
-	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput, client Client,
+	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput, client ClientInfo,
 ) (*account.User, error) {
 	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newUsername", func() *account.Error {
 		return account.CheckUsername(in.NewUsername)
@@ -146,8 +146,8 @@ func (s *Service) ChangeUsername(
 		}
 		return s.tell(ctx, tx, user, account.UsernameChanged, client)
 	})
-	if account.Failed(err, account.Taken) {
-		return nil, account.TakenUsername().At("newUsername")
+	if account.IsCode(err, account.Taken) {
+		return nil, account.UsernameTaken().At("newUsername")
 	}
 	if err != nil {
 		return nil, gone(err)
@@ -159,9 +159,9 @@ func (s *Service) ChangeUsername(
 // proveFor is prove for a change to something new: what check finds wrong with that, at a path inside the input, is told
 // together with a wrong password.
 func (s *Service) proveFor(
-	ctx context.Context, caller *account.Caller, current string, client Client, path string, check func() *account.Error,
+	ctx context.Context, caller *account.Caller, current string, client ClientInfo, path string, check func() *account.Error,
 ) (store.Credentials, error) {
-	mistakes := account.Mistakes{}
+	mistakes := account.UserErrors{}
 	proof, err := s.prove(ctx, caller, current, client)
 	if err := mistakes.Collect(err); err != nil {
 		return proof, err
@@ -173,9 +173,9 @@ func (s *Service) proveFor(
 // prove returns the caller's credentials when the password is theirs. Mistake: INVALID_CREDENTIALS. RATE_LIMITED like a
 // sign-in: a wrong password counts as one (OWASP ASVS 5.0, section 6.3.1).
 func (s *Service) prove(
-	ctx context.Context, caller *account.Caller, current string, client Client,
+	ctx context.Context, caller *account.Caller, current string, client ClientInfo,
 ) (store.Credentials, error) {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return store.Credentials{}, err
 	}
 	found, err := s.store.CredentialsByID(ctx, caller.User.ID)
@@ -203,12 +203,12 @@ func (s *Service) prove(
 }
 
 func wrongPassword() error {
-	return account.Mistake(account.InvalidCredentials, "The current password is wrong.", "currentPassword")
+	return account.UserError(account.InvalidCredentials, "The current password is wrong.").At("currentPassword")
 }
 
 // gone turns the absence of the caller's own account into what it is: the end of their session.
 func gone(err error) error {
-	if account.Failed(err, account.NotFound) {
+	if account.IsCode(err, account.NotFound) {
 		return sessionOver()
 	}
 	return err

@@ -38,8 +38,8 @@ type Delivery struct {
 
 var errExpired = errors.New("it has expired")
 
-// MailWaiting returns a channel that gets a value after this node has put mails into the outbox.
-func (s *Service) MailWaiting() <-chan struct{} { return s.mailWaiting }
+// OutboxSignal returns a channel that gets a value after this node has put mails into the outbox.
+func (s *Service) OutboxSignal() <-chan struct{} { return s.mailWaiting }
 
 // inTxWithMail is InTx for what puts mails into the outbox.
 func (s *Service) inTxWithMail(ctx context.Context, f func(tx *store.Store) error) error {
@@ -59,24 +59,24 @@ func (s *Service) wakeSender() {
 
 // askForMail puts a request into the outbox for a letter to an address; user is whom it is about, or empty.
 func (s *Service) askForMail(
-	ctx context.Context, tx *store.Store, letter account.Letter, address string, user account.ID, client Client,
+	ctx context.Context, tx *store.Store, letter account.MailTemplate, address string, user account.ID, client ClientInfo,
 ) error {
-	return tx.AskForMail(ctx, s.newMail(letter, address, client), user, allowance)
+	return tx.EnqueueRequest(ctx, s.newMail(letter, address, client), user, allowance)
 }
 
 // tell puts a letter to a user into the outbox, to the address they have; without one it does nothing.
 func (s *Service) tell(
-	ctx context.Context, tx *store.Store, user *account.User, letter account.Letter, client Client,
+	ctx context.Context, tx *store.Store, user *account.User, letter account.MailTemplate, client ClientInfo,
 ) error {
 	if user.Email == nil {
 		return nil
 	}
 	m := s.newMail(letter, *user.Email, client)
 	m.Username = user.Username
-	return tx.InsertMail(ctx, m, user.ID, nil, allowance)
+	return tx.EnqueueMail(ctx, m, user.ID, nil, allowance)
 }
 
-func (s *Service) newMail(letter account.Letter, address string, client Client) account.Mail {
+func (s *Service) newMail(letter account.MailTemplate, address string, client ClientInfo) account.Mail {
 	now := s.Now()
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
@@ -85,7 +85,7 @@ func (s *Service) newMail(letter account.Letter, address string, client Client) 
 		Languages: account.Printable(client.Languages, account.MaxLanguages),
 		IPAddress: client.IPAddress,
 		CreatedAt: now,
-		ExpiresAt: now.Add(letter.Life()),
+		ExpiresAt: now.Add(letter.TTL()),
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *Service) newMail(letter account.Letter, address string, client Client) 
 func (s *Service) oneTime(ctx context.Context, tx *store.Store, m account.Mail, user account.ID) ([]byte, error) {
 	text := token.NewOneTime()
 	hash, _ := token.HashOneTime(text)
-	if err := tx.PutOneTime(ctx, user, m.Letter, m.To, hash, s.Now(), m.ExpiresAt); err != nil {
+	if err := tx.UpsertToken(ctx, user, m.Letter, m.To, hash, s.Now(), m.ExpiresAt); err != nil {
 		return nil, err
 	}
 	return s.secrets.SealOneTime(text, string(m.ID))
@@ -109,7 +109,7 @@ func (s *Service) DueMails(ctx context.Context) (due []Delivery, err error) {
 		switch {
 		case !now.Before(m.ExpiresAt):
 			d.Problem = errExpired
-		case m.Asked:
+		case m.Unresolved:
 			if err := s.answer(ctx, m); err != nil && ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "a request for a mail was not answered", "mail", m.ID, "letter", m.Letter, "error", err)
 			}
@@ -124,9 +124,9 @@ func (s *Service) DueMails(ctx context.Context) (due []Delivery, err error) {
 
 // answer turns a request into mails to those who have the address or wait for it, or into none. A request that fails is
 // due again.
-func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
+func (s *Service) answer(ctx context.Context, asked *store.OutboxMail) error {
 	return s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if ok, err := tx.HoldRequest(ctx, asked.ID); err != nil || !ok {
+		if ok, err := tx.LockRequest(ctx, asked.ID); err != nil || !ok {
 			return err
 		}
 		replies, err := s.replies(ctx, tx, asked)
@@ -149,9 +149,9 @@ func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 				}
 			}
 			if i > 0 {
-				err = tx.InsertMail(ctx, m, reply.user.ID, sealed, allowance)
+				err = tx.EnqueueMail(ctx, m, reply.user.ID, sealed, allowance)
 			} else {
-				err = tx.AnswerMail(ctx, m, reply.user.ID, sealed, s.Now())
+				err = tx.ResolveRequest(ctx, m, reply.user.ID, sealed, s.Now())
 			}
 			if err != nil {
 				return err
@@ -163,13 +163,13 @@ func (s *Service) answer(ctx context.Context, asked *store.Outgoing) error {
 
 // reply is a letter to one of those who have an address or wait for it.
 type reply struct {
-	letter account.Letter
+	letter account.MailTemplate
 	user   *account.User
 	to     string // as the user wrote it, not as the asker did
 }
 
 // replies returns the letters that a request comes to, given who has the address, if anybody, and who waits for it.
-func (s *Service) replies(ctx context.Context, tx *store.Store, asked *store.Outgoing) (replies []reply, err error) {
+func (s *Service) replies(ctx context.Context, tx *store.Store, asked *store.OutboxMail) (replies []reply, err error) {
 	users, err := tx.UsersByAddress(ctx, asked.AddressKey, 1+waitersTold)
 	if err != nil {
 		return nil, err
@@ -231,15 +231,15 @@ func (s *Service) MailFailed(ctx context.Context, d Delivery, refused bool, caus
 	attributes := []any{"mail", d.ID, "letter", d.Letter, "attempt", d.Attempt, "error", cause}
 	if due := now.Add(pause); !refused && due.Before(d.ExpiresAt) {
 		s.Log.WarnContext(ctx, "mail put off", append(attributes, "pause", pause)...)
-		return false, s.store.PutOffMail(ctx, d.ID, d.Attempt, due)
+		return false, s.store.PostponeMail(ctx, d.ID, d.Attempt, due)
 	}
 	s.Log.ErrorContext(ctx, "mail given up", attributes...)
 	return true, s.store.FinishMail(ctx, d.ID, d.Attempt, store.MailFailed)
 }
 
-// MailsWaiting returns how many mails wait to be sent, and for how long the oldest has.
-func (s *Service) MailsWaiting(ctx context.Context) (count int, age time.Duration, err error) {
-	count, oldest, err := s.store.Waiting(ctx)
+// OutboxStats returns how many mails wait to be sent, and for how long the oldest has.
+func (s *Service) OutboxStats(ctx context.Context) (count int, age time.Duration, err error) {
+	count, oldest, err := s.store.OutboxStats(ctx)
 	if count > 0 {
 		age = s.Now().Sub(oldest)
 	}

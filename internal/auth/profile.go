@@ -30,7 +30,7 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 		}
 		return profile, nil
 	case account.UserKind:
-		if !caller.MaySee(id) {
+		if !caller.CanSee(id) {
 			return nil, nil
 		}
 		user, err := s.store.User(ctx, id)
@@ -40,7 +40,7 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 		return user, nil
 	case account.SessionKind:
 		session, err := s.session(ctx, id)
-		if session == nil || !caller.MaySee(session.UserID) {
+		if session == nil || !caller.CanSee(session.UserID) {
 			return nil, err
 		}
 		return session, nil
@@ -52,7 +52,7 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 func (s *Service) Profiles(
 	ctx context.Context, caller *account.Caller, q account.ProfileQuery,
 ) (*account.ProfileConnection, error) {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return nil, err
 	}
 	window, err := q.Window(s.cursors)
@@ -71,7 +71,7 @@ func (s *Service) Profiles(
 	return page, err
 }
 
-// anyInFront tells whether the selection has profiles in front of a page, or, when it is empty, at its after cursor or
+// anyInFront reports whether the selection has profiles in front of a page, or, when it is empty, at its after cursor or
 // in front of that; more is whether the window has more than the page on the side it was not cut from.
 func (s *Service) anyInFront(ctx context.Context, w account.Window, page []*account.Profile, more bool) (bool, error) {
 	if w.Backward && more || w.After == nil {
@@ -109,7 +109,7 @@ func (s *Service) CountProfiles(ctx context.Context, page *account.ProfileConnec
 func (s *Service) CreateProfile(
 	ctx context.Context, caller *account.Caller, in account.ProfileInput,
 ) (*account.Profile, error) {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return nil, err
 	}
 	if err := in.Check().Err(); err != nil {
@@ -119,8 +119,8 @@ func (s *Service) CreateProfile(
 	profile.UserID = caller.User.ID
 	err := s.store.InTx(ctx, func(tx *store.Store) error { return tx.InsertProfile(ctx, profile) })
 	switch {
-	case account.Failed(err, account.AlreadyExists):
-		return nil, account.SecondProfile().At()
+	case account.IsCode(err, account.AlreadyExists):
+		return nil, account.ProfileExists().At()
 	case err != nil:
 		return nil, gone(err)
 	}
@@ -139,7 +139,7 @@ func (s *Service) UpdateProfile(
 		return nil, err
 	}
 	profile, err := s.store.UpdateProfile(ctx, id, caller.User.ID, in, s.Now())
-	if account.Failed(err, account.NotFound) {
+	if account.IsCode(err, account.NotFound) {
 		return nil, s.notOwned(ctx, caller, id)
 	}
 	return profile, err
@@ -152,15 +152,15 @@ func (s *Service) DeleteProfile(ctx context.Context, caller *account.Caller, id 
 		return nil, err
 	}
 	err := s.store.DeleteProfile(ctx, id, caller.User.ID)
-	if account.Failed(err, account.NotFound) {
+	if account.IsCode(err, account.NotFound) {
 		return nil, s.notOwned(ctx, caller, id)
 	}
 	return &id, err
 }
 
-// MayChange returns nil when the caller owns what the ID names; FORBIDDEN for somebody else's, NOT_FOUND for nobody's,
+// RequireProfileOwner returns nil when the caller owns what the ID names; FORBIDDEN for somebody else's, NOT_FOUND for nobody's,
 // UNAUTHENTICATED when signed out, BAD_USER_INPUT when it is no ID.
-func (s *Service) MayChange(ctx context.Context, caller *account.Caller, id account.ID) error {
+func (s *Service) RequireProfileOwner(ctx context.Context, caller *account.Caller, id account.ID) error {
 	if err := admit(caller, id); err != nil {
 		return err
 	}
@@ -171,12 +171,12 @@ func (s *Service) MayChange(ctx context.Context, caller *account.Caller, id acco
 	if err != nil {
 		return err
 	}
-	return caller.MayChange(owner)
+	return caller.RequireOwner(owner)
 }
 
 // notOwned tells why a row was not the caller's to change; NOT_FOUND if it has become theirs in between.
 func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id account.ID) error {
-	if err := s.MayChange(ctx, caller, id); err != nil {
+	if err := s.RequireProfileOwner(ctx, caller, id); err != nil {
 		return err
 	}
 	return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
@@ -184,7 +184,7 @@ func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id accou
 
 // admit returns nil when the caller is signed in and id has the form of one; else UNAUTHENTICATED or BAD_USER_INPUT.
 func admit(caller *account.Caller, id account.ID) error {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return err
 	}
 	_, err := account.ParseID(string(id))
@@ -204,7 +204,7 @@ func newProfile(in account.ProfileInput, now time.Time) *account.Profile {
 
 // unlessAbsent forgets that something does not exist.
 func unlessAbsent(err error) error {
-	if account.Failed(err, account.NotFound) {
+	if account.IsCode(err, account.NotFound) {
 		return nil
 	}
 	return err

@@ -30,14 +30,14 @@ const (
 	foreign     outcome = "its child was computed with a secret unknown here"
 )
 
-// Presented is a refresh token as it comes with a request: in the body, as a cookie, or both.
-type Presented struct {
+// RefreshCredential is a refresh token as it comes with a request: in the body, as a cookie, or both.
+type RefreshCredential struct {
 	Body, Cookie *string
 }
 
 // token returns the token that counts, which is the one in the body, and how its child is to travel: the same way. A
 // cookie of another session beside it is BAD_USER_INPUT, for one of the two is there by mistake or by malice.
-func (p Presented) token() (text string, delivery account.TokenDelivery, err error) {
+func (p RefreshCredential) token() (text string, delivery account.TokenDelivery, err error) {
 	switch {
 	case p.Body == nil:
 		return value(p.Cookie, ""), account.InCookie, nil
@@ -62,7 +62,7 @@ func (p Presented) token() (text string, delivery account.TokenDelivery, err err
 // A token works once. Its direct child is given out again for a short while, the same bytes to everyone, because
 // answers get lost and tabs refresh at once; any older token ends the session with all its tokens (RFC 9700, section
 // 4.14.2).
-func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*account.TokenPair, error) {
+func (s *Service) Refresh(ctx context.Context, from RefreshCredential, client ClientInfo) (*account.TokenPair, error) {
 	text, delivery, err := from.token()
 	if err != nil {
 		return nil, err
@@ -87,9 +87,9 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 		})
 	}
 	switch {
-	case account.Failed(err, account.NotFound):
+	case account.IsCode(err, account.NotFound):
 		return nil, s.refuse(ctx, deleted, family, client)
-	case account.Failed(err, account.RateLimited):
+	case account.IsCode(err, account.RateLimited):
 		s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", family.User.ID, "kind", "refreshes of a session",
 			"session", family.Session.ID)
 		return nil, err
@@ -106,7 +106,7 @@ func (s *Service) Refresh(ctx context.Context, from Presented, client Client) (*
 // rotate exchanges the current token of a live session; nil without an error when it is not that. The next pair is signed
 // before the session moves on, so that nothing can fail afterwards.
 func (s *Service) rotate(
-	ctx context.Context, at *store.Store, family *store.Family, presented token.Refresh, client Client, now time.Time,
+	ctx context.Context, at *store.Store, family *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
 ) (*account.TokenPair, error) {
 	session := family.Session
 	session.LastUsedAt = now
@@ -131,14 +131,14 @@ func (s *Service) rotate(
 // exchange is the transaction of Refresh for all that is not simply the current token, or was not a moment ago. Its time
 // is that of the transaction, not of the request, which may have waited.
 func (s *Service) exchange(
-	ctx context.Context, tx *store.Store, family *store.Family, presented token.Refresh, client Client,
+	ctx context.Context, tx *store.Store, family *store.SessionState, presented token.Refresh, client ClientInfo,
 ) (*account.TokenPair, outcome, error) {
 	now := s.Now()
 	for range 2 {
 		if pair, err := s.rotate(ctx, tx, family, presented, client, now); pair != nil || err != nil {
 			return pair, rotated, err
 		}
-		current, err := tx.Family(ctx, family.Session.ID)
+		current, err := tx.SessionState(ctx, family.Session.ID)
 		if err != nil {
 			return nil, "", err
 		}
@@ -161,7 +161,7 @@ func (s *Service) exchange(
 
 // replay gives the child of the presented token out again.
 func (s *Service) replay(
-	ctx context.Context, tx *store.Store, f *store.Family, now time.Time,
+	ctx context.Context, tx *store.Store, f *store.SessionState, now time.Time,
 ) (*account.TokenPair, outcome, error) {
 	secret := s.secrets.Named(f.KeyID)
 	if secret == nil {
@@ -171,7 +171,7 @@ func (s *Service) replay(
 	case err != nil:
 		return nil, "", err
 	case !ok:
-		current, err := tx.Family(ctx, f.Session.ID) // which may have been deleted meanwhile
+		current, err := tx.SessionState(ctx, f.Session.ID) // which may have been deleted meanwhile
 		if err != nil {
 			return nil, "", err
 		}
@@ -181,7 +181,7 @@ func (s *Service) replay(
 	return pair, replayed, err
 }
 
-func tooOften(f *store.Family, now time.Time) error {
+func tooOften(f *store.SessionState, now time.Time) error {
 	return &account.Error{
 		Code:       account.RateLimited,
 		Message:    "This session refreshes too often.",
@@ -190,11 +190,11 @@ func tooOften(f *store.Family, now time.Time) error {
 }
 
 // judge tells what presenting a genuine refresh token of the session comes to. It changes nothing.
-func (s *Service) judge(f *store.Family, r token.Refresh, now time.Time) outcome {
+func (s *Service) judge(f *store.SessionState, r token.Refresh, now time.Time) outcome {
 	since := now.Sub(f.GenerationAt)
 	parent := r.Generation+1 == f.Generation
 	tooMany := f.RefreshesSince.After(now.Add(-time.Minute)) && f.Refreshes >= account.RefreshesPerMinute
-	switch ended := f.Ended(now, s.IdleTTL); {
+	switch ended := f.EndReason(now, s.IdleTTL); {
 	case ended != "":
 		return outcome(ended)
 	case r.Generation == f.Generation && r.KeyID != f.KeyID, parent && r.KeyID != f.ParentKeyID:
@@ -216,17 +216,17 @@ func (s *Service) judge(f *store.Family, r token.Refresh, now time.Time) outcome
 
 // family returns the session that a genuine refresh token belongs to, and what the token says; nil without an error for
 // every other text, at the same cost.
-func (s *Service) family(ctx context.Context, text string) (*store.Family, token.Refresh, error) {
+func (s *Service) family(ctx context.Context, text string) (*store.SessionState, token.Refresh, error) {
 	refresh, ok := token.ParseRefresh(text)
 	if !ok {
 		return nil, refresh, nil
 	}
-	family, err := s.store.Family(ctx, account.IDOf(account.SessionKind, refresh.Session))
-	if account.Failed(err, account.NotFound) {
-		s.secrets.Proves(refresh, nil)
+	family, err := s.store.SessionState(ctx, account.IDOf(account.SessionKind, refresh.Session))
+	if account.IsCode(err, account.NotFound) {
+		s.secrets.VerifyMAC(refresh, nil)
 		return nil, refresh, nil
 	}
-	if err != nil || !s.secrets.Proves(refresh, family.Salt) {
+	if err != nil || !s.secrets.VerifyMAC(refresh, family.Salt) {
 		return nil, refresh, err
 	}
 	return family, refresh, nil
@@ -234,7 +234,7 @@ func (s *Service) family(ctx context.Context, text string) (*store.Family, token
 
 // refuse counts and logs a refused token. It returns TOKEN_INVALID, or RATE_LIMITED when too many have come from the
 // network.
-func (s *Service) refuse(ctx context.Context, why outcome, f *store.Family, client Client) error {
+func (s *Service) refuse(ctx context.Context, why outcome, f *store.SessionState, client ClientInfo) error {
 	var user, session account.ID
 	if f != nil {
 		user, session = f.User.ID, f.Session.ID
@@ -253,12 +253,12 @@ func (s *Service) refuse(ctx context.Context, why outcome, f *store.Family, clie
 	if err := s.count(ctx, s.store, refreshes, client, s.Limits.Refresh); err != nil {
 		return err
 	}
-	return account.Mistake(account.TokenInvalid, "The refresh token is not valid; sign in again.", "refreshToken")
+	return account.UserError(account.TokenInvalid, "The refresh token is not valid; sign in again.").At("refreshToken")
 }
 
-// VerifyToken tells whether a token would be accepted now, what it is for, and when it stops working by itself. It
+// VerifyToken reports whether a token would be accepted now, what it is for, and when it stops working by itself. It
 // changes nothing.
-func (s *Service) VerifyToken(ctx context.Context, text string) (*account.Verdict, error) {
+func (s *Service) VerifyToken(ctx context.Context, text string) (*account.TokenInfo, error) {
 	family, presented, err := s.family(ctx, text)
 	if err != nil {
 		return nil, err
@@ -266,7 +266,7 @@ func (s *Service) VerifyToken(ctx context.Context, text string) (*account.Verdic
 	if family == nil {
 		caller, claims := s.authenticate(ctx, text)
 		if caller.User == nil {
-			return new(account.Verdict), caller.Err
+			return new(account.TokenInfo), caller.Err
 		}
 		return verdict(account.AccessToken, claims.ExpiresAt), nil
 	}
@@ -276,18 +276,18 @@ func (s *Service) VerifyToken(ctx context.Context, text string) (*account.Verdic
 	case replayed:
 		return verdict(account.RefreshToken, earlier(family.GenerationAt.Add(s.Grace), s.end(family.Session))), nil
 	}
-	return new(account.Verdict), nil
+	return new(account.TokenInfo), nil
 }
 
-func verdict(kind account.TokenKind, expires time.Time) *account.Verdict {
-	return &account.Verdict{Valid: true, Kind: &kind, ExpiresAt: &expires}
+func verdict(kind account.TokenKind, expires time.Time) *account.TokenInfo {
+	return &account.TokenInfo{Valid: true, Kind: &kind, ExpiresAt: &expires}
 }
 
 // SignOut ends the session of a genuine refresh token, of whatever generation, and, unless the token is in the body,
 // that of the caller's access token, also when that has expired. A token that is unknown or whose session is over
 // changes nothing, and answers the same (RFC 7009, section 2.2). BAD_USER_INPUT when body and cookie are of two
 // sessions.
-func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Presented) error {
+func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from RefreshCredential) error {
 	text, _, err := from.token()
 	if err != nil {
 		return err

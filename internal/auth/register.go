@@ -17,10 +17,10 @@ import (
 // before, to that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED. RATE_LIMITED after too
 // many registrations from the network.
 func (s *Service) Register(
-	ctx context.Context, in account.RegisterInput, client Client,
+	ctx context.Context, in account.RegisterInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {
 	if s.Registration != account.Open {
-		return nil, nil, account.Mistake(account.RegistrationClosed, "This server does not take new users by itself.")
+		return nil, nil, account.UserError(account.RegistrationClosed, "This server does not take new users by itself.").At()
 	}
 	if err := s.checkRegistration(ctx, in); err != nil {
 		return nil, nil, err
@@ -61,7 +61,7 @@ func (s *Service) Register(
 		if err := s.checkRegistration(ctx, in); err != nil {
 			return nil, nil, err
 		}
-		return nil, nil, account.Mistakes{taken}
+		return nil, nil, account.UserErrors{taken}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -90,9 +90,9 @@ func newUser(in account.RegisterInput, role account.Role, now time.Time) *accoun
 }
 
 func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInput) error {
-	var mistakes account.Mistakes
+	var mistakes account.UserErrors
 	if in.Email == nil && in.Username != nil && s.EmailVerification {
-		mistakes.Add(account.NewMistake(account.Required, "Give an e-mail address."), "email")
+		mistakes.Add(account.UserError(account.Required, "Give an e-mail address."), "email")
 	}
 	return s.checkNewUser(ctx, in, mistakes, !s.EmailVerification)
 }
@@ -100,7 +100,7 @@ func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInpu
 // checkNewUser returns all that is wrong with a new user, besides mistakes; whether an address is taken, only if that
 // may be told.
 func (s *Service) checkNewUser(
-	ctx context.Context, in account.RegisterInput, mistakes account.Mistakes, tellAddress bool,
+	ctx context.Context, in account.RegisterInput, mistakes account.UserErrors, tellAddress bool,
 ) error {
 	mistakes = append(mistakes, in.Check()...)
 	mistakes.Add(s.policy.Check(in.Password, value(in.Username, ""), value(in.Email, ""), value(in.Name, "")), "password")
@@ -116,10 +116,10 @@ func (s *Service) checkNewUser(
 		return err
 	}
 	if username {
-		mistakes.Add(account.TakenUsername(), "username")
+		mistakes.Add(account.UsernameTaken(), "username")
 	}
 	if email {
-		mistakes.Add(account.TakenEmail(), "email")
+		mistakes.Add(account.EmailTaken(), "email")
 	}
 	return mistakes.Err()
 }

@@ -12,10 +12,10 @@ import (
 // Sessions returns a user's live sessions, newest use first; FORBIDDEN unless the caller may see the private half of
 // the account. Their ExpiresAt is when they end if they are not used again.
 func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user account.ID) ([]*account.Session, error) {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return nil, err
 	}
-	if !caller.MaySee(user) {
+	if !caller.CanSee(user) {
 		return nil, &account.Error{Code: account.Forbidden, Message: "Only its owner and staff may see this."}
 	}
 	return s.SessionsOf(ctx, user)
@@ -23,7 +23,7 @@ func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user acc
 
 // session returns a live session, or nil.
 func (s *Service) session(ctx context.Context, id account.ID) (*account.Session, error) {
-	family, err := s.store.Family(ctx, id)
+	family, err := s.store.SessionState(ctx, id)
 	if err != nil || !family.Live(s.Now(), s.IdleTTL) {
 		return nil, unlessAbsent(err)
 	}
@@ -37,7 +37,7 @@ func (s *Service) mayEnd(ctx context.Context, caller *account.Caller, id account
 	if err != nil {
 		return err
 	}
-	return caller.MayEnd(session)
+	return caller.RequireSessionOwner(session)
 }
 
 // RevokeSession ends one of the caller's sessions and returns its ID; NOT_FOUND for somebody else's and for nobody's.
@@ -60,12 +60,12 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 func (s *Service) SignOutEverywhere(
 	ctx context.Context, caller *account.Caller, keepCurrent bool,
 ) (revoked int, err error) {
-	if err := caller.May(account.Member); err != nil {
+	if err := caller.RequireRole(account.Member); err != nil {
 		return 0, err
 	}
 	now := s.Now()
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		revoked, err = tx.RevokeAll(ctx, caller.User.ID, caller.SessionID, keepCurrent, now, now.Add(-s.IdleTTL))
+		revoked, err = tx.RevokeOthers(ctx, caller.User.ID, caller.SessionID, keepCurrent, now, now.Add(-s.IdleTTL))
 		return err
 	})
 	if err != nil {
@@ -84,19 +84,19 @@ const (
 	countsKept  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
 )
 
-// Sweep removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been
+// PurgeExpired removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been
 // used for so long that they are dead, whatever else ended them; accounts that waited for a confirmation too long; old
 // mails, one-time tokens and devices. Any number of nodes may sweep at once.
-func (s *Service) Sweep(ctx context.Context) (swept int64, err error) {
+func (s *Service) PurgeExpired(ctx context.Context) (swept int64, err error) {
 	now := s.Now()
 	for _, broom := range []struct {
 		sweep  func(ctx context.Context, before time.Time, limit int) (int64, error)
 		before time.Time
 	}{
-		{s.store.DeleteUnused, now.Add(-s.IdleTTL)},
-		{s.store.DeletePending, now.Add(-pendingKept)},
+		{s.store.DeleteIdleSessions, now.Add(-s.IdleTTL)},
+		{s.store.DeletePendingUsers, now.Add(-pendingKept)},
 		{s.store.DeleteOldMails, now.Add(-mailKept)},
-		{s.store.DeleteOldOneTime, now.Add(-oneTimeKept)},
+		{s.store.DeleteExpiredTokens, now.Add(-oneTimeKept)},
 		{s.store.DeleteOldDevices, now.Add(-devicesKept)},
 		{s.store.DeleteOldWindows, now.Add(-longestWait)},
 		{s.store.DeleteOldThrottles, now.Add(-countsKept)},

@@ -12,8 +12,8 @@ import (
 	"latchkey/internal/token"
 )
 
-// Client is where a request comes from, as it says itself.
-type Client struct {
+// ClientInfo is where a request comes from, as it says itself.
+type ClientInfo struct {
 	IPAddress string
 	UserAgent string
 	Languages string // Accept-Language
@@ -24,7 +24,7 @@ type Client struct {
 // the right password; those of the device's name. RATE_LIMITED after too many wrong passwords for the account or from
 // the network, and when too many passwords are being checked.
 func (s *Service) ObtainToken(
-	ctx context.Context, in account.ObtainTokenInput, client Client,
+	ctx context.Context, in account.ObtainTokenInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {
 	if err := in.Check().Err(); err != nil {
 		return nil, nil, err
@@ -52,20 +52,20 @@ func (s *Service) ObtainToken(
 	if err != nil {
 		return nil, nil, err
 	}
-	refusal := account.Mistake(account.InvalidCredentials, "The username or the password is wrong.")
+	refusal := account.UserError(account.InvalidCredentials, "The username or the password is wrong.").At()
 	switch {
 	case !right && !waits:
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user)
 		return nil, nil, refusal
 	case waits || found.Status == account.Pending:
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", cmp.Or(waiting.UserID, found.UserID), "why", "address not confirmed")
-		return nil, nil, account.Mistake(account.EmailNotVerified, "Confirm your e-mail address first.")
+		return nil, nil, account.UserError(account.EmailNotVerified, "Confirm your e-mail address first.").At()
 	}
 	rehashed := ""
 	if password.NeedsRehash(found.PasswordHash) {
 		// When many sign in at once the next time does as well.
 		rehashed, err = s.passwords.Hash(ctx, in.Password)
-		if err != nil && !account.Failed(err, account.RateLimited) {
+		if err != nil && !account.IsCode(err, account.RateLimited) {
 			return nil, nil, err
 		}
 	}
@@ -120,7 +120,7 @@ type entry struct {
 	user     account.ID
 	epoch    int64
 	delivery account.TokenDelivery
-	client   Client
+	client   ClientInfo
 	device   string
 }
 
@@ -145,7 +145,7 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time
 	if ok, err := tx.InsertSession(ctx, session, salt, s.secrets.Current.KeyID()); err != nil || !ok {
 		return nil, err
 	}
-	if err := tx.RevokeSurplus(ctx, e.user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
+	if err := tx.RevokeOverLimit(ctx, e.user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
 	if err := s.noteDevice(ctx, tx, e, now); err != nil {
@@ -160,8 +160,8 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time
 
 // noteDevice remembers what signed in and from where, and tells the user of what is new, but for their first.
 func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now time.Time) error {
-	agent := account.Agent(e.device, e.client.UserAgent)
-	unseen, first, err := tx.SeeDevice(ctx, e.user, agent, account.Network(e.client.IPAddress), now)
+	agent := account.DeviceKey(e.device, e.client.UserAgent)
+	unseen, first, err := tx.RecordDevice(ctx, e.user, agent, account.Network(e.client.IPAddress), now)
 	if err != nil || !unseen || first || !s.NewDeviceNotice {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now 
 	}
 	m := s.newMail(account.NewDevice, *user.Email, e.client)
 	m.Username, m.Device = user.Username, cmp.Or(e.device, account.Printable(e.client.UserAgent, account.MaxUserAgent))
-	return tx.InsertMail(ctx, m, user.ID, nil, allowance)
+	return tx.EnqueueMail(ctx, m, user.ID, nil, allowance)
 }
 
 // tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.

@@ -48,8 +48,8 @@ type Config struct {
 
 // Limit is how many events are allowed in a window of time.
 type Limit struct {
-	Count int
-	Per   time.Duration
+	Max    int
+	Window time.Duration
 }
 
 // Mode is what the server shows of itself, and what it insists on.

@@ -179,7 +179,7 @@ func loosened(c *Config) (variables []string) {
 		{"LIMIT_REFRESH", c.LimitRefresh, defaults.LimitRefresh},
 		{"LIMIT_MAIL", c.LimitMail, defaults.LimitMail},
 	} {
-		if l.given.Count > l.usual.Count || l.given.perHour() > l.usual.perHour() {
+		if l.given.Max > l.usual.Max || l.given.perHour() > l.usual.perHour() {
 			variables = append(variables, variableOf(l.name))
 		}
 	}

@@ -232,7 +232,7 @@ func limit(field func(*Config) *Limit) func(*Config, string) error {
 const maxLimit = 1_000_000_000
 
 // perHour returns how many events a limit allows in an hour, taken over a long time.
-func (l Limit) perHour() float64 { return float64(l.Count) / l.Per.Hours() }
+func (l Limit) perHour() float64 { return float64(l.Max) / l.Window.Hours() }
 
 // list parses what stands between commas. Its errors tell which of the entries is wrong, counted from 1.
 func list[T any](text string, parse func(string) (T, error)) (entries []T, err error) {

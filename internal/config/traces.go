@@ -58,7 +58,7 @@ func (r *reader) traces(c *Config, env []string) {
 // headerName is a token (RFC 9110, section 5.6.2).
 var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-// areHeaders tells whether text is name=value, separated by commas, with values that may be escaped as in URLs.
+// areHeaders reports whether text is name=value, separated by commas, with values that may be escaped as in URLs.
 func areHeaders(text string) bool {
 	for header := range strings.SplitSeq(text, ",") {
 		name, value, found := strings.Cut(header, "=")

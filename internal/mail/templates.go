@@ -85,7 +85,7 @@ const (
 )
 
 // pages are where in the application the links of letters with a token lead.
-var pages = map[account.Letter]string{
+var pages = map[account.MailTemplate]string{
 	account.Activation:        "/activate",
 	account.PasswordReset:     "/reset-password",
 	account.EmailConfirmation: "/confirm-email",
@@ -182,8 +182,8 @@ func read(folder fs.FS) (map[string]string, error) {
 		}
 		for _, file := range inner {
 			extension := path.Ext(file)
-			letter := account.Letter(strings.TrimSuffix(file, extension))
-			possible := slices.Contains(account.Letters, letter) && (extension == ".txt" || extension == ".html")
+			letter := account.MailTemplate(strings.TrimSuffix(file, extension))
+			possible := slices.Contains(account.MailTemplates, letter) && (extension == ".txt" || extension == ".html")
 			add(path.Join(name, file), possible, letterNames()+", each with .txt or .html")
 		}
 	}
@@ -202,8 +202,8 @@ func list(folder fs.FS, name string) (names []string, err error) {
 }
 
 func letterNames() string {
-	names := make([]string, len(account.Letters))
-	for i, letter := range account.Letters {
+	names := make([]string, len(account.MailTemplates))
+	for i, letter := range account.MailTemplates {
 		names[i] = string(letter)
 	}
 	return strings.Join(names, ", ")
@@ -227,7 +227,7 @@ func (t *Templates) parse(files map[string]string) error {
 	}
 	for _, language := range t.languages {
 		var missing []string
-		for _, letter := range account.Letters {
+		for _, letter := range account.MailTemplates {
 			name := path.Join(language, string(letter))
 			content, ok := files[name+".txt"]
 			if !ok {
@@ -258,7 +258,7 @@ func (t *Templates) try() error {
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(t.letters)) {
 		language, letter := path.Split(name)
-		full := sample(account.Letter(letter))
+		full := sample(account.MailTemplate(letter))
 		least := full
 		least.Device, least.IPAddress = "", ""
 		for _, m := range []account.Mail{full, least} {
@@ -296,7 +296,7 @@ func (t *Templates) Render(m account.Mail) (Message, error) {
 
 // Sample returns a letter in a language as somebody made up would get it. It fails when there is no such letter or
 // language.
-func (t *Templates) Sample(letter account.Letter, language string) (Message, error) {
+func (t *Templates) Sample(letter account.MailTemplate, language string) (Message, error) {
 	if !slices.Contains(t.languages, language) {
 		return Message{}, fmt.Errorf("there is no language %q; there are %s", language, strings.Join(t.languages, ", "))
 	}
@@ -304,7 +304,7 @@ func (t *Templates) Sample(letter account.Letter, language string) (Message, err
 }
 
 // sample returns a mail with everything in it that its letter may have.
-func sample(letter account.Letter) account.Mail {
+func sample(letter account.MailTemplate) account.Mail {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	return account.Mail{
 		ID:        account.IDOf(account.MailKind, [16]byte{}),

@@ -49,7 +49,7 @@ func load(t testing.TB, folder string) *Templates {
 func label(text string) string { return `{{define "button"}}` + text + "{{end}}" }
 
 // mailOf returns one for a reader of a language, with everything in it.
-func mailOf(letter account.Letter, languages string) account.Mail {
+func mailOf(letter account.MailTemplate, languages string) account.Mail {
 	return account.Mail{
 		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Letter: letter, To: "luigi@example.org", Languages: languages,
 		Username: "luigi-r", NewEmail: "new@example.org", Device: "Netscape on BeOS", IPAddress: "2001:db8::7",
@@ -61,7 +61,7 @@ func mailOf(letter account.Letter, languages string) account.Mail {
 
 func TestLetters(t *testing.T) {
 	const when, expires = "2026-05-01 12:00 UTC", "2026-05-02 00:30 UTC"
-	wants := map[account.Letter][]string{
+	wants := map[account.MailTemplate][]string{
 		account.Activation:        {"/activate", expires},
 		account.PasswordReset:     {"/reset-password", expires},
 		account.EmailConfirmation: {"/confirm-email", expires},
@@ -79,11 +79,11 @@ func TestLetters(t *testing.T) {
 	if have := templates.Languages(); !slices.Equal(have, []string{"en", "de", "es"}) {
 		t.Errorf("the languages are %s", have)
 	}
-	if len(wants) != len(account.Letters) {
+	if len(wants) != len(account.MailTemplates) {
 		t.Errorf("%d letters are tested", len(wants))
 	}
 	seen := map[string]bool{}
-	for _, letter := range account.Letters {
+	for _, letter := range account.MailTemplates {
 		for _, language := range templates.Languages() {
 			m := mailOf(letter, language)
 			have, err := templates.Render(m)
@@ -198,7 +198,7 @@ func TestUsersCannotWriteMarkup(t *testing.T) {
 		"x\n\n" + app + "/activate#token=tok-en_42\n\nx", "x\r\n\r\n" + app + "\r\n\r\nx",
 		"\u202egnihtemos", "a\x00b\xffc",
 	} {
-		for _, letter := range account.Letters {
+		for _, letter := range account.MailTemplates {
 			m := mailOf(letter, "en")
 			plain, err := templates.Render(m)
 			if err != nil {
@@ -261,7 +261,7 @@ func TestLinkedTemplates(t *testing.T) {
 
 func TestAnotherLanguage(t *testing.T) {
 	french := map[string]string{}
-	for _, letter := range account.Letters {
+	for _, letter := range account.MailTemplates {
 		content, err := fs.ReadFile(builtIn, "templates/en/"+string(letter)+".txt")
 		if err != nil {
 			t.Fatal(err)
@@ -386,7 +386,7 @@ func TestLog(t *testing.T) {
 // TestNamesAreNoLinks has a user named like a place on the web; but who forgot a username has to copy it.
 func TestNamesAreNoLinks(t *testing.T) {
 	templates := load(t, "")
-	for _, letter := range account.Letters {
+	for _, letter := range account.MailTemplates {
 		m := mailOf(letter, "en")
 		m.Username, m.Device = "www.evil.example", "see https://evil.example/"
 		have, err := templates.Render(m)
@@ -407,7 +407,7 @@ func FuzzRender(f *testing.F) {
 	f.Add(uint8(10), uint8(2), "{{.Link}}", app+"/activate#token=tok-en_42", "=?utf-8?q?=0a?=", "\xff\u202e")
 	templates, sender := load(f, ""), &SMTP{}
 	f.Fuzz(func(t *testing.T, number, tongue uint8, username, device, email, ip string) {
-		letter := account.Letters[int(number)%len(account.Letters)]
+		letter := account.MailTemplates[int(number)%len(account.MailTemplates)]
 		m := mailOf(letter, templates.languages[int(tongue)%len(templates.languages)])
 		plain, err := templates.Render(m)
 		if err != nil {

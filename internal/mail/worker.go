@@ -17,7 +17,7 @@ import (
 // that was taken is sent again only when its node died, lost the database or was told nothing between sending it and
 // noting so; it has the same Message-ID then.
 type Worker struct {
-	Verbs     *auth.Service
+	Service   *auth.Service
 	Templates *Templates
 	Sender    Sender
 	Log       *slog.Logger
@@ -42,7 +42,7 @@ func (w *Worker) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.Verbs.MailWaiting():
+		case <-w.Service.OutboxSignal():
 		case <-time.After(w.Every):
 		}
 	}
@@ -50,7 +50,7 @@ func (w *Worker) Run(ctx context.Context) {
 
 // sendDue sends a batch of mails at once, and returns how many.
 func (w *Worker) sendDue(ctx context.Context) (int, error) {
-	due, err := w.Verbs.DueMails(ctx)
+	due, err := w.Service.DueMails(ctx)
 	if len(due) == 0 {
 		return 0, err
 	}
@@ -70,10 +70,10 @@ func (w *Worker) send(ctx context.Context, d auth.Delivery) {
 	noting := context.WithoutCancel(ctx) // what was sent must be noted
 	if err == nil {
 		w.sent.Add(1)
-		err = w.Verbs.MailSent(noting, d)
+		err = w.Service.MailSent(noting, d)
 	} else {
 		var gaveUp bool
-		if gaveUp, err = w.Verbs.MailFailed(noting, d, d.Problem != nil || errors.Is(err, ErrRefused), err); gaveUp {
+		if gaveUp, err = w.Service.MailFailed(noting, d, d.Problem != nil || errors.Is(err, ErrRefused), err); gaveUp {
 			w.failed.Add(1)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 //go:embed common.txt
 var common string
 
-// isCommon tells whether a password in canonical form is in the list. It searches the text in place: the list is
+// isCommon reports whether a password in canonical form is in the list. It searches the text in place: the list is
 // never unpacked, so that it costs a starting server nothing.
 func isCommon(key string) bool {
 	low, high := 0, len(common)

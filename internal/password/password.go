@@ -95,7 +95,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err
 	return record{cost: today, salt: salt, key: today.derive(text, salt, keySize)}.String(), nil
 }
 
-// Verify tells whether encoded is the hash of the password. An empty encoded stands for an unknown user: the answer is
+// Verify reports whether encoded is the hash of the password. An empty encoded stands for an unknown user: the answer is
 // no, at the price of a real one. A password that no policy would accept gets its no at that price too.
 //
 // It fails with RATE_LIMITED when no place in the queue is free within 1.5 seconds, with the error of ctx when that
@@ -121,13 +121,13 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool,
 	return ok && encoded != "" && mistake == nil, nil
 }
 
-// Readable tells whether encoded is what Hash returns, now or in former times.
+// Readable reports whether encoded is what Hash returns, now or in former times.
 func Readable(encoded string) bool {
 	_, err := parse(encoded)
 	return err == nil
 }
 
-// NeedsRehash tells whether a hash differs from what Hash would make today and should be replaced as soon as its
+// NeedsRehash reports whether a hash differs from what Hash would make today and should be replaced as soon as its
 // password is known. Stronger ones count too: their slower answer tells that the user exists.
 func NeedsRehash(encoded string) bool {
 	r, err := parse(encoded)
@@ -166,7 +166,7 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 	}, nil
 }
 
-// crowded tells whether other work waits for the processors: then it takes a while until the word comes back to who
+// crowded reports whether other work waits for the processors: then it takes a while until the word comes back to who
 // gives it away. A hash runs for ten milliseconds before others have their turn.
 func crowded() bool {
 	began := time.Now()
@@ -200,15 +200,15 @@ var errFull = errors.New("no place was free in time")
 func normal(password string) (string, *account.Error) {
 	switch {
 	case password == "":
-		return "", account.NewMistake(account.Required, "Choose a password.")
+		return "", account.UserError(account.Required, "Choose a password.")
 	case len(password) > 4*MaxBytes: // Form C shortens no text to a quarter
-		return "", account.NewMistake(account.TooLong, "A password has at most %d characters.", MaxLength)
+		return "", account.UserError(account.TooLong, "A password has at most %d characters.", MaxLength)
 	case !utf8.ValidString(password) || strings.ContainsAny(password, "\x00\uFFFD"):
-		return "", account.NewMistake(account.Invalid, "This is not valid Unicode text.")
+		return "", account.UserError(account.Invalid, "This is not valid Unicode text.")
 	}
 	text := account.Composed(password)
 	if utf8.RuneCountInString(text) > MaxLength {
-		return "", account.NewMistake(account.TooLong, "A password has at most %d characters.", MaxLength)
+		return "", account.UserError(account.TooLong, "A password has at most %d characters.", MaxLength)
 	}
 	return text, nil
 }

@@ -194,7 +194,7 @@ func TestHashRefuses(t *testing.T) {
 		strings.Repeat("k", MaxLength+1):   account.TooLong,
 		strings.Repeat("\xff", 5*MaxBytes): account.TooLong,
 	} {
-		if encoded, err := NewHasher(1).Hash(t.Context(), password); encoded != "" || !account.Failed(err, want) {
+		if encoded, err := NewHasher(1).Hash(t.Context(), password); encoded != "" || !account.IsCode(err, want) {
 			t.Errorf("Hash(%.20q) = %q, %v; want %s", password, encoded, err, want)
 		}
 	}
@@ -319,7 +319,7 @@ func TestQueueLeavesAProcessorToOthers(t *testing.T) {
 					t.Errorf("%v after %v, want a turn after a second", err, time.Since(start))
 				}
 				h.calm <- struct{}{}
-				if err := call(h, t.Context()); !account.Failed(err, account.RateLimited) {
+				if err := call(h, t.Context()); !account.IsCode(err, account.RateLimited) {
 					t.Errorf("got %v, want RATE_LIMITED", err)
 				}
 				<-h.calm

@@ -24,34 +24,34 @@ func (p Policy) Check(password string, about ...string) *account.Error {
 		return wrong
 	}
 	if utf8.RuneCountInString(text) < p.MinLength {
-		return account.NewMistake(account.TooShort, "A password has at least %d characters.", p.MinLength)
+		return account.UserError(account.TooShort, "A password has at least %d characters.", p.MinLength)
 	}
 	key := account.Canonical(text)
 	switch {
 	case isCommon(key):
-		return account.NewMistake(account.PasswordTooCommon, "Too many people use this password; choose another.")
+		return account.UserError(account.PasswordTooCommon, "Too many people use this password; choose another.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsDigit(r) }):
-		return account.NewMistake(account.PasswordTooCommon, "Digits alone are too easy to guess; add some words.")
+		return account.UserError(account.PasswordTooCommon, "Digits alone are too easy to guess; add some words.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !strings.HasPrefix(key, string(r)) }):
-		return account.NewMistake(account.PasswordTooCommon, "One character over and over is easy to guess; add some words.")
+		return account.UserError(account.PasswordTooCommon, "One character over and over is easy to guess; add some words.")
 	case isService(key):
-		return account.NewMistake(account.PasswordTooCommon, "The name of this service is easy to guess; choose another password.")
+		return account.UserError(account.PasswordTooCommon, "The name of this service is easy to guess; choose another password.")
 	}
 	for _, value := range about {
 		if resembles(key, value) {
-			return account.NewMistake(account.PasswordTooSimilar, "This is too similar to your username, name or e-mail address.")
+			return account.UserError(account.PasswordTooSimilar, "This is too similar to your username, name or e-mail address.")
 		}
 	}
 	return nil
 }
 
-// isService tells whether a password has no letters but the name of the service, once or several times.
+// isService reports whether a password has no letters but the name of the service, once or several times.
 func isService(key string) bool {
 	const name = "latchkey"
 	return strings.Contains(key, name) && !strings.ContainsFunc(strings.ReplaceAll(key, name, ""), unicode.IsLetter)
 }
 
-// resembles tells whether a password in canonical form is similar to a text, to what stands before an @ in it or to
+// resembles reports whether a password in canonical form is similar to a text, to what stands before an @ in it or to
 // one of its words, forwards or backwards. Only the first MaxLength code points of either are looked at, as each
 // comparison takes steps by the product of both lengths.
 func resembles(key, text string) bool {
@@ -74,7 +74,7 @@ func resembles(key, text string) bool {
 	return false
 }
 
-// similar tells whether two texts share 70 % or more of their code points in the same order: twice the length of their
+// similar reports whether two texts share 70 % or more of their code points in the same order: twice the length of their
 // longest common subsequence over the sum of their lengths. A password of eight is never similar to fewer than five.
 func similar(a, b []rune) bool {
 	enough := func(shared int) bool { return shared > 0 && 10*2*shared >= 7*(len(a)+len(b)) }

@@ -16,13 +16,13 @@ func (s *Store) Users(ctx context.Context, after account.ID, limit int) ([]*acco
 	return usersOf(rows), err
 }
 
-// HoldAdmins makes others that hold the administrators wait until the transaction ends, so that each sees what the one
+// LockAdmins makes others that hold the administrators wait until the transaction ends, so that each sees what the one
 // before it left. Call it first.
-func (s *Store) HoldAdmins(ctx context.Context, now time.Time) error {
+func (s *Store) LockAdmins(ctx context.Context, now time.Time) error {
 	return s.hold(ctx, "admins_held_at", now)
 }
 
-// OtherAdmin tells whether there is an active administrator besides a user.
+// OtherAdmin reports whether there is an active administrator besides a user.
 func (s *Store) OtherAdmin(ctx context.Context, user account.ID) (exists bool, err error) {
 	err = s.total(ctx, &exists, `SELECT EXISTS
 		(SELECT 1 FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' AND id <> ?)`, user)
@@ -51,10 +51,10 @@ func (s *Store) SetRole(ctx context.Context, user account.ID, role account.Role)
 	return s.changeUser(ctx, `UPDATE users SET role = ?, epoch = epoch + 1 WHERE id = ?`, role, user)
 }
 
-// RevokeEvery ends all of a user's sessions for a reason that operators read, and returns how many lived; call it in a
+// RevokeUserSessions ends all of a user's sessions for a reason that operators read, and returns how many lived; call it in a
 // transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there is no
 // such user.
-func (s *Store) RevokeEvery(
+func (s *Store) RevokeUserSessions(
 	ctx context.Context, user account.ID, reason string, now, idleCut time.Time,
 ) (revoked int64, err error) {
 	// The user's row is held first, and the epoch rises last, while living and dead can be told apart.
@@ -93,7 +93,7 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	return err
 }
 
-// Contended tells whether err says that others had hold of the database for too long.
+// Contended reports whether err says that others had hold of the database for too long.
 func (s *Store) Contended(err error) bool {
 	return err != nil && (errors.Is(err, context.DeadlineExceeded) || s.dialect.retryable(err))
 }

@@ -142,7 +142,7 @@ func BenchmarkCalls(b *testing.B) {
 		must1(s.InsertSession(b.Context(), session, salt, 7))(b)
 		generation, now := uint64(0), noon
 		for name, call := range map[string]func() error{
-			"Family": func() error { _, err := s.Family(b.Context(), session.ID); return err },
+			"Family": func() error { _, err := s.SessionState(b.Context(), session.ID); return err },
 			"LiveUser": func() error {
 				_, err := s.LiveUser(b.Context(), session.ID, noon, noon.Add(-time.Hour))
 				return err

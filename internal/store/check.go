@@ -45,7 +45,7 @@ func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (r
 
 // SessionRecord is what is stored of a session and bears on whether it lives.
 type SessionRecord struct {
-	account.Standing
+	account.Liveness
 	CountsAsLive bool  // for statements that change sessions
 	SaltSize     int   // in bytes
 	Generation   int64 // of its refresh token
@@ -73,7 +73,7 @@ func (s *Store) SessionRecords(
 	records := make([]SessionRecord, len(rows))
 	for i, r := range rows {
 		records[i] = SessionRecord{
-			Standing: account.Standing{
+			Liveness: account.Liveness{
 				Session:     r.session(r.UserID),
 				Epoch:       r.Epoch,
 				Status:      r.Status,
@@ -90,8 +90,8 @@ func (s *Store) SessionRecords(
 // madePart is how the steps of the schema make tables and indexes.
 var madePart = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
 
-// Altered returns the tables and indexes that are missing, and the triggers there are, for Latchkey makes none.
-func (s *Store) Altered(ctx context.Context) (found []string, err error) {
+// SchemaDrift returns the tables and indexes that are missing, and the triggers there are, for Latchkey makes none.
+func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	steps, err := s.migrations()
 	if err != nil {
 		return nil, err
@@ -116,9 +116,9 @@ func (s *Store) Altered(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// Damage returns what the engine finds wrong with its file and with references between tables. It takes as long as it
+// FileCorruption returns what the engine finds wrong with its file and with references between tables. It takes as long as it
 // takes. PostgreSQL keeps watch itself.
-func (s *Store) Damage(ctx context.Context) (found []string, err error) {
+func (s *Store) FileCorruption(ctx context.Context) (found []string, err error) {
 	if s.dialect.damage == nil {
 		return nil, nil
 	}

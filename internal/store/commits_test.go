@@ -125,7 +125,7 @@ func TestRotationsSurviveFaults(t *testing.T) {
 			})
 			struck := faults.Disarm()
 			for i, session := range sessions {
-				family := must1(s.Family(t.Context(), session.ID))(t)
+				family := must1(s.SessionState(t.Context(), session.ID))(t)
 				if errs[i] == nil && family.Generation != 1 || family.Generation > 1 || rotated[i] && family.Generation != 1 {
 					t.Errorf("%v at call %d: told %t, %v, and the generation is %d", fault, n, rotated[i], errs[i], family.Generation)
 				}

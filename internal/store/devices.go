@@ -7,9 +7,9 @@ import (
 	"latchkey/internal/account"
 )
 
-// SeeDevice notes that a user signed in with a kind of program in a network. It tells whether that is new, and whether
+// RecordDevice notes that a user signed in with a kind of program in a network. It reports whether that is new, and whether
 // it is the user's first.
-func (s *Store) SeeDevice(
+func (s *Store) RecordDevice(
 	ctx context.Context, user account.ID, agent, network string, now time.Time,
 ) (unseen, first bool, err error) {
 	seen, err := s.change(ctx, `UPDATE devices SET seen_at = ? WHERE user_id = ? AND network = ? AND agent = ?`,

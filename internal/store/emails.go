@@ -22,9 +22,9 @@ func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) 
 // sweep: they cannot get an address that somebody has proven.
 const fewWaiters = `id IN (SELECT id FROM users WHERE pending_email_key = ? ORDER BY id LIMIT 1000)`
 
-// HoldAddress makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the
+// LockEmail makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the
 // rows of those who have the address or wait for it holds all that Yield and the rest will touch.
-func (s *Store) HoldAddress(ctx context.Context, emailKey string) error {
+func (s *Store) LockEmail(ctx context.Context, emailKey string) error {
 	for _, statement := range []string{
 		`UPDATE users SET epoch = epoch WHERE ` + fewWaiters,
 		`UPDATE users SET epoch = epoch WHERE email_key = ?`,
@@ -36,10 +36,10 @@ func (s *Store) HoldAddress(ctx context.Context, emailKey string) error {
 	return nil
 }
 
-// Yield takes an address that user has proven to have from everybody who has not: accounts that wait for its
+// ReleaseUnverifiedEmail takes an address that user has proven to have from everybody who has not: accounts that wait for its
 // confirmation end, unconfirmed ones lose it, and changes to it are dropped. Call it in a transaction, before user gets
 // the address.
-func (s *Store) Yield(ctx context.Context, emailKey string, user account.ID) error {
+func (s *Store) ReleaseUnverifiedEmail(ctx context.Context, emailKey string, user account.ID) error {
 	for _, statement := range []string{
 		`UPDATE users SET email = NULL, email_key = NULL WHERE email_key = ? AND id <> ? AND NOT email_verified`,
 		`DELETE FROM users WHERE ` + fewWaiters + ` AND id <> ? AND status = 'PENDING'`,
@@ -103,9 +103,9 @@ func (s *Store) RestoreEmail(ctx context.Context, user account.ID, email string)
 	return rows == 1, err
 }
 
-// DeletePending removes at most limit of the accounts that have waited for their confirmation since before a time, and
+// DeletePendingUsers removes at most limit of the accounts that have waited for their confirmation since before a time, and
 // returns how many it removed.
-func (s *Store) DeletePending(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+func (s *Store) DeletePendingUsers(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	return s.change(ctx, `DELETE FROM users WHERE status = 'PENDING' AND created_at < ? AND id IN
 		(SELECT id FROM users WHERE pending_email_key IS NOT NULL AND status = 'PENDING' AND created_at < ? LIMIT ?)`,
 		micros(before), micros(before), limit)

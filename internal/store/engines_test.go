@@ -60,7 +60,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 			key = ""
 		}
 		err := s.InsertUser(ctx, user, "hash")
-		if _, taken := owners[key]; taken != account.Failed(err, account.Taken) || !taken && err != nil {
+		if _, taken := owners[key]; taken != account.IsCode(err, account.Taken) || !taken && err != nil {
 			t.Fatalf("%+q beside %+q: %v", text, texts, err)
 		}
 		said = append(said, fmt.Sprintf("%+q joins: %s", text, codeOf(err)))
@@ -86,7 +86,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 		username, email := account.SignInKeys(text)
 		found, err := s.CredentialsByName(ctx, username, email)
 		owner, known := owners[username+email]
-		if found.UserID != owner || known == account.Failed(err, account.NotFound) || known && err != nil {
+		if found.UserID != owner || known == account.IsCode(err, account.NotFound) || known && err != nil {
 			t.Fatalf("%+q is found as %s, want %s: %v", text, found.UserID, owner, err)
 		}
 		said = append(said, fmt.Sprintf("%+q signs in: %s %s", text, found.UserID, codeOf(err)))

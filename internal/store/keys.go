@@ -48,8 +48,8 @@ func (s *Store) ResealSigningKey(ctx context.Context, kid string, from, to []byt
 	return err
 }
 
-// HastenSigningKey lets a key sign from a time on, if that is sooner than it would.
-func (s *Store) HastenSigningKey(ctx context.Context, kid string, from time.Time) error {
+// AdvanceSigningKey lets a key sign from a time on, if that is sooner than it would.
+func (s *Store) AdvanceSigningKey(ctx context.Context, kid string, from time.Time) error {
 	_, err := s.change(ctx, `UPDATE signing_keys SET signs_from = ? WHERE kid = ? AND signs_from > ?`,
 		micros(from), kid, micros(from))
 	return err
@@ -66,9 +66,9 @@ func (s *Store) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (remov
 	return s.change(ctx, `DELETE FROM signing_keys WHERE signs_from < ?`, micros(t))
 }
 
-// HoldSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one
+// LockSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one
 // before it left.
-func (s *Store) HoldSigningKeys(ctx context.Context, now time.Time) error {
+func (s *Store) LockSigningKeys(ctx context.Context, now time.Time) error {
 	return s.hold(ctx, "signing_keys_held_at", now)
 }
 

@@ -7,11 +7,11 @@ import (
 	"latchkey/internal/account"
 )
 
-// Outgoing is a mail in the outbox.
-type Outgoing struct {
+// OutboxMail is a mail in the outbox.
+type OutboxMail struct {
 	account.Mail
 	AddressKey  string
-	Asked       bool       // to whom it goes, if to anybody, is still to be found out; To is what the asker wrote
+	Unresolved  bool       // to whom it goes, if to anybody, is still to be found out; To is what the asker wrote
 	UserID      account.ID // whom it is about; empty as long as nobody knows
 	SealedToken []byte
 	Attempts    int // tries so far, this one included
@@ -21,25 +21,25 @@ const outgoingColumns = `id, letter, state = 'ASKED' AS asked, COALESCE(user_id,
 	languages, username, new_email, device, ip_address, sealed_token, attempts, created_at, expires_at`
 
 type outgoingRow struct {
-	ID          account.ID     `db:"id"`
-	Letter      account.Letter `db:"letter"`
-	Asked       bool           `db:"asked"`
-	UserID      account.ID     `db:"user_id"`
-	Recipient   string         `db:"recipient"`
-	AddressKey  string         `db:"address_key"`
-	Languages   string         `db:"languages"`
-	Username    string         `db:"username"`
-	NewEmail    string         `db:"new_email"`
-	Device      string         `db:"device"`
-	IPAddress   string         `db:"ip_address"`
-	SealedToken []byte         `db:"sealed_token"`
-	Attempts    int            `db:"attempts"`
-	CreatedAt   int64          `db:"created_at"`
-	ExpiresAt   int64          `db:"expires_at"`
+	ID          account.ID           `db:"id"`
+	Letter      account.MailTemplate `db:"letter"`
+	Asked       bool                 `db:"asked"`
+	UserID      account.ID           `db:"user_id"`
+	Recipient   string               `db:"recipient"`
+	AddressKey  string               `db:"address_key"`
+	Languages   string               `db:"languages"`
+	Username    string               `db:"username"`
+	NewEmail    string               `db:"new_email"`
+	Device      string               `db:"device"`
+	IPAddress   string               `db:"ip_address"`
+	SealedToken []byte               `db:"sealed_token"`
+	Attempts    int                  `db:"attempts"`
+	CreatedAt   int64                `db:"created_at"`
+	ExpiresAt   int64                `db:"expires_at"`
 }
 
-func (r *outgoingRow) outgoing() *Outgoing {
-	return &Outgoing{
+func (r *outgoingRow) outgoing() *OutboxMail {
+	return &OutboxMail{
 		Mail: account.Mail{
 			ID:        r.ID,
 			Letter:    r.Letter,
@@ -53,7 +53,7 @@ func (r *outgoingRow) outgoing() *Outgoing {
 			ExpiresAt: moment(r.ExpiresAt),
 		},
 		AddressKey:  r.AddressKey,
-		Asked:       r.Asked,
+		Unresolved:  r.Asked,
 		UserID:      r.UserID,
 		SealedToken: r.SealedToken,
 		Attempts:    r.Attempts,
@@ -66,10 +66,10 @@ type Allowance struct {
 	Day   int           // requests in 24 hours
 }
 
-// AskForMail puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been
+// EnqueueRequest puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been
 // asked for too often. Nobody is told which. user is whom it is about, or empty; a request about one user needs no
 // pause after those about others.
-func (s *Store) AskForMail(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
+func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
 	now := m.CreatedAt
 	key, letters := account.EmailKey(m.To), string(m.Letter)+"%"
 	askedFor, before := string(m.Letter), letters
@@ -89,9 +89,9 @@ func (s *Store) AskForMail(ctx context.Context, m account.Mail, user account.ID,
 	return err
 }
 
-// InsertMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call
+// EnqueueMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call
 // it in the transaction of what it speaks of.
-func (s *Store) InsertMail(
+func (s *Store) EnqueueMail(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, a Allowance,
 ) error {
 	key := account.EmailKey(m.To)
@@ -107,7 +107,7 @@ func (s *Store) InsertMail(
 
 // ClaimMails returns at most limit mails that are due. Nobody else gets them until a time; by then each has to be sent
 // or put off. The claim counts as an attempt.
-func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int) ([]*Outgoing, error) {
+func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int) ([]*OutboxMail, error) {
 	var due []struct {
 		ID    account.ID `db:"id"`
 		DueAt int64      `db:"due_at"`
@@ -116,7 +116,7 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 		ORDER BY due_at LIMIT ?`, micros(now), limit); err != nil {
 		return nil, err
 	}
-	var claimed []*Outgoing
+	var claimed []*OutboxMail
 	for _, d := range due {
 		var row outgoingRow
 		ok, err := s.changeOne(ctx, &row, `UPDATE mails SET attempts = attempts + 1, due_at = ?
@@ -132,15 +132,15 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 	return claimed, nil
 }
 
-// HoldRequest makes others that hold the request wait until the transaction ends; ok is false when it has been
+// LockRequest makes others that hold the request wait until the transaction ends; ok is false when it has been
 // answered.
-func (s *Store) HoldRequest(ctx context.Context, id account.ID) (ok bool, err error) {
+func (s *Store) LockRequest(ctx context.Context, id account.ID) (ok bool, err error) {
 	rows, err := s.change(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
 	return rows == 1, err
 }
 
-// AnswerMail turns a request that is held into a mail for a user, due at once.
-func (s *Store) AnswerMail(
+// ResolveRequest turns a request that is held into a mail for a user, due at once.
+func (s *Store) ResolveRequest(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, now time.Time,
 ) error {
 	_, err := s.change(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
@@ -166,15 +166,15 @@ func (s *Store) FinishMail(ctx context.Context, id account.ID, attempt int, stat
 	return err
 }
 
-// PutOffMail makes a mail due again at a time, unless somebody else has claimed it since that attempt.
-func (s *Store) PutOffMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
+// PostponeMail makes a mail due again at a time, unless somebody else has claimed it since that attempt.
+func (s *Store) PostponeMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
 	_, err := s.change(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
 		micros(due), id, attempt)
 	return err
 }
 
-// Waiting returns how many mails wait to be sent, and since when the oldest does; the zero time when none does.
-func (s *Store) Waiting(ctx context.Context) (count int, oldest time.Time, err error) {
+// OutboxStats returns how many mails wait to be sent, and since when the oldest does; the zero time when none does.
+func (s *Store) OutboxStats(ctx context.Context) (count int, oldest time.Time, err error) {
 	var row struct {
 		Count  int    `db:"count"`
 		Oldest *int64 `db:"oldest"`

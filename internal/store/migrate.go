@@ -124,7 +124,7 @@ var (
 	errDifferent = errors.New("the database was migrated by a different step of this name")
 )
 
-// upToDate tells whether exactly these steps have been taken; a database that is in use need not be written to.
+// upToDate reports whether exactly these steps have been taken; a database that is in use need not be written to.
 func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
 	tables, err := s.tables(ctx)
 	if err != nil || !slices.Contains(tables, "schema_migrations") {
@@ -135,7 +135,7 @@ func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
 	return slices.EqualFunc(steps, taken, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
 }
 
-// Empty tells whether the database holds no tables at all.
+// Empty reports whether the database holds no tables at all.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
 	tables, err := s.tables(ctx)
 	return len(tables) == 0, err

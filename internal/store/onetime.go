@@ -9,23 +9,23 @@ import (
 
 // OneTime is what a one-time token stands for: a user, what the token is for, and the address it was sent to.
 type OneTime struct {
-	UserID     account.ID     `db:"user_id"`
-	Purpose    account.Letter `db:"purpose"` // the letter that carried it
-	Address    string         `db:"address"`
-	AddressKey string         `db:"address_key"`
-	CreatedAt  int64          `db:"created_at"`
-	ExpiresAt  int64          `db:"expires_at"`
+	UserID     account.ID           `db:"user_id"`
+	Purpose    account.MailTemplate `db:"purpose"` // the letter that carried it
+	Address    string               `db:"address"`
+	AddressKey string               `db:"address_key"`
+	CreatedAt  int64                `db:"created_at"`
+	ExpiresAt  int64                `db:"expires_at"`
 }
 
-// Expired tells whether the token has run out at now.
+// Expired reports whether the token has run out at now.
 func (t OneTime) Expired(now time.Time) bool { return t.ExpiresAt <= micros(now) }
 
 const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expires_at`
 
-// PutOneTime keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
+// UpsertToken keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
 // If that still works, the new one counts as made when it was: what has been made in between is later.
-func (s *Store) PutOneTime(
-	ctx context.Context, user account.ID, purpose account.Letter, address string, hash []byte, now, expires time.Time,
+func (s *Store) UpsertToken(
+	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, hash []byte, now, expires time.Time,
 ) error {
 	_, err := s.change(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
 		expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, purpose, address_key) DO UPDATE SET
@@ -36,7 +36,7 @@ func (s *Store) PutOneTime(
 }
 
 // OneTime returns what a token stands for, expired or not; NOT_FOUND when there is none with the hash for the purpose.
-func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.Letter) (t OneTime, err error) {
+func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.MailTemplate) (t OneTime, err error) {
 	err = s.one(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
 	return t, err
 }
@@ -44,30 +44,30 @@ func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.Letter
 // Redeem uses a token up and returns what it stood for; ok is false when there is none with the hash for the purpose,
 // or it has expired. Of several at once one succeeds.
 func (s *Store) Redeem(
-	ctx context.Context, hash []byte, purpose account.Letter, now time.Time,
+	ctx context.Context, hash []byte, purpose account.MailTemplate, now time.Time,
 ) (t OneTime, ok bool, err error) {
 	ok, err = s.changeOne(ctx, &t, `DELETE FROM one_time_tokens WHERE hash = ? AND purpose = ? AND expires_at > ?
 		RETURNING `+oneTimeColumns, hash, purpose, micros(now))
 	return t, ok, err
 }
 
-// VoidOneTime removes a user's one-time tokens, but for those that take back a change of address: they have to outlive
+// DeleteUserTokens removes a user's one-time tokens, but for those that take back a change of address: they have to outlive
 // whatever a thief does next.
-func (s *Store) VoidOneTime(ctx context.Context, user account.ID) error {
+func (s *Store) DeleteUserTokens(ctx context.Context, user account.ID) error {
 	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
 		user, account.EmailChangeNotice)
 	return err
 }
 
-// VoidOneTimeSince removes those of a user's one-time tokens that were made when t was or later.
-func (s *Store) VoidOneTimeSince(ctx context.Context, t OneTime) error {
+// DeleteUserTokensSince removes those of a user's one-time tokens that were made when t was or later.
+func (s *Store) DeleteUserTokensSince(ctx context.Context, t OneTime) error {
 	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
 	return err
 }
 
-// ProlongOneTime lets a user's token for a purpose and an address, if it works at now, work until expires.
-func (s *Store) ProlongOneTime(
-	ctx context.Context, user account.ID, purpose account.Letter, address string, now, expires time.Time,
+// ExtendToken lets a user's token for a purpose and an address, if it works at now, work until expires.
+func (s *Store) ExtendToken(
+	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, now, expires time.Time,
 ) error {
 	_, err := s.change(ctx, `UPDATE one_time_tokens SET expires_at = ?
 		WHERE user_id = ? AND purpose = ? AND address_key = ? AND expires_at > ?`,
@@ -75,15 +75,15 @@ func (s *Store) ProlongOneTime(
 	return err
 }
 
-// DropOneTime removes a user's token for a purpose and an address.
-func (s *Store) DropOneTime(ctx context.Context, user account.ID, purpose account.Letter, address string) error {
+// DeleteToken removes a user's token for a purpose and an address.
+func (s *Store) DeleteToken(ctx context.Context, user account.ID, purpose account.MailTemplate, address string) error {
 	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
 		user, purpose, account.EmailKey(address))
 	return err
 }
 
-// DeleteOldOneTime removes at most limit of the tokens that expired before a time, and returns how many it removed.
-func (s *Store) DeleteOldOneTime(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+// DeleteExpiredTokens removes at most limit of the tokens that expired before a time, and returns how many it removed.
+func (s *Store) DeleteExpiredTokens(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	return s.change(ctx, `DELETE FROM one_time_tokens WHERE hash IN
 		(SELECT hash FROM one_time_tokens WHERE expires_at < ? LIMIT ?)`, micros(before), limit)
 }

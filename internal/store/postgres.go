@@ -87,7 +87,7 @@ func postgresRetryable(err error) bool {
 		slices.Contains([]string{"40001", "40P01", "55P03"}, code)
 }
 
-// postgresBroken tells whether a connection ended under what was sent on it.
+// postgresBroken reports whether a connection ended under what was sent on it.
 func postgresBroken(err error) bool {
 	if e := new(pgconn.PgError); errors.As(err, &e) {
 		return hasClass(e.Code, "08", "57P")
@@ -96,7 +96,7 @@ func postgresBroken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &e) && !e.Timeout()
 }
 
-// hasClass tells whether an error's code begins with one of these (PostgreSQL, Appendix A).
+// hasClass reports whether an error's code begins with one of these (PostgreSQL, Appendix A).
 func hasClass(code string, classes ...string) bool {
 	return slices.ContainsFunc(classes, func(class string) bool { return strings.HasPrefix(code, class) })
 }

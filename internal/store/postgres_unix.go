@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// stirs tells whether there is something to read on a connection on which nothing was asked, such as its end. It does
+// stirs reports whether there is something to read on a connection on which nothing was asked, such as its end. It does
 // not wait, and leaves it there.
 func stirs(c net.Conn) bool {
 	if secure, ok := c.(*tls.Conn); ok {

@@ -17,11 +17,11 @@ func TestAUserHasOneProfile(t *testing.T) {
 		insert := func(p *account.Profile) error {
 			return s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, p) })
 		}
-		if err := insert(profileOf(person("nobody"))); !account.Failed(err, account.NotFound) {
+		if err := insert(profileOf(person("nobody"))); !account.IsCode(err, account.NotFound) {
 			t.Error("a profile of nobody:", err)
 		}
 		mario := join(t, s, "Mario")
-		if err := insert(profileOf(mario)); !account.Failed(err, account.AlreadyExists) {
+		if err := insert(profileOf(mario)); !account.IsCode(err, account.AlreadyExists) {
 			t.Error("a second profile:", err)
 		}
 		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
@@ -45,10 +45,10 @@ func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 			{"", mario.ID}, {mario.Profile.ID, ""},
 		} {
 			_, err := s.UpdateProfile(ctx, wrong[0], wrong[1], account.ProfileInput{Description: &text}, later)
-			if !account.Failed(err, account.NotFound) {
+			if !account.IsCode(err, account.NotFound) {
 				t.Errorf("%v changed it: %v", wrong, err)
 			}
-			if err := s.DeleteProfile(ctx, wrong[0], wrong[1]); !account.Failed(err, account.NotFound) {
+			if err := s.DeleteProfile(ctx, wrong[0], wrong[1]); !account.IsCode(err, account.NotFound) {
 				t.Errorf("%v deleted it: %v", wrong, err)
 			}
 		}
@@ -85,7 +85,7 @@ func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 			t.Error("it belongs to", owner)
 		}
 		must(t, s.DeleteProfile(ctx, want.ID, mario.ID))
-		if _, err := s.ProfileOwner(ctx, want.ID); !account.Failed(err, account.NotFound) {
+		if _, err := s.ProfileOwner(ctx, want.ID); !account.IsCode(err, account.NotFound) {
 			t.Error("it is still there:", err)
 		}
 		if found := must1(s.User(ctx, mario.ID))(t); found.Profile != nil {
@@ -171,7 +171,7 @@ func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
 	})
 }
 
-// somebodyWaits tells whether a transaction waits for another.
+// somebodyWaits reports whether a transaction waits for another.
 func somebodyWaits(t *testing.T, s *Store) bool {
 	if s.dialect.name == "sqlite" {
 		return s.write.Stats().WaitCount > 0

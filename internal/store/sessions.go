@@ -9,9 +9,9 @@ import (
 	"latchkey/internal/account"
 )
 
-// Family is a session with what its refresh tokens are computed from, and its user as they are now.
-type Family struct {
-	account.Standing
+// SessionState is a session with what its refresh tokens are computed from, and its user as they are now.
+type SessionState struct {
+	account.Liveness
 	User           *account.User
 	Salt           []byte
 	KeyID          byte // names the secret that the generation was computed with
@@ -86,16 +86,16 @@ func (r *familyRow) targets() []any {
 		&r.Refreshes, &r.RefreshesSince, &r.Epoch, &r.MinAuthTime}, r.userRow.targets())
 }
 
-// Family returns a session, dead or alive, with its user and their profile, in one statement; NOT_FOUND when there is
+// SessionState returns a session, dead or alive, with its user and their profile, in one statement; NOT_FOUND when there is
 // no such session.
-func (s *Store) Family(ctx context.Context, id account.ID) (*Family, error) {
+func (s *Store) SessionState(ctx context.Context, id account.ID) (*SessionState, error) {
 	var row familyRow
 	if err := s.one(ctx, &row, familyQuery, id); err != nil {
 		return nil, err
 	}
 	user := row.user()
-	return &Family{
-		Standing: account.Standing{
+	return &SessionState{
+		Liveness: account.Liveness{
 			Session:     row.session(user.ID),
 			Epoch:       row.Epoch,
 			Status:      user.Status,
@@ -205,9 +205,9 @@ func (s *Store) LiveSessions(ctx context.Context, user account.ID, now, idleCut 
 	return sessions, err
 }
 
-// RevokeSurplus ends a user's least recently used live sessions beyond a number, but never the newest; call it in a
+// RevokeOverLimit ends a user's least recently used live sessions beyond a number, but never the newest; call it in a
 // transaction that has written the user's row.
-func (s *Store) RevokeSurplus(ctx context.Context, user, newest account.ID, keep int, now, idleCut time.Time) error {
+func (s *Store) RevokeOverLimit(ctx context.Context, user, newest account.ID, keep int, now, idleCut time.Time) error {
 	at, cut := micros(now), micros(idleCut)
 	_, err := s.change(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'too_many'
 		WHERE user_id = ? AND id <> ? AND `+live+` AND id NOT IN (SELECT id FROM sessions
@@ -216,10 +216,10 @@ func (s *Store) RevokeSurplus(ctx context.Context, user, newest account.ID, keep
 	return err
 }
 
-// RevokeAll ends all of a user's sessions, or all but their own one that asks, and returns how many lived and ended;
+// RevokeOthers ends all of a user's sessions, or all but their own one that asks, and returns how many lived and ended;
 // call it in a transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND, and
 // nothing changes, when the one that asks is over.
-func (s *Store) RevokeAll(
+func (s *Store) RevokeOthers(
 	ctx context.Context, user, own account.ID, keepOwn bool, now, idleCut time.Time,
 ) (revoked int, err error) {
 	at, cut := micros(now), micros(idleCut)
@@ -247,9 +247,9 @@ func (s *Store) RevokeAll(
 	return int(rows), s.changeUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
 }
 
-// Cut ends all sessions begun before a time, with all one-time tokens and mails that wait, and returns the time before
+// RevokeAllBefore ends all sessions begun before a time, with all one-time tokens and mails that wait, and returns the time before
 // which they are over now: a later one if that was set before. Call it in a transaction.
-func (s *Store) Cut(ctx context.Context, before time.Time) (cut time.Time, err error) {
+func (s *Store) RevokeAllBefore(ctx context.Context, before time.Time) (cut time.Time, err error) {
 	if _, err := s.change(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value < excluded.value`,
 		micros(before)); err != nil {
@@ -265,8 +265,8 @@ func (s *Store) Cut(ctx context.Context, before time.Time) (cut time.Time, err e
 	return moment(at), err
 }
 
-// DeleteUnused removes at most limit sessions that have not been used since a time, and returns how many it removed.
-func (s *Store) DeleteUnused(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
+// DeleteIdleSessions removes at most limit sessions that have not been used since a time, and returns how many it removed.
+func (s *Store) DeleteIdleSessions(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
 	at := micros(since) // twice, for a session may be used while its row is awaited
 	return s.change(ctx, `DELETE FROM sessions WHERE last_used_at <= ?
 		AND id IN (SELECT id FROM sessions WHERE last_used_at <= ? LIMIT ?)`, at, at, limit)

@@ -53,9 +53,9 @@ func TestASessionComesBackAsItWas(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		mario := join(t, s, "mario")
 		session := signIn(t, s, mario)
-		have := must1(s.Family(t.Context(), session.ID))(t)
-		want := &Family{
-			Standing: account.Standing{Session: session, Status: account.Active, MinAuthTime: time.UnixMicro(0).UTC()},
+		have := must1(s.SessionState(t.Context(), session.ID))(t)
+		want := &SessionState{
+			Liveness: account.Liveness{Session: session, Status: account.Active, MinAuthTime: time.UnixMicro(0).UTC()},
 			User:     mario,
 			Salt:     salt,
 			KeyID:    7, ParentKeyID: 7,
@@ -65,11 +65,11 @@ func TestASessionComesBackAsItWas(t *testing.T) {
 		if !reflect.DeepEqual(have, want) {
 			t.Errorf("want %+v, have %+v", want, have)
 		}
-		if _, err := s.Family(t.Context(), account.NewID(account.SessionKind, noon)); !account.Failed(err, account.NotFound) {
+		if _, err := s.SessionState(t.Context(), account.NewID(account.SessionKind, noon)); !account.IsCode(err, account.NotFound) {
 			t.Error("there is a session of nobody:", err)
 		}
 		must(t, s.DeleteProfile(t.Context(), mario.Profile.ID, mario.ID))
-		if have := must1(s.Family(t.Context(), session.ID))(t); have.User.Profile != nil {
+		if have := must1(s.SessionState(t.Context(), session.ID))(t); have.User.Profile != nil {
 			t.Error("the profile is still there")
 		}
 	})
@@ -142,13 +142,13 @@ func TestRotateGuards(t *testing.T) {
 			if test.before != "" {
 				execute(t, s, test.before)
 			}
-			before := must1(s.Family(ctx, session.ID))(t)
+			before := must1(s.SessionState(ctx, session.ID))(t)
 			if live := before.Live(test.now, idle); live != test.live {
 				t.Errorf("%s: live is %t", name, live)
 			}
 			user, err := s.LiveUser(ctx, session.ID, test.now, test.now.Add(-idle))
 			switch {
-			case !test.live && !account.Failed(err, account.NotFound):
+			case !test.live && !account.IsCode(err, account.NotFound):
 				t.Errorf("%s: want NOT_FOUND, have %+v %v", name, user, err)
 			case test.live && (err != nil || !reflect.DeepEqual(user, before.User)):
 				t.Errorf("%s: want %+v, have %+v %v", name, before.User, user, err)
@@ -166,7 +166,7 @@ func TestRotateGuards(t *testing.T) {
 					want.Refreshes, want.RefreshesSince = 1, test.now
 				}
 			}
-			if after := must1(s.Family(ctx, session.ID))(t); !reflect.DeepEqual(*after, want) {
+			if after := must1(s.SessionState(ctx, session.ID))(t); !reflect.DeepEqual(*after, want) {
 				t.Errorf("%s: want %+v, have %+v", name, want, *after)
 			}
 			execute(t, s, `DELETE FROM users`)
@@ -238,7 +238,7 @@ func TestOneOfManyRotationsWins(t *testing.T) {
 				return err
 			})...))
 			winners := slices.DeleteFunc(won, func(ok bool) bool { return !ok })
-			if f := must1(s.Family(t.Context(), session.ID))(t); len(winners) != 1 || f.Generation != generation+1 {
+			if f := must1(s.SessionState(t.Context(), session.ID))(t); len(winners) != 1 || f.Generation != generation+1 {
 				t.Fatalf("%d won, and the generation is %d", len(winners), f.Generation)
 			}
 		}
@@ -253,13 +253,13 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 		must(t, s.Revoke(ctx, session.ID, account.NewID(account.UserKind, noon), "not_theirs", noon))
 		must(t, s.Revoke(ctx, session.ID, mario.ID, "sign_out", noon))
 		must(t, s.Revoke(ctx, session.ID, mario.ID, "refresh_reuse", noon.Add(time.Hour)))
-		if f := must1(s.Family(ctx, session.ID))(t); f.Session.RevokedAt == nil || !f.Session.RevokedAt.Equal(noon) {
+		if f := must1(s.SessionState(ctx, session.ID))(t); f.Session.RevokedAt == nil || !f.Session.RevokedAt.Equal(noon) {
 			t.Error("revoked at", f.Session.RevokedAt)
 		}
 		if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE revoke_reason = 'sign_out'`); n != 1 {
 			t.Errorf("%d have the first reason", n)
 		}
-		if f := must1(s.Family(ctx, other.ID))(t); f.Session.RevokedAt != nil {
+		if f := must1(s.SessionState(ctx, other.ID))(t); f.Session.RevokedAt != nil {
 			t.Error("the other session ended, too")
 		}
 	})

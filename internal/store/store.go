@@ -254,7 +254,7 @@ func (s *Store) step(ctx context.Context, query string, args ...any) (rows int64
 	return s.commits.do(ctx, s, query, args)
 }
 
-// changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and tells whether there
+// changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and reports whether there
 // was one.
 func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
@@ -407,11 +407,11 @@ func (s *Store) classify(err error) error {
 	}
 	switch s.dialect.constraint(err) {
 	case "users_username_key":
-		return because(account.TakenUsername(), err, "username")
+		return because(account.UsernameTaken(), err, "username")
 	case "users_email_key":
-		return because(account.TakenEmail(), err, "email")
+		return because(account.EmailTaken(), err, "email")
 	case "profiles_user_id":
-		return because(account.SecondProfile(), err)
+		return because(account.ProfileExists(), err)
 	}
 	return err
 }

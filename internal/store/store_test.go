@@ -174,7 +174,7 @@ func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 			}()
 			s.InTx(ctx, func(tx *Store) error { insert(tx); panic("regret") })
 		}()
-		if _, err := s.User(ctx, user.ID); !account.Failed(err, account.NotFound) {
+		if _, err := s.User(ctx, user.ID); !account.IsCode(err, account.NotFound) {
 			t.Error("there is a user after all:", err)
 		}
 		must(t, s.InTx(ctx, insert))

@@ -7,8 +7,8 @@ import (
 	"latchkey/internal/account"
 )
 
-// OfNetworks begins the subjects that are counted for a network in a window of at most a day.
-const OfNetworks = "network/"
+// NetworkPrefix begins the subjects that are counted for a network in a window of at most a day.
+const NetworkPrefix = "network/"
 
 // Tally is what has been counted of a subject from a source: failures in a row, or events in a window of time.
 type Tally struct {
@@ -23,19 +23,19 @@ type tallyRow struct {
 	Until int64 `db:"until"`
 }
 
-// Tally returns what has been counted, or the zero Tally.
-func (s *Store) Tally(ctx context.Context, subject, source string) (t Tally, err error) {
+// Counter returns what has been counted, or the zero Counter.
+func (s *Store) Counter(ctx context.Context, subject, source string) (t Tally, err error) {
 	var row tallyRow
 	err = s.one(ctx, &row, `SELECT count, since, until FROM throttles WHERE subject = ? AND source = ?`, subject, source)
-	if account.Failed(err, account.NotFound) {
+	if account.IsCode(err, account.NotFound) {
 		return t, nil
 	}
 	return Tally{Count: row.Count, Since: moment(row.Since), Until: moment(row.Until)}, err
 }
 
-// CountFailure counts one more failure in a row and returns their number; counted is false, and nothing changes, while
+// IncrementFailures counts one more failure in a row and returns their number; counted is false, and nothing changes, while
 // no try is allowed. Call HoldOff in the same transaction.
-func (s *Store) CountFailure(
+func (s *Store) IncrementFailures(
 	ctx context.Context, subject, source string, now time.Time,
 ) (failures int, counted bool, err error) {
 	counted, err = s.changeOne(ctx, &failures, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
@@ -45,16 +45,16 @@ func (s *Store) CountFailure(
 	return failures, counted, err
 }
 
-// HoldOff allows no further try before a time.
-func (s *Store) HoldOff(ctx context.Context, subject, source string, until time.Time) error {
+// BlockUntil allows no further try before a time.
+func (s *Store) BlockUntil(ctx context.Context, subject, source string, until time.Time) error {
 	_, err := s.change(ctx, `UPDATE throttles SET until = ? WHERE subject = ? AND source = ?`,
 		micros(until), subject, source)
 	return err
 }
 
-// CountEvent counts an event in the window that begins with the first; counted is false, and nothing changes, when
+// IncrementEvents counts an event in the window that begins with the first; counted is false, and nothing changes, when
 // there were as many as allowed.
-func (s *Store) CountEvent(
+func (s *Store) IncrementEvents(
 	ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
 ) (counted bool, err error) {
 	at, over := micros(now), micros(now.Add(-per))
@@ -67,20 +67,20 @@ func (s *Store) CountEvent(
 	return rows == 1, err
 }
 
-// ForgetFailures begins to count failures of a subject from a source anew, unless no try is allowed.
-func (s *Store) ForgetFailures(ctx context.Context, subject, source string, now time.Time) error {
+// ResetFailures begins to count failures of a subject from a source anew, unless no try is allowed.
+func (s *Store) ResetFailures(ctx context.Context, subject, source string, now time.Time) error {
 	_, err := s.change(ctx, `DELETE FROM throttles WHERE subject = ? AND source = ? AND until <= ?`,
 		subject, source, micros(now))
 	return err
 }
 
-// ForgetAllFailures begins to count failures of a subject anew, from wherever they came.
-func (s *Store) ForgetAllFailures(ctx context.Context, subject string) error {
+// ResetAllFailures begins to count failures of a subject anew, from wherever they came.
+func (s *Store) ResetAllFailures(ctx context.Context, subject string) error {
 	_, err := s.change(ctx, `DELETE FROM throttles WHERE subject = ?`, subject)
 	return err
 }
 
-// KnowsNetwork tells whether a user has signed in from a network since a time.
+// KnowsNetwork reports whether a user has signed in from a network since a time.
 func (s *Store) KnowsNetwork(
 	ctx context.Context, user account.ID, network string, since time.Time,
 ) (known bool, err error) {
@@ -95,7 +95,7 @@ func (s *Store) DeleteOldWindows(ctx context.Context, before time.Time, limit in
 	at := micros(before)
 	return s.change(ctx, `DELETE FROM throttles WHERE since < ? AND (subject, source) IN (SELECT subject, source
 		FROM throttles WHERE subject >= ? AND subject < ? AND since < ? LIMIT ?)`,
-		at, OfNetworks, OfNetworks+"~", at, limit)
+		at, NetworkPrefix, NetworkPrefix+"~", at, limit)
 }
 
 // DeleteOldThrottles removes at most limit of the counters that have counted nothing since a time and allow another

@@ -61,7 +61,7 @@ func TestUsersAreFound(t *testing.T) {
 			"user":         ignore(s.User(ctx, nobody)),
 			"set name":     s.SetName(ctx, nobody, "Luigi"),
 		} {
-			if !account.Failed(err, account.NotFound) {
+			if !account.IsCode(err, account.NotFound) {
 				t.Errorf("%s of nobody: %v", what, err)
 			}
 		}
@@ -144,7 +144,7 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 				t.Errorf("%d %s are left", n, table)
 			}
 		}
-		if _, err := s.Family(ctx, session.ID); err != nil {
+		if _, err := s.SessionState(ctx, session.ID); err != nil {
 			t.Error("somebody else's session:", err)
 		}
 		if ok, err := s.DeleteUser(ctx, mario.ID, 0); ok || err != nil {

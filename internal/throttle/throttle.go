@@ -13,14 +13,14 @@ import (
 
 // Limit is how many events are allowed in a window of time.
 type Limit struct {
-	Count int
-	Per   time.Duration
+	Max    int
+	Window time.Duration
 }
 
-// Guesses are how often a password may be tried in a row without success (NIST SP 800-63B-4, section 3.2.2).
-type Guesses struct {
+// PasswordAttempts are how often a password may be tried in a row without success (NIST SP 800-63B-4, section 3.2.2).
+type PasswordAttempts struct {
 	Free int // failures without a delay
-	Most int // failures after which the password is not asked for any more, until it is reset
+	Max  int // failures after which the password is not asked for any more, until it is reset
 }
 
 // Delays between guesses.
@@ -31,9 +31,9 @@ const (
 
 // Delay returns how long to wait after so many failures in a row. After the most there may be it is as good as for
 // ever.
-func (g Guesses) Delay(failures int) time.Duration {
+func (g PasswordAttempts) Delay(failures int) time.Duration {
 	switch excess := failures - g.Free; {
-	case failures >= g.Most:
+	case failures >= g.Max:
 		return math.MaxInt64
 	case excess <= 0:
 		return 0

@@ -6,7 +6,7 @@ import (
 )
 
 func TestDelay(t *testing.T) {
-	g := Guesses{Free: 4, Most: 100}
+	g := PasswordAttempts{Free: 4, Max: 100}
 	for failures, want := range map[int]time.Duration{
 		0: 0, 4: 0, 5: time.Second, 6: 2 * time.Second, 14: 512 * time.Second, 15: 15 * time.Minute, 99: 15 * time.Minute,
 	} {

@@ -49,27 +49,27 @@ type Claims struct {
 	ExpiresAt time.Time
 }
 
-// Access issues and checks access tokens. It serves any number of goroutines.
-type Access struct {
+// Issuer issues and checks access tokens. It serves any number of goroutines.
+type Issuer struct {
 	issuer  string
-	ring    *Ring
+	ring    *KeySet
 	now     func() time.Time
 	genuine *lru.Cache[string, Claims]
 }
 
-// NewAccess returns an Access whose tokens come from issuer and are for it too: the server is its own resource. To use
+// NewIssuer returns an Access whose tokens come from issuer and are for it too: the server is its own resource. To use
 // another ring make another Access, which has forgotten what the first one checked.
-func NewAccess(issuer string, ring *Ring, now func() time.Time) *Access {
+func NewIssuer(issuer string, ring *KeySet, now func() time.Time) *Issuer {
 	genuine, err := lru.New[string, Claims](remembered)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &Access{issuer: issuer, ring: ring, now: now, genuine: genuine}
+	return &Issuer{issuer: issuer, ring: ring, now: now, genuine: genuine}
 }
 
 // Issue returns a token that makes the claims, signed by the ring's signing key, with the header and the claims of
 // RFC 9068, section 2. Fractions of seconds are dropped. It fails when subject, session or id is empty.
-func (a *Access) Issue(c Claims) (string, error) {
+func (a *Issuer) Issue(c Claims) (string, error) {
 	if c.Subject == "" || c.SessionID == "" || c.ID == "" {
 		return "", errors.New("an access token needs a subject, a session and an id")
 	}
@@ -89,14 +89,14 @@ func (a *Access) Issue(c Claims) (string, error) {
 	return t.SignedString(key.private())
 }
 
-// Check returns what a token claims. It fails with ErrInvalid, which wraps a cause for the log, when the token is not
+// Verify returns what a token claims. It fails with ErrInvalid, which wraps a cause for the log, when the token is not
 // one that Issue wrote with a key of the ring, or was issued more than 60 seconds from now; and with ErrExpired, from
 // the second of its expiry on, when nothing else is wrong with it: what it claimed is returned all the same (RFC 9068,
 // section 4; RFC 8725, section 3).
 //
 // A signature is checked once while its token lives. As some algorithms have several signatures for one message
 // (ES256 takes s and n−s alike), different texts may be the same token: what ends tokens must go by session or id.
-func (a *Access) Check(text string) (Claims, error) {
+func (a *Issuer) Verify(text string) (Claims, error) {
 	if len(text) > maxAccess {
 		return Claims{}, invalid(fmt.Errorf("%d bytes are too many", len(text)))
 	}
@@ -120,7 +120,7 @@ func (a *Access) Check(text string) (Claims, error) {
 
 // verify checks all but the expiry. It reads the token before the library does, which is more lenient: it skips line
 // breaks inside a segment, lets the last of two members win, and overlooks crit.
-func (a *Access) verify(text string, now time.Time) (Claims, error) {
+func (a *Issuer) verify(text string, now time.Time) (Claims, error) {
 	if strings.ContainsFunc(text, isForeign) {
 		return Claims{}, errors.New("it has a character that belongs in no token")
 	}
@@ -150,7 +150,7 @@ func isForeign(r rune) bool {
 }
 
 // keyOf returns the key of the ring that a header names. The header decides nothing else: the algorithm is the key's.
-func (a *Access) keyOf(segment string) (*Key, error) {
+func (a *Issuer) keyOf(segment string) (*Key, error) {
 	var header struct{ Typ, Alg, Kid string }
 	if err := unmarshal(segment, &header, "typ", "alg", "kid"); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (a *Access) keyOf(segment string) (*Key, error) {
 	return key, nil
 }
 
-func (a *Access) claims(segment string, now time.Time) (Claims, error) {
+func (a *Issuer) claims(segment string, now time.Time) (Claims, error) {
 	var p struct {
 		Iss, Aud, Sub, Jti, Sid string
 		ClientID                string `json:"client_id"`

@@ -57,7 +57,7 @@ func payloadOf(c Claims) string {
 
 func TestAccessRoundTrip(t *testing.T) {
 	for _, alg := range algs {
-		a := NewAccess(issuer, ringOf(alg), clock)
+		a := NewIssuer(issuer, ringOf(alg), clock)
 		c := claims()
 		c.IssuedAt, c.ExpiresAt = c.IssuedAt.Add(999*time.Millisecond), c.ExpiresAt.Add(999*time.Millisecond)
 		text, err := a.Issue(c)
@@ -65,7 +65,7 @@ func TestAccessRoundTrip(t *testing.T) {
 			t.Fatalf("%s: %v", alg, err)
 		}
 		for _, how := range []string{"first", "remembered"} {
-			if got, err := a.Check(text); err != nil || got != claims() {
+			if got, err := a.Verify(text); err != nil || got != claims() {
 				t.Errorf("%s, %s: %v, %v", alg, how, got, err)
 			}
 		}
@@ -80,7 +80,7 @@ func TestAccessRoundTrip(t *testing.T) {
 }
 
 func TestIssueNeedsNames(t *testing.T) {
-	a := NewAccess(issuer, ringOf(EdDSA), clock)
+	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	for _, empty := range []func(*Claims){
 		func(c *Claims) { c.Subject = "" },
 		func(c *Claims) { c.SessionID = "" },
@@ -97,7 +97,7 @@ func TestIssueNeedsNames(t *testing.T) {
 // TestES256HasTwoSignatures notes what is accepted on purpose: n−s signs whatever s signs. Nothing may therefore be
 // decided by the text of a token.
 func TestES256HasTwoSignatures(t *testing.T) {
-	a := NewAccess(issuer, ringOf(ES256), clock)
+	a := NewIssuer(issuer, ringOf(ES256), clock)
 	text := must(a.Issue(claims()))
 	at := strings.LastIndexByte(text, '.') + 1
 	signature := decode(text[at:])
@@ -105,26 +105,26 @@ func TestES256HasTwoSignatures(t *testing.T) {
 	s.Sub(elliptic.P256().Params().N, s).FillBytes(signature[32:])
 	twin := text[:at] + base64.RawURLEncoding.EncodeToString(signature)
 	for _, text := range []string{text, twin} {
-		if got, err := a.Check(text); err != nil || got != claims() {
+		if got, err := a.Verify(text); err != nil || got != claims() {
 			t.Errorf("%v, %v", got, err)
 		}
 	}
 	der := must(ecdsa.SignASN1(rand.Reader, keyFor(ES256).private().(*ecdsa.PrivateKey), hash([]byte(text[:at-1]))))
-	if _, err := a.Check(text[:at] + base64.RawURLEncoding.EncodeToString(der)); !errors.Is(err, ErrInvalid) {
+	if _, err := a.Verify(text[:at] + base64.RawURLEncoding.EncodeToString(der)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a signature in DER: %v", err)
 	}
 }
 
 func TestEveryBitOfAnAccessTokenCounts(t *testing.T) {
 	for _, alg := range algs {
-		a := NewAccess(issuer, ringOf(alg), clock)
+		a := NewIssuer(issuer, ringOf(alg), clock)
 		text := must(a.Issue(claims()))
-		must(a.Check(text))
+		must(a.Verify(text))
 		for i := range text {
 			for bit := range 8 {
 				changed := []byte(text)
 				changed[i] ^= 1 << bit
-				if _, err := a.Check(string(changed)); !errors.Is(err, ErrInvalid) {
+				if _, err := a.Verify(string(changed)); !errors.Is(err, ErrInvalid) {
 					t.Fatalf("%s: bit %d of character %d flipped: %v", alg, bit, i, err)
 				}
 			}
@@ -135,7 +135,7 @@ func TestEveryBitOfAnAccessTokenCounts(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	for _, alg := range algs {
 		now := start
-		a := NewAccess(issuer, ringOf(alg), func() time.Time { return now })
+		a := NewIssuer(issuer, ringOf(alg), func() time.Time { return now })
 		text, expires := must(a.Issue(claims())), claims().ExpiresAt
 		late := must(a.Issue(Claims{Subject: "u", SessionID: "s", ID: "late", IssuedAt: start, ExpiresAt: expires}))
 		for _, step := range []struct {
@@ -150,14 +150,14 @@ func TestExpiry(t *testing.T) {
 			{expires.Add(1000 * time.Hour), ErrExpired},
 		} {
 			now = step.at
-			if _, err := a.Check(text); !errors.Is(err, step.want) || errors.Is(err, ErrInvalid) {
+			if _, err := a.Verify(text); !errors.Is(err, step.want) || errors.Is(err, ErrInvalid) {
 				t.Errorf("%s at %s: %v", alg, step.at, err)
 			}
 		}
-		if _, err := a.Check(late); !errors.Is(err, ErrExpired) || a.genuine.Len() != 0 {
+		if _, err := a.Verify(late); !errors.Is(err, ErrExpired) || a.genuine.Len() != 0 {
 			t.Errorf("%s: first seen late: %v, %d remembered", alg, err, a.genuine.Len())
 		}
-		_, err := a.Check(text[:len(text)-8] + "AAAAAAAA")
+		_, err := a.Verify(text[:len(text)-8] + "AAAAAAAA")
 		if !errors.Is(err, ErrInvalid) || errors.Is(err, ErrExpired) {
 			t.Errorf("%s: expired and forged: %v", alg, err)
 		}
@@ -165,18 +165,18 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestRemembered(t *testing.T) {
-	a := NewAccess(issuer, ringOf(EdDSA), clock)
+	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	text := must(a.Issue(claims()))
 	if a.genuine.Len() != 0 {
 		t.Error("what is issued is not yet checked")
 	}
-	must(a.Check(text))
+	must(a.Verify(text))
 	stranger := must(NewKey(EdDSA, start))
-	a.ring = must(NewRing([]*Key{stranger}, stranger.ID))
-	if got, err := a.Check(text); err != nil || got != claims() {
+	a.ring = must(NewKeySet([]*Key{stranger}, stranger.ID))
+	if got, err := a.Verify(text); err != nil || got != claims() {
 		t.Errorf("the signature was checked again: %v", err)
 	}
-	if _, err := NewAccess(issuer, a.ring, clock).Check(text); !errors.Is(err, ErrInvalid) {
+	if _, err := NewIssuer(issuer, a.ring, clock).Verify(text); !errors.Is(err, ErrInvalid) {
 		t.Errorf("another Access knows a key that is not in its ring: %v", err)
 	}
 	for i := range 20_000 {
@@ -185,20 +185,20 @@ func TestRemembered(t *testing.T) {
 	if a.genuine.Len() != 10_000 {
 		t.Errorf("%d tokens remembered", a.genuine.Len())
 	}
-	if _, err := a.Check(text); !errors.Is(err, ErrInvalid) {
+	if _, err := a.Verify(text); !errors.Is(err, ErrInvalid) {
 		t.Errorf("the oldest was not forgotten: %v", err)
 	}
 }
 
 func TestAccessOfAnotherIssuer(t *testing.T) {
-	text := must(NewAccess("https://other.example.org", ringOf(EdDSA), clock).Issue(claims()))
-	if _, err := NewAccess(issuer, ringOf(EdDSA), clock).Check(text); !errors.Is(err, ErrInvalid) {
+	text := must(NewIssuer("https://other.example.org", ringOf(EdDSA), clock).Issue(claims()))
+	if _, err := NewIssuer(issuer, ringOf(EdDSA), clock).Verify(text); !errors.Is(err, ErrInvalid) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestAccessFromManyGoroutines(t *testing.T) {
-	a := NewAccess(issuer, ringOf(EdDSA), clock)
+	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	shared := must(a.Issue(claims()))
 	var wg sync.WaitGroup
 	for i := range 16 {
@@ -206,13 +206,13 @@ func TestAccessFromManyGoroutines(t *testing.T) {
 			for j := range 8 {
 				c := claims()
 				c.ID = fmt.Sprint(i, j)
-				if got, err := a.Check(must(a.Issue(c))); err != nil || got != c {
+				if got, err := a.Verify(must(a.Issue(c))); err != nil || got != c {
 					t.Errorf("%v, %v", got, err)
 				}
-				if got, err := a.Check(shared); err != nil || got != claims() {
+				if got, err := a.Verify(shared); err != nil || got != claims() {
 					t.Errorf("%v, %v", got, err)
 				}
-				if _, err := a.Check(shared + "A"); !errors.Is(err, ErrInvalid) {
+				if _, err := a.Verify(shared + "A"); !errors.Is(err, ErrInvalid) {
 					t.Errorf("%v", err)
 				}
 			}
@@ -222,9 +222,9 @@ func TestAccessFromManyGoroutines(t *testing.T) {
 }
 
 // fuzzRing has a key of each algorithm that can be made from a constant, so that it is the same in every process.
-var fuzzRing = sync.OnceValue(func() *Ring {
+var fuzzRing = sync.OnceValue(func() *KeySet {
 	seed := append(make([]byte, 31), 1)
-	return must(NewRing([]*Key{
+	return must(NewKeySet([]*Key{
 		{ID: EdDSA, Alg: EdDSA, private: behind(ed25519.NewKeyFromSeed(seed))},
 		{ID: ES256, Alg: ES256, private: behind(must(ecdsa.ParseRawPrivateKey(elliptic.P256(), seed)))},
 		{ID: HS256, Alg: HS256, private: behind(seed)},
@@ -235,7 +235,7 @@ var fuzzRing = sync.OnceValue(func() *Ring {
 func issuedBy(kid string, c Claims) string {
 	ring := *fuzzRing()
 	ring.signing = ring.byID[kid]
-	return must(NewAccess(issuer, &ring, clock).Issue(c))
+	return must(NewIssuer(issuer, &ring, clock).Issue(c))
 }
 
 // FuzzCheck: a text is accepted only if Issue writes it for the claims it makes: to the last character, but for the
@@ -251,7 +251,7 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := NewAccess(issuer, fuzzRing(), clock).Check(text)
+		c, err := NewIssuer(issuer, fuzzRing(), clock).Verify(text)
 		if err != nil {
 			if errors.Is(err, ErrInvalid) == errors.Is(err, ErrExpired) {
 				t.Errorf("an error of no kind: %v", err)
@@ -274,7 +274,7 @@ func FuzzCheck(f *testing.F) {
 // and if the library at its strictest has nothing against them.
 func FuzzSigned(f *testing.F) {
 	k := &Key{ID: "fuzz", Alg: HS256, private: behind(make([]byte, 32))}
-	ring := must(NewRing([]*Key{k}, k.ID))
+	ring := must(NewKeySet([]*Key{k}, k.ID))
 	f.Add(headerOf(k), payloadOf(claims()))
 	f.Add(headerOf(k), strings.Replace(payloadOf(claims()), `{`, `{"sub":"x",`, 1))
 	f.Add(strings.Replace(headerOf(k), `"alg"`, `"\u0061lg"`, 1), payloadOf(claims()))
@@ -284,9 +284,9 @@ func FuzzSigned(f *testing.F) {
 		jwt.WithAudience(issuer), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway*time.Second),
 		jwt.WithTimeFunc(clock))
 	f.Fuzz(func(t *testing.T, header, payload string) {
-		a := NewAccess(issuer, ring, clock)
+		a := NewIssuer(issuer, ring, clock)
 		text := sign(k, header, payload)
-		c, err := a.Check(text)
+		c, err := a.Verify(text)
 		if err != nil {
 			return
 		}
@@ -318,7 +318,7 @@ func FuzzSigned(f *testing.F) {
 func BenchmarkIssue(b *testing.B) {
 	for _, alg := range algs {
 		b.Run(alg, func(b *testing.B) {
-			a := NewAccess(issuer, ringOf(alg), clock)
+			a := NewIssuer(issuer, ringOf(alg), clock)
 			b.ReportAllocs()
 			for b.Loop() {
 				must(a.Issue(claims()))
@@ -330,11 +330,11 @@ func BenchmarkIssue(b *testing.B) {
 func BenchmarkCheckCold(b *testing.B) {
 	for _, alg := range algs {
 		b.Run(alg, func(b *testing.B) {
-			a := NewAccess(issuer, ringOf(alg), clock)
+			a := NewIssuer(issuer, ringOf(alg), clock)
 			text := must(a.Issue(claims()))
 			b.ReportAllocs()
 			for b.Loop() {
-				must(a.Check(text))
+				must(a.Verify(text))
 				a.genuine.Remove(text)
 			}
 		})
@@ -344,11 +344,11 @@ func BenchmarkCheckCold(b *testing.B) {
 func BenchmarkCheckRemembered(b *testing.B) {
 	for _, alg := range algs {
 		b.Run(alg, func(b *testing.B) {
-			a := NewAccess(issuer, ringOf(alg), clock)
+			a := NewIssuer(issuer, ringOf(alg), clock)
 			text := must(a.Issue(claims()))
 			b.ReportAllocs()
 			for b.Loop() {
-				must(a.Check(text))
+				must(a.Verify(text))
 			}
 		})
 	}

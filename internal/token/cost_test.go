@@ -32,11 +32,11 @@ func least[T time.Duration | uint64](try func() T) T {
 
 func TestForgeriesCostNoTime(t *testing.T) {
 	const limit = 20 * time.Millisecond
-	a := NewAccess(issuer, ringOf(EdDSA), clock)
+	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	for _, f := range forgeries(t) {
 		cost := least(func() time.Duration {
 			before := processorTime(t)
-			if _, err := a.Check(f.text); err == nil {
+			if _, err := a.Verify(f.text); err == nil {
 				t.Fatalf("%s: accepted", f.name)
 			}
 			return processorTime(t) - before
@@ -49,13 +49,13 @@ func TestForgeriesCostNoTime(t *testing.T) {
 
 // TestLongTokensCostNoMemory: beyond the limit a token costs the same whatever its length, and below it little.
 func TestLongTokensCostNoMemory(t *testing.T) {
-	a := NewAccess(issuer, ringOf(EdDSA), clock)
+	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	allocated := func(text string) uint64 {
 		return least(func() uint64 {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			for range 16 {
-				if _, err := a.Check(text); !errors.Is(err, ErrInvalid) {
+				if _, err := a.Verify(text); !errors.Is(err, ErrInvalid) {
 					t.Fatal(err)
 				}
 			}

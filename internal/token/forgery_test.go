@@ -66,7 +66,7 @@ func forgeries(t *testing.T) []forgery {
 	now, c := start.Unix(), claims()
 	exp, iat := fmt.Sprintf(`"exp":%d`, c.ExpiresAt.Unix()), fmt.Sprintf(`"iat":%d`, now)
 	jwkOf := func(k *Key) string {
-		set := string(must(NewRing([]*Key{k}, k.ID)).JWKS())
+		set := string(must(NewKeySet([]*Key{k}, k.ID)).JWKS())
 		return set[len(`{"keys":[`) : len(set)-2]
 	}
 	refresh := secret.RefreshToken(session, salt, 1)
@@ -409,9 +409,9 @@ func TestForgedAccess(t *testing.T) {
 			t.Errorf("two rows are called %s", f.name)
 		}
 		names[f.name] = true
-		a := NewAccess(issuer, ringOf(EdDSA), clock)
+		a := NewIssuer(issuer, ringOf(EdDSA), clock)
 		for range 2 {
-			got, err := a.Check(f.text)
+			got, err := a.Verify(f.text)
 			switch {
 			case err == nil || !strings.Contains(err.Error(), f.cause):
 				t.Errorf("%s: want %q, have %v", f.name, f.cause, err)
@@ -440,7 +440,7 @@ func TestNearlyForged(t *testing.T) {
 		"names escaped":     sign(k, strings.Replace(header, `"alg"`, `"\u0061lg"`, 1), payload),
 		"4096 bytes":        longest(k, header, payload),
 	} {
-		if _, err := NewAccess(issuer, ringOf(EdDSA), clock).Check(text); err != nil {
+		if _, err := NewIssuer(issuer, ringOf(EdDSA), clock).Verify(text); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

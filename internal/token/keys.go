@@ -146,17 +146,17 @@ func (k *Key) verifier() any {
 	return k.private()
 }
 
-// Ring is a set of keys that never changes: one signs, all check.
-type Ring struct {
+// KeySet is a set of keys that never changes: one signs, all check.
+type KeySet struct {
 	byID    map[string]*Key
 	signing *Key
 	jwks    string
 }
 
-// NewRing returns a ring of keys in which the one with the id signing signs. It fails when there is none of that id, or
+// NewKeySet returns a ring of keys in which the one with the id signing signs. It fails when there is none of that id, or
 // two have the same.
-func NewRing(keys []*Key, signing string) (*Ring, error) {
-	r := &Ring{byID: map[string]*Key{}}
+func NewKeySet(keys []*Key, signing string) (*KeySet, error) {
+	r := &KeySet{byID: map[string]*Key{}}
 	public := []map[string]string{}
 	for _, k := range slices.SortedFunc(slices.Values(keys), newestFirst) {
 		if r.byID[k.ID] != nil {
@@ -185,7 +185,7 @@ func newestFirst(a, b *Key) int {
 
 // JWKS returns the public keys of the ring, newest first, as a JSON Web Key Set (RFC 7517, section 5). Keys of HS256
 // are not in it, for they have no public part.
-func (r *Ring) JWKS() []byte { return []byte(r.jwks) }
+func (r *KeySet) JWKS() []byte { return []byte(r.jwks) }
 
 // publicMembers returns the members of a JSON Web Key that make out the public key itself (RFC 7518, section 6;
 // RFC 8037, section 2), or nil when there is none.

@@ -39,8 +39,8 @@ var allKeys = sync.OnceValue(func() map[string]*Key {
 
 func keyFor(alg string) *Key { return allKeys()[alg] }
 
-func ringOf(alg string) *Ring {
-	return must(NewRing(slices.Collect(maps.Values(allKeys())), keyFor(alg).ID))
+func ringOf(alg string) *KeySet {
+	return must(NewKeySet(slices.Collect(maps.Values(allKeys())), keyFor(alg).ID))
 }
 
 func must[T any](v T, err error) T {
@@ -65,7 +65,7 @@ func TestThumbprintVectors(t *testing.T) {
 	k.ID = id
 	const golden = `{"keys":[{"alg":"EdDSA","crv":"Ed25519","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",` +
 		`"kty":"OKP","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
-	if got := string(must(NewRing([]*Key{k}, k.ID)).JWKS()); got != golden {
+	if got := string(must(NewKeySet([]*Key{k}, k.ID)).JWKS()); got != golden {
 		t.Errorf("JWKS: %s", got)
 	}
 
@@ -120,7 +120,7 @@ func TestJWKS(t *testing.T) {
 	if err := json.Unmarshal(ringOf(HS256).JWKS(), &set); err != nil {
 		t.Fatal(err)
 	}
-	a := NewAccess(issuer, ringOf(EdDSA), clock)
+	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	shapes := map[string][]string{
 		EdDSA: {"alg", "crv", "kid", "kty", "use", "x"},
 		ES256: {"alg", "crv", "kid", "kty", "use", "x", "y"},
@@ -161,7 +161,7 @@ func TestJWKS(t *testing.T) {
 			t.Errorf("%s: the published key does not check the token", alg)
 		}
 	}
-	if got := string(must(NewRing([]*Key{keyFor(HS256)}, keyFor(HS256).ID)).JWKS()); got != `{"keys":[]}` {
+	if got := string(must(NewKeySet([]*Key{keyFor(HS256)}, keyFor(HS256).ID)).JWKS()); got != `{"keys":[]}` {
 		t.Errorf("of HS256 alone: %s", got)
 	}
 	r := ringOf(EdDSA)
@@ -178,7 +178,7 @@ func TestRing(t *testing.T) {
 	middle := must(NewKey(EdDSA, start.Add(time.Hour)))
 	keys := []*Key{middle, old, newest}
 	for _, signing := range keys {
-		r, err := NewRing(keys, signing.ID)
+		r, err := NewKeySet(keys, signing.ID)
 		if err != nil || r.signing != signing {
 			t.Fatalf("%v is to sign: %v, %v", signing, r, err)
 		}
@@ -189,7 +189,7 @@ func TestRing(t *testing.T) {
 	for name, keys := range map[string][]*Key{
 		"no keys": nil, "none of that id": {old, newest}, "twice the same id": {middle, middle},
 	} {
-		if _, err := NewRing(keys, middle.ID); err == nil {
+		if _, err := NewKeySet(keys, middle.ID); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -210,8 +210,8 @@ func TestSeal(t *testing.T) {
 		if opened.ID != k.ID || opened.Alg != k.Alg || !opened.CreatedAt.Equal(k.CreatedAt) {
 			t.Errorf("%s: %v became %v", alg, k, opened)
 		}
-		text := must(NewAccess(issuer, must(NewRing([]*Key{opened}, opened.ID)), clock).Issue(claims()))
-		if _, err := NewAccess(issuer, ringOf(alg), clock).Check(text); err != nil {
+		text := must(NewIssuer(issuer, must(NewKeySet([]*Key{opened}, opened.ID)), clock).Issue(claims()))
+		if _, err := NewIssuer(issuer, ringOf(alg), clock).Verify(text); err != nil {
 			t.Errorf("%s: the opened key signs otherwise: %v", alg, err)
 		}
 		if private, ok := k.private().([]byte); ok && bytes.Contains(sealed, private) {

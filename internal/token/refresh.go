@@ -70,9 +70,9 @@ func ParseRefresh(text string) (r Refresh, ok bool) {
 	return r, true
 }
 
-// Proves tells whether r was computed with this secret and the session's salt. For a session that does not exist pass
+// VerifyMAC reports whether r was computed with this secret and the session's salt. For a session that does not exist pass
 // nil: the answer is no, and takes as long.
-func (s Secret) Proves(r Refresh, salt []byte) bool {
+func (s Secret) VerifyMAC(r Refresh, salt []byte) bool {
 	known := len(salt) >= SaltSize
 	if !known {
 		salt = noSalt[:]

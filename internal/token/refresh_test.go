@@ -40,7 +40,7 @@ func TestRefreshTokenRoundTrip(t *testing.T) {
 			t.Errorf("generation %d: %d characters", generation, len(text))
 		}
 		r, ok := ParseRefresh(text)
-		if !ok || r.Session != session || r.Generation != generation || !secret.Proves(r, salt) {
+		if !ok || r.Session != session || r.Generation != generation || !secret.VerifyMAC(r, salt) {
 			t.Errorf("generation %d: %v, %v", generation, r, ok)
 		}
 	}
@@ -61,30 +61,30 @@ func TestRefreshTokensDiffer(t *testing.T) {
 		}
 	}
 	for name, proved := range map[string]bool{
-		"another secret": other.Proves(r, salt),
-		"another salt":   secret.Proves(r, NewSalt()),
-		"no salt":        secret.Proves(r, nil),
-		"an empty salt":  secret.Proves(r, []byte{}),
-		"a short salt":   secret.Proves(r, salt[:15]),
-		"nothing":        secret.Proves(Refresh{}, salt),
-		"nothing at all": secret.Proves(Refresh{}, nil),
+		"another secret": other.VerifyMAC(r, salt),
+		"another salt":   secret.VerifyMAC(r, NewSalt()),
+		"no salt":        secret.VerifyMAC(r, nil),
+		"an empty salt":  secret.VerifyMAC(r, []byte{}),
+		"a short salt":   secret.VerifyMAC(r, salt[:15]),
+		"nothing":        secret.VerifyMAC(Refresh{}, salt),
+		"nothing at all": secret.VerifyMAC(Refresh{}, nil),
 	} {
 		if proved {
 			t.Errorf("proved with %s", name)
 		}
 	}
 	zero := make([]byte, SaltSize)
-	if forged, _ := ParseRefresh(secret.RefreshToken(session, zero, 5)); secret.Proves(forged, nil) {
+	if forged, _ := ParseRefresh(secret.RefreshToken(session, zero, 5)); secret.VerifyMAC(forged, nil) {
 		t.Error("the dummy MAC is a way in")
 	}
 	for _, short := range [][]byte{nil, {}, salt[:15]} {
-		if forged, _ := ParseRefresh(secret.RefreshToken(session, short, 5)); secret.Proves(forged, short) {
+		if forged, _ := ParseRefresh(secret.RefreshToken(session, short, 5)); secret.VerifyMAC(forged, short) {
 			t.Errorf("a salt of %d bytes will do", len(short))
 		}
 	}
 	foreign := Refresh{Session: session, Generation: 5, KeyID: secret.KeyID() + 1}
 	foreign.mac = secret.prove(foreign, salt)
-	if secret.Proves(foreign, salt) {
+	if secret.VerifyMAC(foreign, salt) {
 		t.Error("another key id proves")
 	}
 	if bytes.Equal(NewSalt(), NewSalt()) || len(NewSalt()) != 16 {
@@ -145,8 +145,8 @@ func TestRefreshTokenRefused(t *testing.T) {
 		"varint overflows":  signedPut(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02),
 		"varint of 11":      signedPut(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
 		"varint unending":   encode(append(slices.Clone(raw[:18]), bytes.Repeat([]byte{0xff}, 40)...)),
-		"access token":      must(NewAccess(issuer, ringOf(EdDSA), clock).Issue(claims())),
-		"access with rt_":   "rt_" + must(NewAccess(issuer, ringOf(HS256), clock).Issue(claims())),
+		"access token":      must(NewIssuer(issuer, ringOf(EdDSA), clock).Issue(claims())),
+		"access with rt_":   "rt_" + must(NewIssuer(issuer, ringOf(HS256), clock).Issue(claims())),
 	}
 	// 52 bytes leave 2 bits over in the last of 70 characters.
 	last := strings.IndexByte(alphabet, text[len(text)-1])
@@ -173,7 +173,7 @@ func TestRefreshTokenRefused(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: not even parsed", name)
 		}
-		if secret.Proves(r, salt) {
+		if secret.VerifyMAC(r, salt) {
 			t.Errorf("%s: proved", name)
 		}
 	}
@@ -181,7 +181,7 @@ func TestRefreshTokenRefused(t *testing.T) {
 		for bit := range 8 {
 			changed := slices.Clone(raw)
 			changed[i] ^= 1 << bit
-			if r, ok := ParseRefresh(encode(changed)); ok && secret.Proves(r, salt) {
+			if r, ok := ParseRefresh(encode(changed)); ok && secret.VerifyMAC(r, salt) {
 				t.Errorf("proved with bit %d of byte %d flipped", bit, i)
 			}
 		}
@@ -189,12 +189,12 @@ func TestRefreshTokenRefused(t *testing.T) {
 	for i := range text {
 		for _, c := range []byte{text[i] ^ 1, text[i] ^ 0x80, '.', '\n'} {
 			changed := text[:i] + string(c) + text[i+1:]
-			if r, ok := ParseRefresh(changed); ok && secret.Proves(r, salt) {
+			if r, ok := ParseRefresh(changed); ok && secret.VerifyMAC(r, salt) {
 				t.Errorf("proved with character %d changed to %q", i, c)
 			}
 		}
 	}
-	if r, ok := ParseRefresh(text); !ok || !secret.Proves(r, salt) {
+	if r, ok := ParseRefresh(text); !ok || !secret.VerifyMAC(r, salt) {
 		t.Error("the token itself is refused")
 	}
 }
@@ -220,7 +220,7 @@ func FuzzParseRefresh(f *testing.F) {
 		if r.text() != text {
 			t.Errorf("%q became %q", text, r.text())
 		}
-		if secret.Proves(r, salt) && secret.RefreshToken(r.Session, salt, r.Generation) != text {
+		if secret.VerifyMAC(r, salt) && secret.RefreshToken(r.Session, salt, r.Generation) != text {
 			t.Errorf("%q is proved, and was never computed", text)
 		}
 	})
@@ -235,10 +235,10 @@ func FuzzRefreshToken(f *testing.F) {
 			return
 		}
 		r, ok := ParseRefresh(secret.RefreshToken([16]byte(id), salt, generation))
-		if !ok || !bytes.Equal(r.Session[:], id) || r.Generation != generation || !secret.Proves(r, salt) {
+		if !ok || !bytes.Equal(r.Session[:], id) || r.Generation != generation || !secret.VerifyMAC(r, salt) {
 			t.Errorf("session %x, generation %d: %v", id, generation, ok)
 		}
-		if secret.Proves(r, binary.BigEndian.AppendUint64(salt[:len(salt):len(salt)], 1)) {
+		if secret.VerifyMAC(r, binary.BigEndian.AppendUint64(salt[:len(salt):len(salt)], 1)) {
 			t.Error("proved with another salt")
 		}
 	})
@@ -257,7 +257,7 @@ func BenchmarkProves(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				secret.Proves(r, salt)
+				secret.VerifyMAC(r, salt)
 			}
 		})
 	}

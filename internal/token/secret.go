@@ -92,14 +92,14 @@ func (s Secrets) Named(keyID byte) Secret {
 	return nil
 }
 
-// Proves tells whether r was computed with the one of the secrets that it names and with the session's salt. For a
+// VerifyMAC reports whether r was computed with the one of the secrets that it names and with the session's salt. For a
 // session that does not exist pass nil: the answer is no, and takes as long.
-func (s Secrets) Proves(r Refresh, salt []byte) bool {
+func (s Secrets) VerifyMAC(r Refresh, salt []byte) bool {
 	named := s.Named(r.KeyID)
 	if named == nil {
 		named, salt = s.Current, nil
 	}
-	return named.Proves(r, salt)
+	return named.VerifyMAC(r, salt)
 }
 
 // OpenKey returns the key that Seal sealed with one of the secrets; stale tells that it was the previous one. It fails

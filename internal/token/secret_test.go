@@ -77,10 +77,10 @@ func TestSecretsOfAChange(t *testing.T) {
 		{"none", alone, nil, false},
 	} {
 		r, _ := ParseRefresh(test.madeWith.RefreshToken(session, salt, 5))
-		if have := test.secrets.Proves(r, salt); have != test.accepted {
+		if have := test.secrets.VerifyMAC(r, salt); have != test.accepted {
 			t.Errorf("%s: proved %v", test.name, have)
 		}
-		if test.secrets.Proves(r, nil) {
+		if test.secrets.VerifyMAC(r, nil) {
 			t.Errorf("%s: proved without a session", test.name)
 		}
 		if named := test.secrets.Named(r.KeyID); (named != nil) != test.accepted ||
@@ -122,7 +122,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		Key     *Key
 		Refresh Refresh
 	}
-	ring, err := NewRing([]*Key{symmetric, public}, public.ID)
+	ring, err := NewKeySet([]*Key{symmetric, public}, public.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		"map":             map[string]any{"secret": secret, "key": symmetric, "refresh": parsed},
 		"ring":            ring,
 		"ring by value":   *ring,
-		"access":          NewAccess(issuer, ring, clock),
+		"access":          NewIssuer(issuer, ring, clock),
 	}
 	ed, _ := public.Seal(secret)
 	opened, err := OpenKey(secret, public.ID, EdDSA, public.CreatedAt, ed)

@@ -30,7 +30,7 @@ func (f *Faults) Arm(n int, fault Fault) {
 	f.calls, f.fault = n, fault
 }
 
-// Disarm lets every call succeed, and tells whether one has failed since Arm.
+// Disarm lets every call succeed, and reports whether one has failed since Arm.
 func (f *Faults) Disarm() (struck bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,7 +54,7 @@ func (f *Faults) opened(n int) {
 // A call to a driver begins something, or only fetches what has been begun, and decides something or not.
 type kind struct{ fetches, decides bool }
 
-// strikes tells whether it is this call that fails.
+// strikes reports whether it is this call that fails.
 func (f *Faults) strikes(k kind) (fault Fault, now bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -53,7 +53,7 @@ func Pooled(t testing.TB, database string) string {
 	return u.String()
 }
 
-// knowsPrepared tells whether a version can keep prepared statements apart, and does so unless told otherwise.
+// knowsPrepared reports whether a version can keep prepared statements apart, and does so unless told otherwise.
 func knowsPrepared(version string) bool {
 	major, minor := 0, 0
 	fmt.Sscanf(version, "PgBouncer %d.%d", &major, &minor)
