@@ -1,5 +1,6 @@
-// Package metrics says what is counted about a running server, and shows it to Prometheus. It knows neither requests
-// nor accounts nor the database: those who do tell it, in words from bounded sets, or are asked when somebody looks.
+// Package metrics defines the metrics of a running server and serves them to Prometheus. It knows nothing of requests,
+// accounts or the database: their packages call [Metrics.Operation], [Metrics.Response] and [Metrics.Event], with label
+// values from bounded sets, or are read as [Sources] at each scrape.
 package metrics
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are the figures of one server. A nil one counts nothing. It is safe for use by many.
+// Metrics holds the metrics of one server. A nil *Metrics counts nothing. It is safe for concurrent use.
 type Metrics struct {
 	registry   *prometheus.Registry
 	operations *prometheus.CounterVec
@@ -24,7 +25,7 @@ type Metrics struct {
 	events     *prometheus.CounterVec
 }
 
-// New returns figures that begin at zero, with those of the program and of Go.
+// New returns metrics at zero, including those of the process and the Go runtime.
 func New() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -49,14 +50,14 @@ func New() *Metrics {
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "latchkey_build_info",
 		Help:        "Always 1, with the version of the program, its revision and the version of Go.",
-		ConstLabels: built(),
+		ConstLabels: buildLabels(),
 	}, func() float64 { return 1 })
 	m.registry.MustRegister(m.operations, m.durations, m.responses, m.events, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-func built() prometheus.Labels {
+func buildLabels() prometheus.Labels {
 	labels := prometheus.Labels{"version": "unknown", "revision": "unknown", "go": "unknown"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		labels["version"], labels["go"] = info.Main.Version, info.GoVersion
@@ -69,7 +70,7 @@ func built() prometheus.Labels {
 	return labels
 }
 
-// Operation counts a GraphQL request by its root field and the code of its answer.
+// Operation counts a GraphQL request by its root field and the code of its response.
 func (m *Metrics) Operation(field, code string, took time.Duration) {
 	if m != nil {
 		m.operations.WithLabelValues(field, code).Inc()
@@ -77,30 +78,30 @@ func (m *Metrics) Operation(field, code string, took time.Duration) {
 	}
 }
 
-// Response counts an HTTP answer for which no operation ran.
+// Response counts an HTTP response for which no operation ran.
 func (m *Metrics) Response(status int) {
 	if m != nil {
 		m.responses.WithLabelValues(strconv.Itoa(status)).Inc()
 	}
 }
 
-// Event counts a security event.
+// Event counts a security event by its name and its reason or kind.
 func (m *Metrics) Event(name, why string) {
 	if m != nil {
 		m.events.WithLabelValues(name, why).Inc()
 	}
 }
 
-// Responses counts what next answers.
+// Responses counts the responses of next.
 func (m *Metrics) Responses(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noting := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		next.ServeHTTP(noting, r)
-		m.Response(noting.status)
+		recorder := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(recorder, r)
+		m.Response(recorder.status)
 	})
 }
 
-// statusWriter notes the status of an answer.
+// statusWriter records the status of a response.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -111,27 +112,27 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Sources are asked each time somebody looks.
+// Sources are read at each scrape.
 type Sources struct {
 	Passwords func() Passwords
-	Pools     func() map[string]sql.DBStats // of connections to the database, by what they are for
-	Mails     func() (sent, failed int64)   // by this server so far
+	Pools     func() map[string]sql.DBStats // database connections, by purpose
+	Mails     func() (sent, failed int64)   // by this server since the start
 
-	// Outbox tells how many mails wait on all servers together, and for how long the oldest has.
+	// Outbox returns the number of emails that all servers together have to send, and the age of the oldest.
 	Outbox func(context.Context) (count int, age time.Duration, err error)
 }
 
-// Passwords is how the queue for hashing does.
+// Passwords is the state of the password hashing queue.
 type Passwords struct {
 	Waiting, Running int           // at this moment
-	Entered, Refused int64         // so far
-	Waited           time.Duration // so far, by all together
+	Entered, Refused int64         // since the start
+	Waited           time.Duration // since the start, summed over all callers
 }
 
-// Handler returns what answers a scrape. It answers whatever the database does, and within three seconds of asking it.
+// Handler returns the handler for scrapes. It responds within three seconds even if the database hangs.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: scrapes})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes})
 }
 
-// scrapes are how many may look at once; the others are answered 503.
-const scrapes = 4
+// maxScrapes limits concurrent scrapes; further ones get status 503.
+const maxScrapes = 4

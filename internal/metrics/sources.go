@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// patience is how long a scrape waits for the database.
-const patience = 2 * time.Second
+// queryTimeout limits how long a scrape waits for the database.
+const queryTimeout = 2 * time.Second
 
 var (
 	waiting = describe("latchkey_password_queue_waiting", "Passwords that wait to be hashed.")
@@ -38,14 +38,14 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
-// Watch shows what sources tell from now on. Call it once.
+// Watch registers sources, which every scrape reads. Call it once.
 func (m *Metrics) Watch(sources Sources) {
 	if m != nil {
 		m.registry.MustRegister(sources)
 	}
 }
 
-// Describe makes Sources a collector.
+// Describe implements [prometheus.Collector].
 func (s Sources) Describe(described chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{waiting, running, entered, refused, waited, answers, queued, oldest, sent,
 		failed, open, inUse, most, waits, waitsTime} {
@@ -53,7 +53,7 @@ func (s Sources) Describe(described chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect asks the sources. What the database does not tell in time is left out.
+// Collect implements [prometheus.Collector]. It leaves out the outbox if the database does not answer in time.
 func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		collected <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
@@ -77,7 +77,7 @@ func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	sentSoFar, failedSoFar := s.Mails()
 	counter(sent, float64(sentSoFar))
 	counter(failed, float64(failedSoFar))
-	count, age, err := s.askOutbox()
+	count, age, err := s.queryOutbox()
 	if err != nil {
 		gauge(answers, 0)
 		return
@@ -87,23 +87,23 @@ func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	gauge(oldest, age.Seconds())
 }
 
-// askOutbox asks the database, and does not wait for a driver that has stopped listening.
-func (s Sources) askOutbox() (count int, age time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// queryOutbox queries the outbox in a goroutine, because a driver may ignore the end of ctx.
+func (s Sources) queryOutbox() (count int, age time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
-	type told struct {
+	type outcome struct {
 		count int
 		age   time.Duration
 		err   error
 	}
-	answer := make(chan told, 1)
+	done := make(chan outcome, 1)
 	go func() {
 		count, age, err := s.Outbox(ctx)
-		answer <- told{count, age, err}
+		done <- outcome{count, age, err}
 	}()
 	select {
-	case a := <-answer:
-		return a.count, a.age, a.err
+	case o := <-done:
+		return o.count, o.age, o.err
 	case <-ctx.Done():
 		return 0, 0, ctx.Err()
 	}

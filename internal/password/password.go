@@ -24,22 +24,22 @@ const (
 	MaxBytes  = MaxLength * utf8.UTFMax // what these take at most in UTF-8: 1,024
 )
 
-// patience is how long a caller waits for a place in the queue, so that a refusal comes within two seconds.
-const patience = 1500 * time.Millisecond
+// queueTimeout is how long a caller waits for a place in the queue, so that a refusal comes within two seconds.
+const queueTimeout = 1500 * time.Millisecond
 
-// pause is how long nobody has come when the memory of hashes is given back to the operating system.
-const pause = time.Second
+// memoryReleaseDelay is how long nobody has come when the memory of hashes is given back to the operating system.
+const memoryReleaseDelay = time.Second
 
-// crowd is how long the word is away where other work waits.
-const crowd = time.Millisecond
+// schedDelay is how long the word is away where other work waits.
+const schedDelay = time.Millisecond
 
 // Hasher is the one queue through which all hashing goes, so that a flood of passwords can exhaust neither memory nor
 // the processors. It is safe for concurrent use.
 type Hasher struct {
-	places  chan struct{}
-	calm    chan struct{} // a place less, for those that come while other work waits
-	paused  *time.Timer
-	crowded func() bool
+	slots          chan struct{}
+	contendedSlots chan struct{} // a place less, for those that come while other work waits
+	idleTimer      *time.Timer
+	cpuContended   func() bool
 
 	waiting, running, entered, refused, waited atomic.Int64
 }
@@ -66,12 +66,12 @@ func (h *Hasher) Queue() Queue {
 // the processors one less; but at least one. Each takes 19 MiB while it runs.
 func NewHasher(workers int) *Hasher {
 	h := &Hasher{
-		places:  make(chan struct{}, max(workers, 1)),
-		calm:    make(chan struct{}, max(workers-1, 1)),
-		paused:  time.AfterFunc(pause, debug.FreeOSMemory),
-		crowded: crowded,
+		slots:          make(chan struct{}, max(workers, 1)),
+		contendedSlots: make(chan struct{}, max(workers-1, 1)),
+		idleTimer:      time.AfterFunc(memoryReleaseDelay, debug.FreeOSMemory),
+		cpuContended:   cpuContended,
 	}
-	h.paused.Stop()
+	h.idleTimer.Stop()
 	return h
 }
 
@@ -81,18 +81,18 @@ func NewHasher(workers int) *Hasher {
 // It fails with REQUIRED, INVALID or TOO_LONG for what Verify would never accept, with RATE_LIMITED when no place in
 // the queue is free within 1.5 seconds, and with the error of ctx when that ends first. A hash once begun is finished.
 func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err error) {
-	text, mistake := normal(password)
-	if mistake != nil {
-		return "", mistake
+	text, userErr := normal(password)
+	if userErr != nil {
+		return "", userErr
 	}
-	leave, err := h.enter(ctx)
+	release, err := h.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer leave()
+	defer release()
 	salt := make([]byte, saltSize)
 	rand.Read(salt)
-	return record{cost: today, salt: salt, key: today.derive(text, salt, keySize)}.String(), nil
+	return argon2idHash{argon2idParams: currentParams, salt: salt, key: currentParams.derive(text, salt, keySize)}.String(), nil
 }
 
 // Verify reports whether encoded is the hash of the password. An empty encoded stands for an unknown user: the answer is
@@ -103,54 +103,54 @@ func (h *Hasher) Hash(ctx context.Context, password string) (encoded string, err
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok bool, err error) {
 	stored := dummy
 	if encoded != "" {
-		if stored, err = parse(encoded); err != nil {
+		if stored, err = parseArgon2id(encoded); err != nil {
 			return false, fmt.Errorf("stored password hash: %w", err)
 		}
 	}
-	text, mistake := normal(password)
-	leave, err := h.enter(ctx)
+	text, userErr := normal(password)
+	release, err := h.acquire(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer leave()
+	defer release()
 	ok = stored.matches(text)
-	if rest, some := today.beyond(stored.cost); some {
+	if rest, some := currentParams.beyond(stored.argon2idParams); some {
 		// A quick no, which an old hash allows, would tell that the user exists.
 		rest.derive(text, dummy.salt, keySize)
 	}
-	return ok && encoded != "" && mistake == nil, nil
+	return ok && encoded != "" && userErr == nil, nil
 }
 
 // Readable reports whether encoded is what Hash returns, now or in former times.
 func Readable(encoded string) bool {
-	_, err := parse(encoded)
+	_, err := parseArgon2id(encoded)
 	return err == nil
 }
 
 // NeedsRehash reports whether a hash differs from what Hash would make today and should be replaced as soon as its
 // password is known. Stronger ones count too: their slower answer tells that the user exists.
 func NeedsRehash(encoded string) bool {
-	r, err := parse(encoded)
-	return err != nil || r.cost != today || len(r.salt) != saltSize || len(r.key) != keySize
+	r, err := parseArgon2id(encoded)
+	return err != nil || r.argon2idParams != currentParams || len(r.salt) != saltSize || len(r.key) != keySize
 }
 
-// enter waits for a place, which leave gives back.
-func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
-	began := time.Now() // of the machine's own clock: how long something takes is nobody's to set
+// acquire waits for a place, which leave gives back.
+func (h *Hasher) acquire(ctx context.Context) (release func(), err error) {
+	start := time.Now() // of the machine's own clock: how long something takes is nobody's to set
 	h.waiting.Add(1)
 	defer func() {
 		h.waiting.Add(-1)
-		h.waited.Add(int64(time.Since(began)))
+		h.waited.Add(int64(time.Since(start)))
 	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errFull)
+	ctx, cancel := context.WithTimeoutCause(ctx, queueTimeout, errFull)
 	defer cancel()
-	if err := h.occupy(ctx, h.places); err != nil {
+	if err := h.acquireSlot(ctx, h.slots); err != nil {
 		return nil, err
 	}
-	calm := h.crowded()
+	calm := h.cpuContended()
 	if calm {
-		if err := h.occupy(ctx, h.calm); err != nil {
-			<-h.places
+		if err := h.acquireSlot(ctx, h.contendedSlots); err != nil {
+			<-h.slots
 			return nil, err
 		}
 	}
@@ -159,22 +159,22 @@ func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 	return func() {
 		h.running.Add(-1)
 		if calm {
-			<-h.calm
+			<-h.contendedSlots
 		}
-		<-h.places
-		h.paused.Reset(pause)
+		<-h.slots
+		h.idleTimer.Reset(memoryReleaseDelay)
 	}, nil
 }
 
-// crowded reports whether other work waits for the processors: then it takes a while until the word comes back to who
+// cpuContended reports whether other work waits for the processors: then it takes a while until the word comes back to who
 // gives it away. A hash runs for ten milliseconds before others have their turn.
-func crowded() bool {
-	began := time.Now()
+func cpuContended() bool {
+	start := time.Now()
 	runtime.Gosched()
-	return time.Since(began) > crowd
+	return time.Since(start) > schedDelay
 }
 
-func (h *Hasher) occupy(ctx context.Context, places chan struct{}) error {
+func (h *Hasher) acquireSlot(ctx context.Context, places chan struct{}) error {
 	if ctx.Err() == nil {
 		select {
 		case places <- struct{}{}:

@@ -83,7 +83,7 @@ func TestVerifyUnknownUser(t *testing.T) {
 
 func TestVerifyRefusedPassword(t *testing.T) {
 	h := NewHasher(1)
-	ofNothing := record{cost: today, salt: dummy.salt, key: today.derive("", dummy.salt, keySize)}.String()
+	ofNothing := argon2idHash{argon2idParams: currentParams, salt: dummy.salt, key: currentParams.derive("", dummy.salt, keySize)}.String()
 	for _, password := range []string{"", strings.Repeat("k", MaxLength+1), "with\x00nul", "lone\uFFFDsurrogate", "\xff"} {
 		if ok, err := h.Verify(t.Context(), ofNothing, password); ok || err != nil {
 			t.Errorf("Verify(%.20q) = %v, %v; want false", password, ok, err)
@@ -117,23 +117,23 @@ func spent(call func()) uint32 {
 func TestVerifySpendsTheSame(t *testing.T) {
 	h := NewHasher(1)
 	stored := hashed(t, h, "i-keep-jumping")
-	older := func(c cost) string {
-		return record{cost: c, salt: dummy.salt, key: c.derive("i-keep-jumping", dummy.salt, keySize)}.String()
+	older := func(c argon2idParams) string {
+		return argon2idHash{argon2idParams: c, salt: dummy.salt, key: c.derive("i-keep-jumping", dummy.salt, keySize)}.String()
 	}
 	for _, test := range []struct {
 		name, encoded, password string
 		want                    uint32 // KiB
 	}{
-		{"right", stored, "i-keep-jumping", today.memory},
-		{"wrong", stored, "you-keep-jumping", today.memory},
-		{"unknown user", "", "i-keep-jumping", today.memory},
-		{"too long", stored, strings.Repeat("k", 5*MaxBytes), today.memory},
-		{"too long, unknown user", "", strings.Repeat("k", 5*MaxBytes), today.memory},
-		{"empty", stored, "", today.memory},
-		{"empty, unknown user", "", "", today.memory},
-		{"less memory", older(cost{memory: 4096, passes: 2, lanes: 1}), "i-keep-jumping", today.memory},
-		{"fewer passes", older(cost{memory: today.memory, passes: 1, lanes: 1}), "i-keep-jumping", today.memory + today.memory*2/5},
-		{"more lanes", older(cost{memory: today.memory, passes: 2, lanes: 4}), "i-keep-jumping", today.memory},
+		{"right", stored, "i-keep-jumping", currentParams.memory},
+		{"wrong", stored, "you-keep-jumping", currentParams.memory},
+		{"unknown user", "", "i-keep-jumping", currentParams.memory},
+		{"too long", stored, strings.Repeat("k", 5*MaxBytes), currentParams.memory},
+		{"too long, unknown user", "", strings.Repeat("k", 5*MaxBytes), currentParams.memory},
+		{"empty", stored, "", currentParams.memory},
+		{"empty, unknown user", "", "", currentParams.memory},
+		{"less memory", older(argon2idParams{memory: 4096, passes: 2, lanes: 1}), "i-keep-jumping", currentParams.memory},
+		{"fewer passes", older(argon2idParams{memory: currentParams.memory, passes: 1, lanes: 1}), "i-keep-jumping", currentParams.memory + currentParams.memory*2/5},
+		{"more lanes", older(argon2idParams{memory: currentParams.memory, passes: 2, lanes: 4}), "i-keep-jumping", currentParams.memory},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := spent(func() {
@@ -151,8 +151,8 @@ func TestVerifySpendsTheSame(t *testing.T) {
 // BenchmarkSilence compares a wrong password for older hashes with one for nobody's: the ratio is what the time tells.
 func BenchmarkSilence(b *testing.B) {
 	h := NewHasher(1)
-	for _, c := range []cost{today, {8192, 1, 1}, {12288, 3, 1}, {today.memory, 1, 1}, {4096, 2, 1}} {
-		encoded := record{cost: c, salt: dummy.salt, key: c.derive("i-keep-jumping", dummy.salt, keySize)}.String()
+	for _, c := range []argon2idParams{currentParams, {8192, 1, 1}, {12288, 3, 1}, {currentParams.memory, 1, 1}, {4096, 2, 1}} {
+		encoded := argon2idHash{argon2idParams: c, salt: dummy.salt, key: c.derive("i-keep-jumping", dummy.salt, keySize)}.String()
 		b.Run(fmt.Sprintf("m=%d,t=%d", c.memory, c.passes), func(b *testing.B) {
 			var old, none []time.Duration
 			for b.Loop() {
@@ -160,11 +160,11 @@ func BenchmarkSilence(b *testing.B) {
 					encoded string
 					times   *[]time.Duration
 				}{{encoded, &old}, {"", &none}} {
-					began := time.Now()
+					start := time.Now()
 					if ok, err := h.Verify(b.Context(), tried.encoded, "you-keep-jumping"); ok || err != nil {
 						b.Fatal(ok, err)
 					}
-					*tried.times = append(*tried.times, time.Since(began))
+					*tried.times = append(*tried.times, time.Since(start))
 				}
 			}
 			slices.Sort(old)
@@ -208,12 +208,12 @@ func TestNeedsRehash(t *testing.T) {
 		want    bool
 	}{
 		{"today's", hashed(t, NewHasher(1), "i-keep-jumping"), false},
-		{"less memory", record{cost{12288, 2, 1}, salt, key}.String(), true},
-		{"fewer passes", record{cost{19456, 1, 1}, salt, key}.String(), true},
-		{"more lanes", record{cost{19456, 2, 2}, salt, key}.String(), true},
-		{"stronger", record{cost{65536, 3, 1}, salt, key}.String(), true},
-		{"short salt", record{today, salt[:8], key}.String(), true},
-		{"short key", record{today, salt, key[:16]}.String(), true},
+		{"less memory", argon2idHash{argon2idParams{12288, 2, 1}, salt, key}.String(), true},
+		{"fewer passes", argon2idHash{argon2idParams{19456, 1, 1}, salt, key}.String(), true},
+		{"more lanes", argon2idHash{argon2idParams{19456, 2, 2}, salt, key}.String(), true},
+		{"stronger", argon2idHash{argon2idParams{65536, 3, 1}, salt, key}.String(), true},
+		{"short salt", argon2idHash{currentParams, salt[:8], key}.String(), true},
+		{"short key", argon2idHash{currentParams, salt, key[:16]}.String(), true},
 		{"another scheme", "$2b$12$abcdefghijklmnopqrstuv", true},
 	} {
 		if got := NeedsRehash(test.encoded); got != test.want {
@@ -248,8 +248,8 @@ func TestQueueRefusesWithinTwoSeconds(t *testing.T) {
 				if !errors.As(err, &refusal) || refusal.Code != account.RateLimited || refusal.RetryAfter != 2*time.Second {
 					t.Errorf("got %#v, want RATE_LIMITED", err)
 				}
-				if len(h.places) != 2 {
-					t.Errorf("%d places taken, want 2", len(h.places))
+				if len(h.slots) != 2 {
+					t.Errorf("%d places taken, want 2", len(h.slots))
 				}
 			})
 		})
@@ -262,14 +262,14 @@ func TestQueueWaitsForAPlace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := busy(1)
 				start := time.Now()
-				time.AfterFunc(1499*time.Millisecond, func() { <-h.places })
+				time.AfterFunc(1499*time.Millisecond, func() { <-h.slots })
 				if err := call(h, t.Context()); err != nil {
 					t.Error(err)
 				}
 				if waited := time.Since(start); waited != 1499*time.Millisecond {
 					t.Errorf("waited %v, want 1.499s", waited)
 				}
-				if len(h.places) != 0 {
+				if len(h.slots) != 0 {
 					t.Error("the place was not given back")
 				}
 			})
@@ -291,13 +291,13 @@ func TestQueueEndsWithContext(t *testing.T) {
 				if waited := time.Since(start); waited != time.Second {
 					t.Errorf("waited %v, want 1s", waited)
 				}
-				<-h.places
+				<-h.slots
 				for range 20 { // both are ready, and select would choose by lot
 					if err := call(h, ctx); !errors.Is(err, context.Canceled) {
 						t.Fatalf("with a free place: got %v, want context.Canceled", err)
 					}
 				}
-				if len(h.places) != 0 {
+				if len(h.slots) != 0 {
 					t.Error("a place was kept")
 				}
 			})
@@ -311,19 +311,19 @@ func TestQueueLeavesAProcessorToOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := NewHasher(2)
-				h.crowded = func() bool { return true }
-				h.calm <- struct{}{} // somebody hashes
+				h.cpuContended = func() bool { return true }
+				h.contendedSlots <- struct{}{} // somebody hashes
 				start := time.Now()
-				time.AfterFunc(time.Second, func() { <-h.calm })
+				time.AfterFunc(time.Second, func() { <-h.contendedSlots })
 				if err := call(h, t.Context()); err != nil || time.Since(start) != time.Second {
 					t.Errorf("%v after %v, want a turn after a second", err, time.Since(start))
 				}
-				h.calm <- struct{}{}
+				h.contendedSlots <- struct{}{}
 				if err := call(h, t.Context()); !account.IsCode(err, account.RateLimited) {
 					t.Errorf("got %v, want RATE_LIMITED", err)
 				}
-				<-h.calm
-				if len(h.places) != 0 {
+				<-h.contendedSlots
+				if len(h.slots) != 0 {
 					t.Error("a place was kept")
 				}
 			})
@@ -335,30 +335,30 @@ func TestQueueLeavesAProcessorToOthers(t *testing.T) {
 func TestQueueCountsWhoWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHasher(2)
-		h.crowded = func() bool { return true }
-		enter := func() (leave func()) {
-			leave, err := h.enter(t.Context())
+		h.cpuContended = func() bool { return true }
+		enter := func() (release func()) {
+			release, err := h.acquire(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			return leave
+			return release
 		}
-		leave := enter()
+		release := enter()
 		start := time.Now()
-		time.AfterFunc(time.Second, leave)
+		time.AfterFunc(time.Second, release)
 		go func() {
 			time.Sleep(time.Second / 2)
 			if q := h.Queue(); q.Running != 1 || q.Waiting != 1 || q.Entered != 1 {
 				t.Errorf("beside one who works and one who waits the queue is %+v", q)
 			}
 		}()
-		leave = enter()
+		release = enter()
 		if time.Since(start) != time.Second {
 			t.Errorf("got a turn after %v, want a second", time.Since(start))
 		}
-		leave()
+		release()
 		synctest.Wait()
-		if q := h.Queue(); q.Running != 0 || q.Waiting != 0 || len(h.calm) != 0 || len(h.places) != 0 {
+		if q := h.Queue(); q.Running != 0 || q.Waiting != 0 || len(h.contendedSlots) != 0 || len(h.slots) != 0 {
 			t.Errorf("afterwards the queue is %+v", q)
 		}
 	})
@@ -374,7 +374,7 @@ func TestQueueHasAPlace(t *testing.T) {
 func busy(workers int) *Hasher {
 	h := NewHasher(workers)
 	for range workers {
-		h.places <- struct{}{}
+		h.slots <- struct{}{}
 	}
 	return h
 }

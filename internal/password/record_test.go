@@ -66,7 +66,7 @@ func TestParse(t *testing.T) {
 		{"NUL after", "$argon2id$v=19$m=19456,t=2,p=1$" + salt16 + "$" + key32 + "\x00", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if _, err := parse(test.encoded); (err == nil) != test.ok {
+			if _, err := parseArgon2id(test.encoded); (err == nil) != test.ok {
 				t.Errorf("parse(%q): %v, want ok %v", test.encoded, err, test.ok)
 			}
 		})
@@ -78,7 +78,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("$argon2id$v=19$m=019456,t=+2,p=1$" + salt16 + "\n$" + key32 + "\n")
 	f.Add("$argon2id$v=19$m=8,t=1,p=1$$")
 	f.Fuzz(func(t *testing.T, encoded string) {
-		r, err := parse(encoded)
+		r, err := parseArgon2id(encoded)
 		if err != nil {
 			return
 		}

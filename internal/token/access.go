@@ -1,11 +1,11 @@
-// Package token mints and checks access tokens, and computes and checks refresh tokens.
+// Package token issues and verifies access tokens, and computes and verifies refresh tokens.
 //
-// An access token is a signed JWT of some minutes (RFC 9068) that names a user and a session. A refresh token is not
-// kept anywhere: it is computed from a session, its salt, a generation and the installation's secret. The two are told
-// apart by their form, and neither passes for the other.
+// An access token is a signed JWT with a lifetime of minutes (RFC 9068) that names a user and a session. A refresh
+// token is not stored: it is computed from a session, its salt, a generation and the installation's secret. The two
+// differ in their form, and neither is accepted as the other.
 //
-// The package knows what is genuine and not yet expired. Whether a session still lives, which generation is the current
-// one, and what a user may do, it refuses to know.
+// The package verifies signatures, MACs and expiry. It knows nothing of whether a session is live, which generation is
+// the current one, or what a user may do.
 package token
 
 import (
@@ -26,21 +26,20 @@ import (
 
 const (
 	maxAccess  = 4096 // bytes
-	remembered = 10_000
-	leeway     = 60 // seconds that the clock of the node which issued a token may be ahead
+	cacheSize  = 10_000
+	leeway     = 60 // seconds that the clock of the issuing node may be ahead
 	accessType = "at+jwt"
 	clientID   = "latchkey"
 )
 
-// What is wrong with an access token. ErrExpired is said of genuine tokens alone, so that it tells a client to refresh
-// and a forger nothing.
+// The errors of Verify. ErrExpired is returned only for tokens with a valid signature, so that it reveals nothing about
+// forged ones.
 var (
 	ErrInvalid = errors.New("the access token is not valid")
 	ErrExpired = errors.New("the access token has expired")
 )
 
-// Claims are what an access token says: whom it is for, which session it belongs to, its own id, and from when until
-// when it counts, in whole seconds.
+// Claims are the claims of an access token. Times are in whole seconds.
 type Claims struct {
 	Subject   string
 	SessionID string
@@ -49,31 +48,31 @@ type Claims struct {
 	ExpiresAt time.Time
 }
 
-// Issuer issues and checks access tokens. It serves any number of goroutines.
+// Issuer issues and verifies access tokens. It is safe for concurrent use.
 type Issuer struct {
-	issuer  string
-	ring    *KeySet
-	now     func() time.Time
-	genuine *lru.Cache[string, Claims]
+	issuer   string
+	keys     *KeySet
+	now      func() time.Time
+	verified *lru.Cache[string, Claims]
 }
 
-// NewIssuer returns an Access whose tokens come from issuer and are for it too: the server is its own resource. To use
-// another ring make another Access, which has forgotten what the first one checked.
-func NewIssuer(issuer string, ring *KeySet, now func() time.Time) *Issuer {
-	genuine, err := lru.New[string, Claims](remembered)
+// NewIssuer returns an Issuer whose tokens have issuer as their iss and their aud: the server is its own resource. To
+// use other keys create another Issuer, which starts with an empty cache of verified tokens.
+func NewIssuer(issuer string, keys *KeySet, now func() time.Time) *Issuer {
+	verified, err := lru.New[string, Claims](cacheSize)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &Issuer{issuer: issuer, ring: ring, now: now, genuine: genuine}
+	return &Issuer{issuer: issuer, keys: keys, now: now, verified: verified}
 }
 
-// Issue returns a token that makes the claims, signed by the ring's signing key, with the header and the claims of
-// RFC 9068, section 2. Fractions of seconds are dropped. It fails when subject, session or id is empty.
+// Issue returns a token with the claims, signed with the signing key, in the form of RFC 9068, section 2. Fractions of
+// seconds are dropped. It returns an error when subject, session or id is empty.
 func (a *Issuer) Issue(c Claims) (string, error) {
 	if c.Subject == "" || c.SessionID == "" || c.ID == "" {
 		return "", errors.New("an access token needs a subject, a session and an id")
 	}
-	key := a.ring.signing
+	key := a.keys.signing
 	t := jwt.NewWithClaims(methods[key.Alg], jwt.MapClaims{
 		"iss":       a.issuer,
 		"aud":       a.issuer,
@@ -89,39 +88,39 @@ func (a *Issuer) Issue(c Claims) (string, error) {
 	return t.SignedString(key.private())
 }
 
-// Verify returns what a token claims. It fails with ErrInvalid, which wraps a cause for the log, when the token is not
-// one that Issue wrote with a key of the ring, or was issued more than 60 seconds from now; and with ErrExpired, from
-// the second of its expiry on, when nothing else is wrong with it: what it claimed is returned all the same (RFC 9068,
-// section 4; RFC 8725, section 3).
+// Verify returns the claims of a token (RFC 9068, section 4; RFC 8725, section 3). Errors:
+//   - ErrInvalid, which wraps a cause for the log, unless Issue wrote the token with one of the keys, or when it was
+//     issued more than 60 seconds in the future;
+//   - ErrExpired, from the second of its expiry on, when it is valid otherwise; the claims are returned too.
 //
-// A signature is checked once while its token lives. As some algorithms have several signatures for one message
-// (ES256 takes s and n−s alike), different texts may be the same token: what ends tokens must go by session or id.
+// The signature of a token is verified once and then cached. Some algorithms accept several signatures for one message
+// (ES256 accepts both s and n−s), so different texts may be the same token: revoke by session or id, never by text.
 func (a *Issuer) Verify(text string) (Claims, error) {
 	if len(text) > maxAccess {
 		return Claims{}, invalid(fmt.Errorf("%d bytes are too many", len(text)))
 	}
 	now := a.now()
-	c, known := a.genuine.Get(text)
-	if !known {
+	c, cached := a.verified.Get(text)
+	if !cached {
 		var err error
 		if c, err = a.verify(text, now); err != nil {
 			return Claims{}, invalid(err)
 		}
 	}
 	if !now.Before(c.ExpiresAt) {
-		a.genuine.Remove(text)
+		a.verified.Remove(text)
 		return c, ErrExpired
 	}
-	if !known {
-		a.genuine.Add(text, c)
+	if !cached {
+		a.verified.Add(text, c)
 	}
 	return c, nil
 }
 
-// verify checks all but the expiry. It reads the token before the library does, which is more lenient: it skips line
-// breaks inside a segment, lets the last of two members win, and overlooks crit.
+// verify checks everything but the expiry. It parses the token before the library does, which is too lenient: it skips
+// line breaks inside a segment, accepts duplicate members, and ignores crit.
 func (a *Issuer) verify(text string, now time.Time) (Claims, error) {
-	if strings.ContainsFunc(text, isForeign) {
+	if strings.ContainsFunc(text, isNotTokenRune) {
 		return Claims{}, errors.New("it has a character that belongs in no token")
 	}
 	if dots := strings.Count(text, "."); dots != 2 {
@@ -136,7 +135,7 @@ func (a *Issuer) verify(text string, now time.Time) (Claims, error) {
 	if err != nil {
 		return Claims{}, fmt.Errorf("payload: %w", err)
 	}
-	// The claims were checked above: the library knows one leeway for all times, and takes an audience among several.
+	// The claims are checked above: the library has one leeway for all times and accepts one audience among several.
 	signed := jwt.NewParser(jwt.WithValidMethods([]string{key.Alg}), jwt.WithStrictDecoding(),
 		jwt.WithoutClaimsValidation())
 	if _, err := signed.Parse(text, func(*jwt.Token) (any, error) { return key.verifier(), nil }); err != nil {
@@ -145,17 +144,17 @@ func (a *Issuer) verify(text string, now time.Time) (Claims, error) {
 	return c, nil
 }
 
-func isForeign(r rune) bool {
+func isNotTokenRune(r rune) bool {
 	return !('A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == '.')
 }
 
-// keyOf returns the key of the ring that a header names. The header decides nothing else: the algorithm is the key's.
+// keyOf returns the key that a header names. The header decides nothing else: the algorithm is the key's.
 func (a *Issuer) keyOf(segment string) (*Key, error) {
 	var header struct{ Typ, Alg, Kid string }
 	if err := unmarshal(segment, &header, "typ", "alg", "kid"); err != nil {
 		return nil, err
 	}
-	key := a.ring.byID[header.Kid]
+	key := a.keys.byID[header.Kid]
 	switch {
 	case header.Typ != accessType:
 		return nil, fmt.Errorf("typ is %q", header.Typ)
@@ -196,14 +195,14 @@ func (a *Issuer) claims(segment string, now time.Time) (Claims, error) {
 }
 
 // unmarshal reads a segment that is one JSON object with exactly the members named, each once and each a text or a
-// number, into the struct at v. RFC 7519, section 4, lets an application refuse members it does not know; here they can
-// only mean that somebody else had the key.
+// number, into the struct at v. RFC 7519, section 4, allows an application to reject unknown members; here they mean
+// that another program has used the key.
 func unmarshal(segment string, v any, names ...string) error {
 	data, err := strict.DecodeString(segment)
 	if err != nil {
 		return err
 	}
-	if !utf8.Valid(data) { // which the decoder would mend (RFC 8725, section 3.7)
+	if !utf8.Valid(data) { // the decoder would replace it (RFC 8725, section 3.7)
 		return errors.New("it is not UTF-8")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -242,7 +241,7 @@ func unmarshal(segment string, v any, names ...string) error {
 	return json.Unmarshal(data, v)
 }
 
-// strict refuses bits left over in the last character (RFC 4648, section 3.5).
+// strict rejects unused bits in the last character (RFC 4648, section 3.5).
 var strict = base64.RawURLEncoding.Strict()
 
 func invalid(cause error) error { return fmt.Errorf("%w: %w", ErrInvalid, cause) }

@@ -154,8 +154,8 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("%s at %s: %v", alg, step.at, err)
 			}
 		}
-		if _, err := a.Verify(late); !errors.Is(err, ErrExpired) || a.genuine.Len() != 0 {
-			t.Errorf("%s: first seen late: %v, %d remembered", alg, err, a.genuine.Len())
+		if _, err := a.Verify(late); !errors.Is(err, ErrExpired) || a.verified.Len() != 0 {
+			t.Errorf("%s: first seen late: %v, %d remembered", alg, err, a.verified.Len())
 		}
 		_, err := a.Verify(text[:len(text)-8] + "AAAAAAAA")
 		if !errors.Is(err, ErrInvalid) || errors.Is(err, ErrExpired) {
@@ -167,23 +167,23 @@ func TestExpiry(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	a := NewIssuer(issuer, ringOf(EdDSA), clock)
 	text := must(a.Issue(claims()))
-	if a.genuine.Len() != 0 {
+	if a.verified.Len() != 0 {
 		t.Error("what is issued is not yet checked")
 	}
 	must(a.Verify(text))
 	stranger := must(NewKey(EdDSA, start))
-	a.ring = must(NewKeySet([]*Key{stranger}, stranger.ID))
+	a.keys = must(NewKeySet([]*Key{stranger}, stranger.ID))
 	if got, err := a.Verify(text); err != nil || got != claims() {
 		t.Errorf("the signature was checked again: %v", err)
 	}
-	if _, err := NewIssuer(issuer, a.ring, clock).Verify(text); !errors.Is(err, ErrInvalid) {
+	if _, err := NewIssuer(issuer, a.keys, clock).Verify(text); !errors.Is(err, ErrInvalid) {
 		t.Errorf("another Access knows a key that is not in its ring: %v", err)
 	}
 	for i := range 20_000 {
-		a.genuine.Add(fmt.Sprint(i), claims())
+		a.verified.Add(fmt.Sprint(i), claims())
 	}
-	if a.genuine.Len() != 10_000 {
-		t.Errorf("%d tokens remembered", a.genuine.Len())
+	if a.verified.Len() != 10_000 {
+		t.Errorf("%d tokens remembered", a.verified.Len())
 	}
 	if _, err := a.Verify(text); !errors.Is(err, ErrInvalid) {
 		t.Errorf("the oldest was not forgotten: %v", err)
@@ -225,29 +225,29 @@ func TestAccessFromManyGoroutines(t *testing.T) {
 var fuzzRing = sync.OnceValue(func() *KeySet {
 	seed := append(make([]byte, 31), 1)
 	return must(NewKeySet([]*Key{
-		{ID: EdDSA, Alg: EdDSA, private: behind(ed25519.NewKeyFromSeed(seed))},
-		{ID: ES256, Alg: ES256, private: behind(must(ecdsa.ParseRawPrivateKey(elliptic.P256(), seed)))},
-		{ID: HS256, Alg: HS256, private: behind(seed)},
+		{ID: EdDSA, Alg: EdDSA, private: hide(ed25519.NewKeyFromSeed(seed))},
+		{ID: ES256, Alg: ES256, private: hide(must(ecdsa.ParseRawPrivateKey(elliptic.P256(), seed)))},
+		{ID: HS256, Alg: HS256, private: hide(seed)},
 	}, EdDSA))
 })
 
 // issuedBy returns what Issue writes for the claims with one of the keys of fuzzRing.
 func issuedBy(kid string, c Claims) string {
-	ring := *fuzzRing()
-	ring.signing = ring.byID[kid]
-	return must(NewIssuer(issuer, &ring, clock).Issue(c))
+	keys := *fuzzRing()
+	keys.signing = keys.byID[kid]
+	return must(NewIssuer(issuer, &keys, clock).Issue(c))
 }
 
 // FuzzCheck: a text is accepted only if Issue writes it for the claims it makes: to the last character, but for the
 // signature of ES256, of which there are many.
 func FuzzCheck(f *testing.F) {
 	for _, kid := range []string{EdDSA, ES256, HS256} {
-		genuine := issuedBy(kid, claims())
-		f.Add(genuine)
-		f.Add(genuine + "=")
-		f.Add(strings.Replace(genuine, ".", "..", 1))
-		f.Add(genuine[:len(genuine)/2] + "\n" + genuine[len(genuine)/2:])
-		f.Add(genuine[:strings.LastIndexByte(genuine, '.')+1])
+		verified := issuedBy(kid, claims())
+		f.Add(verified)
+		f.Add(verified + "=")
+		f.Add(strings.Replace(verified, ".", "..", 1))
+		f.Add(verified[:len(verified)/2] + "\n" + verified[len(verified)/2:])
+		f.Add(verified[:strings.LastIndexByte(verified, '.')+1])
 	}
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -273,8 +273,8 @@ func FuzzCheck(f *testing.F) {
 // FuzzSigned: even under a genuine signature, header and payload are accepted only if they say what Issue would say,
 // and if the library at its strictest has nothing against them.
 func FuzzSigned(f *testing.F) {
-	k := &Key{ID: "fuzz", Alg: HS256, private: behind(make([]byte, 32))}
-	ring := must(NewKeySet([]*Key{k}, k.ID))
+	k := &Key{ID: "fuzz", Alg: HS256, private: hide(make([]byte, 32))}
+	keys := must(NewKeySet([]*Key{k}, k.ID))
 	f.Add(headerOf(k), payloadOf(claims()))
 	f.Add(headerOf(k), strings.Replace(payloadOf(claims()), `{`, `{"sub":"x",`, 1))
 	f.Add(strings.Replace(headerOf(k), `"alg"`, `"\u0061lg"`, 1), payloadOf(claims()))
@@ -284,7 +284,7 @@ func FuzzSigned(f *testing.F) {
 		jwt.WithAudience(issuer), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway*time.Second),
 		jwt.WithTimeFunc(clock))
 	f.Fuzz(func(t *testing.T, header, payload string) {
-		a := NewIssuer(issuer, ring, clock)
+		a := NewIssuer(issuer, keys, clock)
 		text := sign(k, header, payload)
 		c, err := a.Verify(text)
 		if err != nil {
@@ -335,7 +335,7 @@ func BenchmarkCheckCold(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				must(a.Verify(text))
-				a.genuine.Remove(text)
+				a.verified.Remove(text)
 			}
 		})
 	}

@@ -32,8 +32,8 @@ func forgeries(t *testing.T) []forgery {
 	ed, es, rs, hs := keyFor(EdDSA), keyFor(ES256), keyFor(RS256), keyFor(HS256)
 	stranger, strangerHS := must(NewKey(EdDSA, start)), must(NewKey(HS256, start))
 	header, payload := headerOf(ed), payloadOf(claims())
-	genuine := sign(ed, header, payload)
-	segments := strings.Split(genuine, ".")
+	verified := sign(ed, header, payload)
+	segments := strings.Split(verified, ".")
 	replace := func(in, old, new string) string {
 		if strings.Count(in, old) != 1 {
 			t.Fatalf("%s is not once in %s", old, in)
@@ -46,7 +46,7 @@ func forgeries(t *testing.T) []forgery {
 	extra := func(member string) string { return h(`{`, `{`+member+`,`) }
 	as := func(k *Key, id string) *Key { return &Key{ID: id, Alg: k.Alg, private: k.private} }
 	symmetric := func(secret []byte, id string) string {
-		k := &Key{ID: id, Alg: HS256, private: behind(secret)}
+		k := &Key{ID: id, Alg: HS256, private: hide(secret)}
 		return sign(k, headerOf(k), payload)
 	}
 	// with puts a signature under the header of a key and the payload.
@@ -272,10 +272,10 @@ func forgeries(t *testing.T) []forgery {
 
 		// The signature (RFC 7515, section 5.2).
 		{"signature empty", segments[0] + "." + segments[1] + ".", bad},
-		{"signature cut", genuine[:len(genuine)-6], bad},
+		{"signature cut", verified[:len(verified)-6], bad},
 		{"signature of zeros", segments[0] + "." + segments[1] + "." + strings.Repeat("A", 86), bad},
-		{"signature longer", genuine + "AAAA", bad},
-		{"signature much longer", genuine + strings.Repeat("AAAA", (maxAccess-len(genuine))/4), bad},
+		{"signature longer", verified + "AAAA", bad},
+		{"signature much longer", verified + strings.Repeat("AAAA", (maxAccess-len(verified))/4), bad},
 		{"signature of another token", segments[0] + "." + seg(replace(payload, c.ID, "other")) + "." + segments[2], bad},
 		{"signature as text", with(ed, []byte(segments[2])), bad},
 		{"EdDSA with S + L", with(ed, secondS(edSignature)), bad},
@@ -312,51 +312,51 @@ func forgeries(t *testing.T) []forgery {
 		{"HS256 as a plain hash", with(hs, hash(append(hs.private().([]byte)[:32:32], signed(hs)...))), bad},
 
 		// How it is written down (RFC 7515, section 2; RFC 4648, sections 3.5 and 5).
-		{"bits left over in the signature", spareBits(genuine), leftOver},
+		{"bits left over in the signature", spareBits(verified), leftOver},
 		{"bits left over in the header", signText(ed, spareBits(seg(padded(header)))+"."+segments[1]), leftOver},
 		{"bits left over in the payload", signText(ed, segments[0]+"."+spareBits(seg(padded(payload)))), leftOver},
-		{"a sextet alone", genuine[:len(genuine)-1], leftOver},
-		{"newline after it", genuine + "\n", foreign},
-		{"newline inside", genuine[:9] + "\n" + genuine[9:], foreign},
-		{"CR LF in the signature", genuine[:len(genuine)-9] + "\r\n" + genuine[len(genuine)-9:], foreign},
-		{"space before it", " " + genuine, foreign},
-		{"space after it", genuine + " ", foreign},
+		{"a sextet alone", verified[:len(verified)-1], leftOver},
+		{"newline after it", verified + "\n", foreign},
+		{"newline inside", verified[:9] + "\n" + verified[9:], foreign},
+		{"CR LF in the signature", verified[:len(verified)-9] + "\r\n" + verified[len(verified)-9:], foreign},
+		{"space before it", " " + verified, foreign},
+		{"space after it", verified + " ", foreign},
 		{"tab inside", segments[0] + ".\t" + segments[1] + "." + segments[2], foreign},
-		{"= after it", genuine + "=", foreign},
-		{"== after it", genuine + "==", foreign},
-		{"NUL after it", genuine + "\x00", foreign},
-		{"NUL inside", genuine[:9] + "\x00" + genuine[9:], foreign},
-		{"not UTF-8", genuine + "\xff", foreign},
-		{"a wide full stop", strings.Replace(genuine, ".", "．", 1), foreign},
+		{"= after it", verified + "=", foreign},
+		{"== after it", verified + "==", foreign},
+		{"NUL after it", verified + "\x00", foreign},
+		{"NUL inside", verified[:9] + "\x00" + verified[9:], foreign},
+		{"not UTF-8", verified + "\xff", foreign},
+		{"a wide full stop", strings.Replace(verified, ".", "．", 1), foreign},
 		{"base64 of the other alphabet", segments[0] + ".ab+/" + segments[1] + "." + segments[2], foreign},
-		{"with its scheme", "Bearer " + genuine, foreign},
-		{"in quotes", `"` + genuine + `"`, foreign},
+		{"with its scheme", "Bearer " + verified, foreign},
+		{"in quotes", `"` + verified + `"`, foreign},
 		{"as JSON", `{"payload":"` + segments[1] + `","signature":"` + segments[2] + `"}`, foreign},
 		{"as JSON of several signatures", `{"payload":"` + segments[1] + `","signatures":[{"protected":"` + segments[0] +
 			`","signature":"` + segments[2] + `"}]}`, foreign},
-		{"BOM before it", "\ufeff" + genuine, foreign},
-		{"in UTF-16", utf16Of(genuine), foreign},
-		{"dots as %2E", strings.ReplaceAll(genuine, ".", "%2E"), foreign},
-		{"question mark in the signature", genuine[:len(genuine)-9] + "?" + genuine[len(genuine)-9:], foreign},
+		{"BOM before it", "\ufeff" + verified, foreign},
+		{"in UTF-16", utf16Of(verified), foreign},
+		{"dots as %2E", strings.ReplaceAll(verified, ".", "%2E"), foreign},
+		{"question mark in the signature", verified[:len(verified)-9] + "?" + verified[len(verified)-9:], foreign},
 		{"spaces before the payload", segments[0] + ".    " + segments[1] + "." + segments[2], foreign},
-		{"two with a comma", genuine + "," + genuine, foreign},
+		{"two with a comma", verified + "," + verified, foreign},
 		{"empty", "", parts},
 		{"a word", "token", parts},
 		{"one dot", ".", parts},
 		{"two dots", "..", noObject},
 		{"two segments", segments[0] + "." + segments[1], parts},
-		{"four segments", genuine + ".AAAA", parts},
-		{"four segments, the last empty", genuine + ".", parts},
-		{"five segments as of JWE", genuine + ".AAAA.AAAA", parts},
-		{"twice", genuine + "." + genuine, parts},
-		{"a dot before it", "." + genuine, parts},
+		{"four segments", verified + ".AAAA", parts},
+		{"four segments, the last empty", verified + ".", parts},
+		{"five segments as of JWE", verified + ".AAAA.AAAA", parts},
+		{"twice", verified + "." + verified, parts},
+		{"a dot before it", "." + verified, parts},
 		{"no header", segments[1] + "." + segments[2], parts},
 		{"payload alone", "." + segments[1] + ".", noObject},
 
 		// The size.
-		{"4097 bytes", genuine + strings.Repeat("A", maxAccess+1-len(genuine)), tooLong},
+		{"4097 bytes", verified + strings.Repeat("A", maxAccess+1-len(verified)), tooLong},
 		{"4097 bytes, genuine", sign(ed, header, replace(payload, c.Subject, strings.Repeat("x", 3000))), tooLong},
-		{"1 MB", genuine + strings.Repeat("A", 1<<20), tooLong},
+		{"1 MB", verified + strings.Repeat("A", 1<<20), tooLong},
 		{"1 MB of dots", strings.Repeat(".", 1<<20), tooLong},
 		{"4096 bytes of dots", strings.Repeat(".", maxAccess), parts},
 		{"1 MB of header", sign(ed, replace(header, `{`, `{"foo":"`+strings.Repeat("x", 1<<20)+`",`), payload), tooLong},
@@ -419,7 +419,7 @@ func TestForgedAccess(t *testing.T) {
 				t.Errorf("%s: %+v, %v", f.name, got, err)
 			}
 		}
-		if a.genuine.Len() != 0 {
+		if a.verified.Len() != 0 {
 			t.Errorf("%s: remembered", f.name)
 		}
 	}

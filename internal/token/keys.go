@@ -21,8 +21,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The algorithms of signing keys (RFC 7518, section 3.1; RFC 8037, section 3.1). With HS256 only this server can check
-// its tokens; with the others whoever reads the JWKS can.
+// The algorithms of signing keys (RFC 7518, section 3.1; RFC 8037, section 3.1). With HS256 only this server can verify
+// its tokens; with the others every reader of the JWKS can.
 const (
 	EdDSA = "EdDSA" // Ed25519
 	ES256 = "ES256" // P-256
@@ -37,11 +37,11 @@ var methods = map[string]jwt.SigningMethod{
 	HS256: jwt.SigningMethodHS256,
 }
 
-// ErrSealed says that a sealed key does not open: another secret sealed it, or somebody changed it, its id or its
-// algorithm.
+// ErrSealed is returned for a sealed key that cannot be opened: it was sealed with another secret, or it, its id or its
+// algorithm was changed.
 var ErrSealed = errors.New("the signing key cannot be opened: it was sealed with another secret, or changed since")
 
-// Key is one signing key. It works for one algorithm only, and it prints as its algorithm and id.
+// Key is a signing key for one algorithm. It is formatted as its algorithm and id.
 type Key struct {
 	ID        string // the kid; of a public key its thumbprint (RFC 7638), else 128 random bits
 	Alg       string
@@ -49,17 +49,17 @@ type Key struct {
 	private   func() any // a crypto.Signer, or []byte with HS256
 }
 
-// behind puts a value where no print reaches it. Package fmt does not call Format for what is inside an unexported
-// field, and follows pointers there when the verb does not fit; of a func it writes the address.
-func behind(private any) func() any { return func() any { return private } }
+// hide returns a function that returns private, so that printing a Key never prints it: package fmt calls no Format
+// method in an unexported field and may follow pointers there, but of a func it prints the address only.
+func hide(private any) func() any { return func() any { return private } }
 
-// NewKey returns a fresh key for an algorithm, made at now.
+// NewKey generates a key for an algorithm, with now as its time of creation.
 func NewKey(alg string, now time.Time) (*Key, error) {
-	private, err := draw(alg)
+	private, err := generate(alg)
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{Alg: alg, CreatedAt: now, private: behind(private)}
+	k := &Key{Alg: alg, CreatedAt: now, private: hide(private)}
 	if public := publicMembers(k.public()); public != nil {
 		k.ID = thumbprint(public)
 	} else {
@@ -68,7 +68,7 @@ func NewKey(alg string, now time.Time) (*Key, error) {
 	return k, nil
 }
 
-func draw(alg string) (private any, err error) {
+func generate(alg string) (private any, err error) {
 	switch alg {
 	case EdDSA:
 		_, private, err = ed25519.GenerateKey(rand.Reader)
@@ -84,9 +84,9 @@ func draw(alg string) (private any, err error) {
 	return private, err
 }
 
-// Seal returns the private part of the key for keeping: in PKCS #8 (RFC 5958), or bare with HS256, encrypted by
-// AES-256-GCM under a key derived from the secret, with a random nonce before it and bound to the key's id and
-// algorithm.
+// Seal returns the private key encrypted for storage: in PKCS #8 (RFC 5958), or the plain bytes with HS256, encrypted
+// with AES-256-GCM under a key derived from the secret, after a random nonce and with the key's id and algorithm as
+// additional data.
 func (k *Key) Seal(s Secret) ([]byte, error) {
 	plain, symmetric := k.private().([]byte)
 	if !symmetric {
@@ -99,10 +99,10 @@ func (k *Key) Seal(s Secret) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(nil, nil, plain, boundTo(k.ID, k.Alg)), nil
+	return aead.Seal(nil, nil, plain, aad(k.ID, k.Alg)), nil
 }
 
-// OpenKey returns the key that Seal sealed. It fails with ErrSealed unless secret, id and algorithm are the same.
+// OpenKey returns the key that Seal sealed, or ErrSealed unless secret, id and algorithm are the same.
 func OpenKey(s Secret, id, alg string, createdAt time.Time, sealed []byte) (*Key, error) {
 	if methods[alg] == nil {
 		return nil, unknownAlg(alg)
@@ -111,7 +111,7 @@ func OpenKey(s Secret, id, alg string, createdAt time.Time, sealed []byte) (*Key
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, nil, sealed, boundTo(id, alg))
+	plain, err := aead.Open(nil, nil, sealed, aad(id, alg))
 	if err != nil {
 		return nil, fmt.Errorf("%s key %q: %w", alg, id, ErrSealed)
 	}
@@ -121,13 +121,13 @@ func OpenKey(s Secret, id, alg string, createdAt time.Time, sealed []byte) (*Key
 			return nil, err
 		}
 	}
-	return &Key{ID: id, Alg: alg, CreatedAt: createdAt, private: behind(private)}, nil
+	return &Key{ID: id, Alg: alg, CreatedAt: createdAt, private: hide(private)}, nil
 }
 
-// boundTo joins with a byte that neither an id nor the name of an algorithm has.
-func boundTo(id, alg string) []byte { return []byte(id + "\x00" + alg) }
+// aad returns the additional data of a sealed key. Neither an id nor the name of an algorithm has a zero byte.
+func aad(id, alg string) []byte { return []byte(id + "\x00" + alg) }
 
-// Format writes the algorithm and the id, whatever the verb.
+// Format writes the algorithm and the id for every verb.
 func (k Key) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%s key %s", k.Alg, k.ID) }
 
 // public returns the public key, or nil with HS256.
@@ -138,7 +138,7 @@ func (k *Key) public() crypto.PublicKey {
 	return nil
 }
 
-// verifier returns what checks the signatures of the key.
+// verifier returns the key that verifies signatures: the public key, or the symmetric key with HS256.
 func (k *Key) verifier() any {
 	if public := k.public(); public != nil {
 		return public
@@ -146,15 +146,15 @@ func (k *Key) verifier() any {
 	return k.private()
 }
 
-// KeySet is a set of keys that never changes: one signs, all check.
+// KeySet is an immutable set of keys. One signs, all verify.
 type KeySet struct {
 	byID    map[string]*Key
 	signing *Key
 	jwks    string
 }
 
-// NewKeySet returns a ring of keys in which the one with the id signing signs. It fails when there is none of that id, or
-// two have the same.
+// NewKeySet returns the set of keys in which the key with the id signing signs. It returns an error when there is no
+// such key, and when two keys have the same id.
 func NewKeySet(keys []*Key, signing string) (*KeySet, error) {
 	r := &KeySet{byID: map[string]*Key{}}
 	public := []map[string]string{}
@@ -183,11 +183,11 @@ func newestFirst(a, b *Key) int {
 	return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 }
 
-// JWKS returns the public keys of the ring, newest first, as a JSON Web Key Set (RFC 7517, section 5). Keys of HS256
-// are not in it, for they have no public part.
+// JWKS returns the public keys, newest first, as a JSON Web Key Set (RFC 7517, section 5). HS256 keys are left out;
+// they have no public part.
 func (r *KeySet) JWKS() []byte { return []byte(r.jwks) }
 
-// publicMembers returns the members of a JSON Web Key that make out the public key itself (RFC 7518, section 6;
+// publicMembers returns the members of a JSON Web Key that define the public key itself (RFC 7518, section 6;
 // RFC 8037, section 2), or nil when there is none.
 func publicMembers(public crypto.PublicKey) map[string]string {
 	text := base64.RawURLEncoding.EncodeToString
@@ -199,7 +199,7 @@ func publicMembers(public crypto.PublicKey) map[string]string {
 		if err != nil {
 			panic(err) // only for a point outside its curve
 		}
-		xy := point[1:] // after the 4 that says uncompressed (SEC 1, section 2.3.3)
+		xy := point[1:] // after the byte 4 for uncompressed (SEC 1, section 2.3.3)
 		return map[string]string{"kty": "EC", "crv": "P-256", "x": text(xy[:32]), "y": text(xy[32:])}
 	case *rsa.PublicKey:
 		return map[string]string{"kty": "RSA", "n": text(key.N.Bytes()), "e": text(big.NewInt(int64(key.E)).Bytes())}
@@ -207,7 +207,7 @@ func publicMembers(public crypto.PublicKey) map[string]string {
 	return nil
 }
 
-// thumbprint follows RFC 7638, section 3. It counts on encoding/json to sort names and to write no space.
+// thumbprint implements RFC 7638, section 3. It relies on encoding/json to sort names and to write no white space.
 func thumbprint(public map[string]string) string {
 	text, err := json.Marshal(public)
 	if err != nil {

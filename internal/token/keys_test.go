@@ -58,7 +58,7 @@ func TestThumbprintVectors(t *testing.T) {
 	// RFC 8037, appendices A.1 to A.3.
 	private := ed25519.NewKeyFromSeed(decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"))
 	const id = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-	k := &Key{Alg: EdDSA, CreatedAt: start, private: behind(private)}
+	k := &Key{Alg: EdDSA, CreatedAt: start, private: hide(private)}
 	if got := thumbprint(publicMembers(k.public())); got != id {
 		t.Errorf("Ed25519: %s", got)
 	}
@@ -138,7 +138,7 @@ func TestJWKS(t *testing.T) {
 			t.Errorf("%s: %v", alg, jwk)
 		}
 		// What is published must be enough to check a token, without any code of this package.
-		a.ring = ringOf(alg)
+		a.keys = ringOf(alg)
 		text := must(a.Issue(claims()))
 		at := strings.LastIndexByte(text, '.')
 		message, signature := []byte(text[:at]), decode(text[at+1:])
@@ -173,7 +173,7 @@ func TestJWKS(t *testing.T) {
 }
 
 func TestRing(t *testing.T) {
-	old := &Key{ID: "old", Alg: HS256, CreatedAt: start, private: behind(random(32))}
+	old := &Key{ID: "old", Alg: HS256, CreatedAt: start, private: hide(random(32))}
 	newest := must(NewKey(ES256, start.Add(2*time.Hour)))
 	middle := must(NewKey(EdDSA, start.Add(time.Hour)))
 	keys := []*Key{middle, old, newest}
@@ -244,10 +244,10 @@ func FuzzSeal(f *testing.F) {
 	f.Add("", HS256, []byte{}, "\x00HS256", 11)
 	f.Add("a\x00b", HS256, []byte("any length"), "a", 30)
 	f.Fuzz(func(t *testing.T, id, alg string, private []byte, otherID string, at int) {
-		k := &Key{ID: id, Alg: alg, CreatedAt: start, private: behind(private)}
+		k := &Key{ID: id, Alg: alg, CreatedAt: start, private: hide(private)}
 		switch {
 		case alg == EdDSA && len(private) == ed25519.SeedSize:
-			k.private = behind(ed25519.NewKeyFromSeed(private))
+			k.private = hide(ed25519.NewKeyFromSeed(private))
 		case alg != HS256:
 			return
 		}

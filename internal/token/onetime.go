@@ -12,10 +12,10 @@ const oneTimeSize = 32 // bytes
 // NewOneTime returns a one-time token: 256 random bits as 43 characters of base64url (RFC 4648, section 5).
 func NewOneTime() string { return base64.RawURLEncoding.EncodeToString(random(oneTimeSize)) }
 
-// HashOneTime returns the SHA-256 that is kept of a one-time token; ok is false when text has not the form of one. A
-// hash without salt is enough for what cannot be guessed (OWASP ASVS 5.0, section 6.5.2).
+// HashOneTime returns the SHA-256 that is stored of a one-time token; ok is false when text does not have the form of
+// one. Random tokens need no salt (OWASP ASVS 5.0, section 6.5.2).
 func HashOneTime(text string) (hash []byte, ok bool) {
-	raw, err := strict.DecodeString(text) // which skips line breaks, so the text is compared
+	raw, err := strict.DecodeString(text) // skips line breaks, so the text is compared below
 	if err != nil || len(raw) != oneTimeSize || base64.RawURLEncoding.EncodeToString(raw) != text {
 		return nil, false
 	}
@@ -23,8 +23,8 @@ func HashOneTime(text string) (hash []byte, ok bool) {
 	return sum[:], true
 }
 
-// SealOneTime returns a one-time token for keeping until its mail is sent: encrypted by AES-256-GCM under a key derived
-// from the secret, and bound to the id of the mail.
+// SealOneTime returns a one-time token encrypted for storage until its email is sent: with AES-256-GCM under a key
+// derived from the secret, with the id of the email as additional data.
 func (s Secrets) SealOneTime(text, mail string) ([]byte, error) {
 	aead, err := s.Current.sealer(outboxLabel)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s Secrets) SealOneTime(text, mail string) ([]byte, error) {
 	return aead.Seal(nil, nil, []byte(text), []byte(mail)), nil
 }
 
-// OpenOneTime returns the token that SealOneTime sealed with one of the secrets, for the same mail.
+// OpenOneTime returns the token that SealOneTime sealed with one of the secrets, for the same email.
 func (s Secrets) OpenOneTime(sealed []byte, mail string) (text string, err error) {
 	for _, secret := range []Secret{s.Current, s.Previous} {
 		if secret == nil {

@@ -21,12 +21,12 @@ const (
 
 const hidden = "[secret]"
 
-// Secret is the one secret of an installation, from which every other key is derived. It prints as [secret] wherever
-// it stands, except inside an unexported field of a struct, where package fmt calls no methods.
+// Secret is the secret of an installation, from which every other key is derived. It is formatted as [secret], except
+// in an unexported field of a struct, where package fmt calls no methods.
 type Secret []byte
 
-// NewSecret returns text, as it is, as a secret. It must have at least 32 bytes and 10 different ones among them, which
-// refuses what somebody typed to get past a prompt; it cannot tell whether the rest was drawn at random.
+// NewSecret returns text as a secret. It must have at least 32 bytes, of which at least 10 are different. This rejects
+// placeholders; it cannot detect every text that is not random.
 func NewSecret(text string) (Secret, error) {
 	if len(text) < minSecret {
 		return nil, fmt.Errorf("the secret has %d bytes; it needs at least %d", len(text), minSecret)
@@ -42,7 +42,7 @@ func NewSecret(text string) (Secret, error) {
 }
 
 // Key returns the 32 byte key for one purpose: HKDF-SHA256 without salt and the label as info (RFC 5869). Keys for
-// different labels tell nothing about each other or the secret.
+// different labels reveal nothing about each other or the secret.
 func (s Secret) Key(label string) []byte { return s.derive(nil, label) }
 
 func (s Secret) derive(salt []byte, label string) []byte {
@@ -53,7 +53,7 @@ func (s Secret) derive(salt []byte, label string) []byte {
 	return key
 }
 
-// sealer returns AES-256-GCM under the key for a purpose, with a random nonce before what it seals.
+// sealer returns AES-256-GCM with the key for a label. It puts a random nonce before what it seals.
 func (s Secret) sealer(label string) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(s.Key(label))
 	if err != nil {
@@ -62,12 +62,12 @@ func (s Secret) sealer(label string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// Secrets are the secret that an installation makes everything with and, after a change, the previous one, which is
-// only accepted. Previous is nil when there is none.
+// Secrets are the current secret of an installation and, after a change, the previous one, with which nothing new is
+// created. Previous is nil when there is none.
 type Secrets struct{ Current, Previous Secret }
 
-// NewSecrets returns a current and a previous secret; pass nil for no previous one. It fails when refresh tokens could
-// not tell the two apart.
+// NewSecrets returns a current and a previous secret; pass nil for no previous one. It returns an error when both have
+// the same key id, by which refresh tokens name their secret.
 func NewSecrets(current, previous Secret) (Secrets, error) {
 	switch {
 	case previous == nil:
@@ -82,7 +82,7 @@ func NewSecrets(current, previous Secret) (Secrets, error) {
 
 // Named returns the secret that a key id names, or nil.
 func (s Secrets) Named(keyID byte) Secret {
-	current, previous := s.Current.KeyID(), s.Previous.KeyID() // both before any answer, so that none comes sooner
+	current, previous := s.Current.KeyID(), s.Previous.KeyID() // both computed first, so that every result takes the same time
 	switch {
 	case keyID == current:
 		return s.Current
@@ -92,8 +92,8 @@ func (s Secrets) Named(keyID byte) Secret {
 	return nil
 }
 
-// VerifyMAC reports whether r was computed with the one of the secrets that it names and with the session's salt. For a
-// session that does not exist pass nil: the answer is no, and takes as long.
+// VerifyMAC reports whether r was computed with the secret that it names and with the session's salt. For a session
+// that does not exist pass a nil salt: the result is false, after the same time.
 func (s Secrets) VerifyMAC(r Refresh, salt []byte) bool {
 	named := s.Named(r.KeyID)
 	if named == nil {
@@ -102,8 +102,8 @@ func (s Secrets) VerifyMAC(r Refresh, salt []byte) bool {
 	return named.VerifyMAC(r, salt)
 }
 
-// OpenKey returns the key that Seal sealed with one of the secrets; stale tells that it was the previous one. It fails
-// with ErrSealed when it was neither.
+// OpenKey returns the key that Seal sealed with one of the secrets, or ErrSealed when it was neither; stale reports
+// that it was the previous one.
 func (s Secrets) OpenKey(id, alg string, createdAt time.Time, sealed []byte) (key *Key, stale bool, err error) {
 	key, err = OpenKey(s.Current, id, alg, createdAt, sealed)
 	if s.Previous != nil && errors.Is(err, ErrSealed) {

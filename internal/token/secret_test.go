@@ -122,7 +122,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		Key     *Key
 		Refresh Refresh
 	}
-	ring, err := NewKeySet([]*Key{symmetric, public}, public.ID)
+	keys, err := NewKeySet([]*Key{symmetric, public}, public.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,9 +138,9 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		"pointer":         &holder{secret, public, parsed},
 		"slice":           []any{secret, symmetric, public, parsed},
 		"map":             map[string]any{"secret": secret, "key": symmetric, "refresh": parsed},
-		"ring":            ring,
-		"ring by value":   *ring,
-		"access":          NewIssuer(issuer, ring, clock),
+		"ring":            keys,
+		"ring by value":   *keys,
+		"access":          NewIssuer(issuer, keys, clock),
 	}
 	ed, _ := public.Seal(secret)
 	opened, err := OpenKey(secret, public.ID, EdDSA, public.CreatedAt, ed)

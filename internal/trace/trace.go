@@ -1,7 +1,7 @@
-// Package trace sends spans to the collector that the standard variables of OpenTelemetry name: one for each request,
-// and one for each statement to the database inside of it. They hold no words but the schema's and ours: what a client
-// writes is in no span, but for the ids by which a traceparent joins a request to the caller's trace (W3C Trace
-// Context).
+// Package trace sends spans to the collector that the standard variables of OpenTelemetry configure: one for each
+// request and one for each database statement in it. Spans contain names from the schema and constants only, and
+// nothing that a client writes, except the ids of a traceparent header, which join the request to the client's trace
+// (W3C Trace Context).
 package trace
 
 import (
@@ -31,19 +31,19 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Tracer makes spans. A nil one makes none. It is safe for use by many.
+// Tracer creates spans. A nil *Tracer creates none. It is safe for concurrent use.
 type Tracer struct {
 	exporter *otlptrace.Exporter
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
 }
 
-// Start returns what sends spans, a batch at a time, beside the requests: a collector that is slow or away costs spans,
-// never time. It tells the log that batches are lost, once a minute at most.
+// Start returns a Tracer that sends spans in batches in the background: with a slow or missing collector spans are
+// lost, but requests do not wait. Lost batches are logged, at most once a minute.
 func Start(ctx context.Context, log *slog.Logger) (*Tracer, error) {
-	otel.SetLogger(logr.Discard()) // what it says of bad values quotes them
-	otel.SetErrorHandler(&losses{log: log})
-	about, err := resource.New(ctx,
+	otel.SetLogger(logr.Discard()) // its messages quote bad values
+	otel.SetErrorHandler(&lossLogger{log: log})
+	res, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
 		resource.WithAttributes(semconv.ServiceName("latchkey"), semconv.ServiceVersion(version())),
 		resource.WithFromEnv())
@@ -54,34 +54,34 @@ func Start(ctx context.Context, log *slog.Logger) (*Tracer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(res))
 	return &Tracer{exporter, provider, provider.Tracer("latchkey")}, nil
 }
 
-// losses tells the log why batches were lost.
-type losses struct {
+// lossLogger logs why batches were lost.
+type lossLogger struct {
 	log *slog.Logger
 
-	mu   sync.Mutex
-	told time.Time
+	mu      sync.Mutex
+	lastLog time.Time
 }
 
-// Handle tells the log why a batch was lost, unless it did within the last minute.
-func (l *losses) Handle(err error) {
+// Handle logs why a batch was lost, unless it logged another within the last minute.
+func (l *lossLogger) Handle(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); now.Sub(l.told) >= time.Minute {
-		l.told = now
+	if now := time.Now(); now.Sub(l.lastLog) >= time.Minute {
+		l.lastLog = now
 		l.log.Warn("traces not sent", "error", reason(err))
 	}
 }
 
-// refusal finds the status in an error of the exporter.
-var refusal = regexp.MustCompile(`failed to send to \S+: (\d{3}) `)
+// statusInError matches the HTTP status in an error of the exporter.
+var statusInError = regexp.MustCompile(`failed to send to \S+: (\d{3}) `)
 
-// reason says why a batch was lost, in no word of the collector, which may repeat the headers it was sent.
+// reason returns why a batch was lost, without any text of the collector, which may repeat request headers.
 func reason(err error) string {
-	if found := refusal.FindStringSubmatch(err.Error()); found != nil {
+	if found := statusInError.FindStringSubmatch(err.Error()); found != nil {
 		return "the collector answers " + found[1]
 	}
 	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
@@ -103,19 +103,19 @@ func version() string {
 	return ""
 }
 
-// Stop sends what is left, and gives up after a time.
-func (t *Tracer) Stop(patience time.Duration) {
+// Stop sends the remaining spans, for at most the timeout.
+func (t *Tracer) Stop(timeout time.Duration) {
 	if t == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	if t.provider.Shutdown(ctx) != nil {
-		t.exporter.Shutdown(ctx) // which ends what hangs
+		t.exporter.Shutdown(ctx) // ends connections that hang
 	}
 }
 
-// Handler makes a span for each request that next answers, preflights aside.
+// Handler creates a span for each request to next, except preflights.
 func (t *Tracer) Handler(next http.Handler) http.Handler {
 	if t == nil {
 		return next
@@ -126,7 +126,7 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 			return
 		}
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		// Its tracestate is free text.
+		// The tracestate is dropped: it is free text.
 		caller := trace.SpanContextFromContext(ctx).WithTraceState(trace.TraceState{})
 		method := semconv.HTTPRequestMethodOther
 		switch r.Method {
@@ -138,7 +138,7 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 		ctx, span := t.tracer.Start(trace.ContextWithRemoteSpanContext(r.Context(), caller), "graphql",
 			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(method, semconv.HTTPRoute("/graphql")))
 		answered := false
-		defer func() { // for End, were it deferred itself, would put the text of a panic into the span
+		defer func() { // a deferred End would add the text of a panic to the span
 			if !answered {
 				t.Operation(ctx, "", "none", internal, http.StatusInternalServerError)
 			}
@@ -149,11 +149,11 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// internal is the code of what is our own fault.
+// internal is the code of an internal error.
 const internal = "INTERNAL_SERVER_ERROR"
 
-// Operation says in the span of ctx what a request was: query or mutation, or neither when nothing ran, of which root
-// field, and with which code and status it is answered.
+// Operation records in the span of ctx the kind of a request, query or mutation or empty when nothing ran, its root
+// field, and the code and status of the response.
 func (t *Tracer) Operation(ctx context.Context, kind, field, code string, status int) {
 	if t == nil {
 		return
@@ -171,8 +171,8 @@ func (t *Tracer) Operation(ctx context.Context, kind, field, code string, status
 	}
 }
 
-// Statement begins a span for a statement to an engine, sqlite or postgres, inside of a request's; elsewhere it does
-// nothing. The text of the statement must hold no value. Call done when it has run.
+// Statement starts a span for a statement of an engine, sqlite or postgres, within a request's span; without one it
+// does nothing. The text of the statement must contain no values. Call done when the statement has run.
 func (t *Tracer) Statement(ctx context.Context, engine, text string) (_ context.Context, done func(failed bool)) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx, func(bool) {}
@@ -192,7 +192,7 @@ func (t *Tracer) Statement(ctx context.Context, engine, text string) (_ context.
 	}
 }
 
-// Log returns a handler that adds the id of the trace to what is logged in the context of a request.
+// Log returns a handler that adds the trace id to records that are logged in the context of a request.
 func (t *Tracer) Log(h slog.Handler) slog.Handler {
 	if t == nil {
 		return h

@@ -110,7 +110,7 @@ func TestTheLogRepeatsNoCollector(t *testing.T) {
 func TestLossesAreToldOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		l := &losses{log: slog.New(slog.NewTextHandler(&log, nil))}
+		l := &lossLogger{log: slog.New(slog.NewTextHandler(&log, nil))}
 		for range 100 {
 			l.Handle(fmt.Errorf("traces export: %w", context.DeadlineExceeded))
 			time.Sleep(time.Second)
