@@ -9,17 +9,17 @@ import (
 	"latchkey/internal/account"
 )
 
-// Policy is what a new password has to meet, wherever it is set.
+// Policy is the policy for new passwords.
 type Policy struct {
 	MinLength int // code points in Normalization Form C
 }
 
-// Check returns what is wrong with a new password, or nil: REQUIRED, INVALID (not UTF-8, or with NUL or U+FFFD),
-// TOO_SHORT, TOO_LONG, PASSWORD_TOO_COMMON or PASSWORD_TOO_SIMILAR. It asks for no kinds of character (NIST
-// SP 800-63B-4, section 3.1.1.2). The username, name and e-mail address of the user go into about; they need not be
-// valid. Case and compatibility forms make no difference to what is common or similar.
+// Check returns the first rule that a new password violates, or nil: REQUIRED, INVALID (not UTF-8, or with NUL or U+FFFD),
+// TOO_SHORT, TOO_LONG, PASSWORD_TOO_COMMON or PASSWORD_TOO_SIMILAR. It requires no kinds of character (NIST
+// SP 800-63B-4, section 3.1.1.2). about holds the username, name and email address of the user; they need not be
+// valid. Case and compatibility forms are ignored when passwords are compared.
 func (p Policy) Check(password string, about ...string) *account.Error {
-	text, wrong := normal(password)
+	text, wrong := normalize(password)
 	if wrong != nil {
 		return wrong
 	}
@@ -45,15 +45,15 @@ func (p Policy) Check(password string, about ...string) *account.Error {
 	return nil
 }
 
-// isService reports whether a password has no letters but the name of the service, once or several times.
+// isService reports whether a password has no letters other than the name of the service, once or repeatedly.
 func isService(key string) bool {
 	const name = "latchkey"
 	return strings.Contains(key, name) && !strings.ContainsFunc(strings.ReplaceAll(key, name, ""), unicode.IsLetter)
 }
 
 // resembles reports whether a password in canonical form is similar to a text, to what stands before an @ in it or to
-// one of its words, forwards or backwards. Only the first MaxLength code points of either are looked at, as each
-// comparison takes steps by the product of both lengths.
+// one of its words, forwards or backwards. Only the first MaxLength code points of both are compared, because
+// the time is quadratic.
 func resembles(key, text string) bool {
 	whole := first(account.Canonical(first(text)))
 	local, _, _ := strings.Cut(whole, "@")
@@ -74,8 +74,9 @@ func resembles(key, text string) bool {
 	return false
 }
 
-// similar reports whether two texts share 70 % or more of their code points in the same order: twice the length of their
-// longest common subsequence over the sum of their lengths. A password of eight is never similar to fewer than five.
+// similar reports whether two texts share 70 % or more of their code points in the same order: twice the length of
+// their longest common subsequence over the sum of their lengths. A password of eight is never similar to fewer than
+// five.
 func similar(a, b []rune) bool {
 	enough := func(shared int) bool { return shared > 0 && 10*2*shared >= 7*(len(a)+len(b)) }
 	if !enough(min(len(a), len(b))) {

@@ -67,7 +67,7 @@ func TestParse(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := parseArgon2id(test.encoded); (err == nil) != test.ok {
-				t.Errorf("parse(%q): %v, want ok %v", test.encoded, err, test.ok)
+				t.Errorf("parseArgon2id(%q): %v, want ok %v", test.encoded, err, test.ok)
 			}
 		})
 	}
@@ -78,10 +78,11 @@ func FuzzParse(f *testing.F) {
 	f.Add("$argon2id$v=19$m=019456,t=+2,p=1$" + salt16 + "\n$" + key32 + "\n")
 	f.Add("$argon2id$v=19$m=8,t=1,p=1$$")
 	f.Fuzz(func(t *testing.T, encoded string) {
-		r, err := parseArgon2id(encoded)
+		parsed, err := parseArgon2id(encoded)
 		if err != nil {
 			return
 		}
+		r := parsed.(argon2idHash)
 		if again := r.String(); again != encoded {
 			t.Errorf("%q became %q", encoded, again)
 		}
