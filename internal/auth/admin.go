@@ -40,12 +40,12 @@ func (s *Service) FindUser(ctx context.Context, who string) (*account.User, erro
 	case len(users) == 0:
 		return nil, nobody
 	case holder == nil && len(users) > 1:
-		return nil, &account.Error{Code: account.BadUserInput, Message: severalWait}
+		return nil, &account.Error{Code: account.BadUserInput, Message: msgSeveralPending}
 	}
 	return users[0], nil
 }
 
-const severalWait = "Several accounts wait for this address: name one by its username."
+const msgSeveralPending = "Several accounts wait for this address: name one by its username."
 
 // Users returns at most limit users, oldest first, those after one of them if its ID is not empty.
 func (s *Service) Users(ctx context.Context, after account.ID, limit int) ([]*account.User, error) {
@@ -58,7 +58,7 @@ func (s *Service) SessionsOf(ctx context.Context, user account.ID) ([]*account.S
 	now := s.Now()
 	sessions, err := s.store.LiveSessions(ctx, user, now, now.Add(-s.IdleTTL))
 	for _, session := range sessions {
-		session.ExpiresAt = s.end(*session)
+		session.ExpiresAt = s.expiry(*session)
 	}
 	return sessions, err
 }
@@ -94,14 +94,14 @@ func (s *Service) CreateUser(
 // an account that waits for the confirmation of its address.
 func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Disabled:
 			return nil
 		case account.Pending:
-			return stillPending()
+			return errPending()
 		}
-		if err := mayGo(ctx, tx, user); err != nil {
+		if err := checkNotLastAdmin(ctx, tx, user); err != nil {
 			return err
 		}
 		if err := tx.Disable(ctx, id); err != nil {
@@ -118,12 +118,12 @@ func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User
 // EnableUser lets a disabled user in again. FORBIDDEN for an account that waits for the confirmation of its address.
 func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Active:
 			return nil
 		case account.Pending:
-			return stillPending()
+			return errPending()
 		}
 		return tx.Enable(ctx, id)
 	})
@@ -137,11 +137,11 @@ func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User,
 // still do, but for taking back a change of address. FORBIDDEN for the last administrator.
 func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role) (*account.User, error) {
 	var before account.Role
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
 		if before = user.Role; before == role {
 			return nil
 		}
-		if err := mayGo(ctx, tx, user); err != nil {
+		if err := checkNotLastAdmin(ctx, tx, user); err != nil {
 			return err
 		}
 		if err := tx.SetRole(ctx, id, role); err != nil {
@@ -159,12 +159,12 @@ func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role)
 // waits for. An operator neither sets nor sees a password (OWASP ASVS 5.0, section 6.4.6). FORBIDDEN for a disabled
 // user, and for one without an address.
 func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*account.User, error) {
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
 		switch {
 		case user.Status == account.Disabled:
-			return forbidden("This user is disabled.")
+			return errForbidden("This user is disabled.")
 		case user.Email == nil:
-			return forbidden("This user has no e-mail address.")
+			return errForbidden("This user has no e-mail address.")
 		}
 		m := s.newMail(account.PasswordReset, *user.Email, ClientInfo{})
 		m.Username = user.Username
@@ -214,10 +214,10 @@ func (s *Service) RevokeSessionByID(ctx context.Context, id account.ID) error {
 // FORBIDDEN for the last administrator.
 func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.User, err error) {
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if user, err = s.hold(ctx, tx, id); err != nil {
+		if user, err = s.lockUser(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := mayGo(ctx, tx, user); err != nil {
+		if err := checkNotLastAdmin(ctx, tx, user); err != nil {
 			return err
 		}
 		if err := tx.RemoveUser(ctx, id); err != nil {
@@ -238,12 +238,12 @@ func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.
 	return user, nil
 }
 
-// operate calls act with a user in one transaction, and returns the user as they are then.
-func (s *Service) operate(
+// withUserLocked calls act with a user in one transaction, and returns the user as they are then.
+func (s *Service) withUserLocked(
 	ctx context.Context, id account.ID, act func(tx *store.Store, user *account.User) error,
 ) (user *account.User, err error) {
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if user, err = s.hold(ctx, tx, id); err != nil {
+		if user, err = s.lockUser(ctx, tx, id); err != nil {
 			return err
 		}
 		if err := act(tx, user); err != nil {
@@ -255,38 +255,38 @@ func (s *Service) operate(
 	return user, err
 }
 
-// hold makes the other acts of operators wait, and returns a user as they are now.
-func (s *Service) hold(ctx context.Context, tx *store.Store, id account.ID) (*account.User, error) {
+// lockUser makes the other acts of operators wait, and returns a user as they are now.
+func (s *Service) lockUser(ctx context.Context, tx *store.Store, id account.ID) (*account.User, error) {
 	if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 		return nil, err
 	}
 	return tx.User(ctx, id)
 }
 
-// mayGo returns FORBIDDEN when nobody would be left to administer the server without the user. Call it while the
+// checkNotLastAdmin returns FORBIDDEN when nobody would be left to administer the server without the user. Call it while the
 // administrators are held.
-func mayGo(ctx context.Context, tx *store.Store, user *account.User) error {
+func checkNotLastAdmin(ctx context.Context, tx *store.Store, user *account.User) error {
 	if user.Role != account.Admin || user.Status != account.Active {
 		return nil
 	}
 	other, err := tx.OtherAdmin(ctx, user.ID)
 	if err == nil && !other {
-		err = forbidden("This is the last administrator: make another one first.")
+		err = errForbidden("This is the last administrator: make another one first.")
 	}
 	return err
 }
 
-func forbidden(message string) error {
+func errForbidden(message string) error {
 	return &account.Error{Code: account.Forbidden, Message: message}
 }
 
-func stillPending() error {
-	return forbidden("This account waits for the confirmation of its address.")
+func errPending() error {
+	return errForbidden("This account waits for the confirmation of its address.")
 }
 
 const byOperator = "operator"
 
 // operated logs what an operator did to a user.
-func (s *Service) operated(ctx context.Context, event string, user account.ID, more ...any) {
-	s.event(ctx, slog.LevelWarn, event, user, append([]any{"by", byOperator}, more...)...)
+func (s *Service) operated(ctx context.Context, event string, user account.ID, truncated ...any) {
+	s.event(ctx, slog.LevelWarn, event, user, append([]any{"by", byOperator}, truncated...)...)
 }

@@ -26,57 +26,57 @@ const checkBatch = 1000
 // VerifyIntegrity looks through all that is stored for what cannot be, tells each of it in a sentence, and changes nothing. It
 // calls seen after each batch. No sentence holds a name, an address or a secret.
 func (s *Service) VerifyIntegrity(
-	ctx context.Context, tell func(problem string) error, seen func(IntegrityReport),
-) (sum IntegrityReport, err error) {
-	wrong := func(format string, args ...any) error {
-		sum.Problems++
-		return tell(fmt.Sprintf(format, args...))
+	ctx context.Context, report func(problem string) error, progress func(IntegrityReport),
+) (total IntegrityReport, err error) {
+	addProblem := func(format string, args ...any) error {
+		total.Problems++
+		return report(fmt.Sprintf(format, args...))
 	}
 	damage, err := s.store.FileCorruption(ctx)
 	if err != nil {
-		return sum, err
+		return total, err
 	}
 	for _, problem := range damage {
-		if err := wrong("the database file: %s", problem); err != nil {
-			return sum, err
+		if err := addProblem("the database file: %s", problem); err != nil {
+			return total, err
 		}
 	}
 	altered, err := s.store.SchemaDrift(ctx)
 	if err != nil {
-		return sum, err
+		return total, err
 	}
 	for _, problem := range altered {
-		if err := wrong("the schema: %s", problem); err != nil {
-			return sum, err
+		if err := addProblem("the schema: %s", problem); err != nil {
+			return total, err
 		}
 	}
 	keys, err := s.store.SigningKeys(ctx)
 	if err != nil {
-		return sum, err
+		return total, err
 	}
 	for _, k := range keys {
-		sum.Keys++
+		total.Keys++
 		if _, _, err := s.secrets.OpenKey(k.ID, k.Alg, k.CreatedAt, k.Sealed); err != nil {
-			if err := wrong("signing key %s: the secret does not open it", k.ID); err != nil {
-				return sum, err
+			if err := addProblem("signing key %s: the secret does not open it", k.ID); err != nil {
+				return total, err
 			}
 		}
 	}
 	for after := account.ID(""); ; {
 		batch, err := s.store.UserRecords(ctx, after, checkBatch)
 		if err != nil {
-			return sum, err
+			return total, err
 		}
 		for _, u := range batch {
 			after = u.ID
-			sum.Users++
+			total.Users++
 			for _, problem := range userProblems(u) {
-				if err := wrong("%s: %s", u.ID, problem); err != nil {
-					return sum, err
+				if err := addProblem("%s: %s", u.ID, problem); err != nil {
+					return total, err
 				}
 			}
 		}
-		if seen(sum); len(batch) < checkBatch {
+		if progress(total); len(batch) < checkBatch {
 			break
 		}
 	}
@@ -84,30 +84,30 @@ func (s *Service) VerifyIntegrity(
 		now := s.Now()
 		batch, err := s.store.SessionRecords(ctx, after, checkBatch, now, now.Add(-s.IdleTTL))
 		if err != nil {
-			return sum, err
+			return total, err
 		}
 		for _, r := range batch {
 			after = r.Session.ID
-			sum.Sessions++
+			total.Sessions++
 			ended := r.EndReason(now, s.IdleTTL)
 			switch {
 			case r.Session.UserEpoch > r.Epoch:
-				err = wrong("%s: it belongs to an epoch of its user that has not begun", after)
+				err = addProblem("%s: it belongs to an epoch of its user that has not begun", after)
 			case r.CountsAsLive && ended != "":
-				err = wrong("%s: it counts as live, but is %s", after, ended)
+				err = addProblem("%s: it counts as live, but is %s", after, ended)
 			case !r.CountsAsLive && ended == "":
-				err = wrong("%s: it counts as over, but nothing has ended it", after)
+				err = addProblem("%s: it counts as over, but nothing has ended it", after)
 			case r.SaltSize < token.SaltSize || r.Generation < 0:
-				err = wrong("%s: no refresh token can be computed", after)
+				err = addProblem("%s: no refresh token can be computed", after)
 			case r.Session.ExpiresAt.Before(r.Session.CreatedAt):
-				err = wrong("%s: it ends before it begins", after)
+				err = addProblem("%s: it ends before it begins", after)
 			}
 			if err != nil {
-				return sum, err
+				return total, err
 			}
 		}
-		if seen(sum); len(batch) < checkBatch {
-			return sum, nil
+		if progress(total); len(batch) < checkBatch {
+			return total, nil
 		}
 	}
 }
@@ -123,12 +123,12 @@ func userProblems(u store.UserRecord) (problems []string) {
 	must(!strings.ContainsFunc(u.Username, unicode.IsControl), "the username holds control characters")
 	must(password.Readable(u.PasswordHash), "the password cannot be checked")
 	must(u.Email != nil || !u.EmailVerified, "an address is confirmed that is not there")
-	keyed, waiting := u.Email, u.PendingEmail
+	keyed, pending := u.Email, u.PendingEmail
 	if u.Status == account.Pending {
-		keyed, waiting = nil, u.Email
+		keyed, pending = nil, u.Email
 	}
 	must(equal(u.EmailKey, emailKey(keyed)), "the address is not found by its canonical form")
-	must(equal(u.PendingEmailKey, emailKey(waiting)),
+	must(equal(u.PendingEmailKey, emailKey(pending)),
 		"the address that waits is not found by its canonical form")
 	must(u.HasDraft == (u.Status == account.Pending), "the account is half made: the profile's draft")
 	if u.ProfileUsername == nil {

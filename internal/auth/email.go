@@ -25,9 +25,9 @@ func (s *Service) ResendActivation(ctx context.Context, email string, client Cli
 	return s.request(ctx, account.Activation, email, client)
 }
 
-func (s *Service) request(ctx context.Context, letter account.MailTemplate, email string, client ClientInfo) error {
-	if wrong := account.CheckEmail(email); wrong != nil {
-		return wrong.At("email")
+func (s *Service) request(ctx context.Context, template account.MailTemplate, email string, client ClientInfo) error {
+	if addProblem := account.CheckEmail(email); addProblem != nil {
+		return addProblem.At("email")
 	}
 	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
 		return err
@@ -36,24 +36,24 @@ func (s *Service) request(ctx context.Context, letter account.MailTemplate, emai
 		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
 			return err
 		}
-		return s.askForMail(ctx, tx, letter, email, "", client)
+		return s.askForMail(ctx, tx, template, email, "", client)
 	})
 }
 
 // Activate confirms the address of a new account and puts it into use. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
 func (s *Service) Activate(ctx context.Context, text string) (*account.User, error) {
 	var user *account.User
-	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
-		if ok, err = tx.Activate(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
+	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
+		if ok, err = tx.Activate(ctx, redeemed.UserID, redeemed.AddressKey); err != nil || !ok {
 			return false, err
 		}
-		if err := tx.PublishProfile(ctx, proof.UserID); err != nil {
+		if err := tx.PublishProfile(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
-		if err := tx.DeleteUserTokens(ctx, proof.UserID); err != nil {
+		if err := tx.DeleteUserTokens(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
-		user, err = tx.User(ctx, proof.UserID)
+		user, err = tx.User(ctx, redeemed.UserID)
 		return err == nil, err
 	})
 	if err != nil {
@@ -67,30 +67,30 @@ func (s *Service) Activate(ctx context.Context, text string) (*account.User, err
 // Sheet, "User Resets Password"). A refused password leaves the token good. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED,
 // TAKEN, and those of a password.
 func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, client ClientInfo) error {
-	proof, err := s.oneTimeOf(ctx, account.PasswordReset, text)
+	redeemed, err := s.findOneTime(ctx, account.PasswordReset, text)
 	if err != nil {
 		return err
 	}
-	user, err := s.store.User(ctx, proof.UserID)
+	user, err := s.store.User(ctx, redeemed.UserID)
 	if err != nil {
-		return tokenInvalid(err)
+		return notFoundToInvalid(err)
 	}
-	wrong := s.policy.Check(newPassword, user.Username, value(user.Email, ""), user.Name)
-	if wrong != nil {
-		return wrong.At("newPassword")
+	addProblem := s.policy.Check(newPassword, user.Username, orDefault(user.Email, ""), user.Name)
+	if addProblem != nil {
+		return addProblem.At("newPassword")
 	}
 	hash, err := s.passwords.Hash(ctx, newPassword)
 	if err != nil {
 		return err
 	}
-	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
-		if ok, err := tx.ResetPassword(ctx, proof.UserID, proof.AddressKey, hash); err != nil || !ok {
+	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, redeemed store.OneTime) (bool, error) {
+		if ok, err := tx.ResetPassword(ctx, redeemed.UserID, redeemed.AddressKey, hash); err != nil || !ok {
 			return false, err
 		}
-		if err := tx.PublishProfile(ctx, proof.UserID); err != nil {
+		if err := tx.PublishProfile(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
-		user, err := tx.User(ctx, proof.UserID)
+		user, err := tx.User(ctx, redeemed.UserID)
 		if err != nil {
 			return false, err
 		}
@@ -108,7 +108,7 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 func (s *Service) RequestEmailChange(
 	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client ClientInfo,
 ) (*account.User, error) {
-	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newEmail", func() *account.Error {
+	redeemed, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newEmail", func() *account.Error {
 		return account.CheckEmail(in.NewEmail)
 	})
 	if err != nil {
@@ -116,12 +116,12 @@ func (s *Service) RequestEmailChange(
 	}
 	var user *account.User
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		ok, err := tx.SetPendingEmail(ctx, caller.User.ID, proof.Epoch, in.NewEmail)
+		ok, err := tx.SetPendingEmail(ctx, caller.User.ID, redeemed.Epoch, in.NewEmail)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return sessionOver()
+			return errSessionRevoked()
 		}
 		if user, err = tx.User(ctx, caller.User.ID); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (s *Service) RequestEmailChange(
 		return tx.EnqueueMail(ctx, notice, user.ID, sealed, allowance)
 	})
 	if err != nil {
-		return nil, gone(err)
+		return nil, notFoundToRevoked(err)
 	}
 	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "change of address asked for")
 	return user, nil
@@ -151,21 +151,21 @@ func (s *Service) RequestEmailChange(
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client ClientInfo) (*account.User, error) {
 	var user *account.User
-	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
-		before, err := tx.User(ctx, proof.UserID)
+	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
+		before, err := tx.User(ctx, redeemed.UserID)
 		if err != nil {
-			return false, unlessAbsent(err)
+			return false, ignoreNotFound(err)
 		}
-		if ok, err = tx.ConfirmEmail(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
+		if ok, err = tx.ConfirmEmail(ctx, redeemed.UserID, redeemed.AddressKey); err != nil || !ok {
 			return false, err
 		}
-		if err := tx.DeleteUserTokens(ctx, proof.UserID); err != nil {
+		if err := tx.DeleteUserTokens(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
-		if err := s.settleOldAddress(ctx, tx, before); err != nil {
+		if err := s.updateRevertToken(ctx, tx, before); err != nil {
 			return false, err
 		}
-		if user, err = tx.User(ctx, proof.UserID); err != nil {
+		if user, err = tx.User(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
 		return true, s.tell(ctx, tx, user, account.EmailChanged, client)
@@ -177,9 +177,9 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 	return user, nil
 }
 
-// settleOldAddress decides what the notice to the address that a user had is good for from now on: if they had shown
+// updateRevertToken decides what the notice to the address that a user had is good for from now on: if they had shown
 // that it is theirs, it takes the change back for another day; otherwise nobody knows who got it.
-func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before *account.User) error {
+func (s *Service) updateRevertToken(ctx context.Context, tx *store.Store, before *account.User) error {
 	switch {
 	case before.Email == nil:
 		return nil
@@ -195,16 +195,16 @@ func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before 
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 	var user account.ID
-	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
-		user = proof.UserID
-		if ok, err := tx.RestoreEmail(ctx, proof.UserID, proof.Address); err != nil || !ok {
+	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, redeemed store.OneTime) (bool, error) {
+		user = redeemed.UserID
+		if ok, err := tx.RestoreEmail(ctx, redeemed.UserID, redeemed.Address); err != nil || !ok {
 			return false, err
 		}
-		if err := tx.DeleteUserTokens(ctx, proof.UserID); err != nil {
+		if err := tx.DeleteUserTokens(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
 		// Changes that followed this one were told to whoever made it.
-		return true, tx.DeleteUserTokensSince(ctx, proof)
+		return true, tx.DeleteUserTokensSince(ctx, redeemed)
 	})
 	if err == nil {
 		s.event(ctx, slog.LevelWarn, "user_updated", user, "what", "change of address stopped")
@@ -212,20 +212,20 @@ func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 	return err
 }
 
-// oneTimeOf returns what a one-time token stands for. Mistakes: TOKEN_INVALID, and TOKEN_EXPIRED for a genuine one.
-func (s *Service) oneTimeOf(ctx context.Context, purpose account.MailTemplate, text string) (store.OneTime, error) {
+// findOneTime returns what a one-time token stands for. Mistakes: TOKEN_INVALID, and TOKEN_EXPIRED for a genuine one.
+func (s *Service) findOneTime(ctx context.Context, purpose account.MailTemplate, text string) (store.OneTime, error) {
 	hash, ok := token.HashOneTime(text)
 	if !ok {
 		return store.OneTime{}, account.InvalidToken().At("token")
 	}
-	proof, err := s.store.OneTime(ctx, hash, purpose)
+	redeemed, err := s.store.OneTime(ctx, hash, purpose)
 	switch {
 	case err != nil:
-		return proof, tokenInvalid(err)
-	case proof.Expired(s.Now()):
-		return proof, account.ExpiredToken().At("token")
+		return redeemed, notFoundToInvalid(err)
+	case redeemed.Expired(s.Now()):
+		return redeemed, account.ExpiredToken().At("token")
 	}
-	return proof, nil
+	return redeemed, nil
 }
 
 // redeem uses a one-time token up, which proves an address, takes the address from whoever has not proven it, and does
@@ -233,9 +233,9 @@ func (s *Service) oneTimeOf(ctx context.Context, purpose account.MailTemplate, t
 // for.
 func (s *Service) redeem(
 	ctx context.Context, purpose account.MailTemplate, text string,
-	act func(tx *store.Store, proof store.OneTime) (ok bool, err error),
+	act func(tx *store.Store, redeemed store.OneTime) (ok bool, err error),
 ) error {
-	known, err := s.oneTimeOf(ctx, purpose, text)
+	known, err := s.findOneTime(ctx, purpose, text)
 	if err != nil {
 		return err
 	}
@@ -244,12 +244,12 @@ func (s *Service) redeem(
 		if err := tx.LockEmail(ctx, known.AddressKey); err != nil {
 			return err
 		}
-		proof, ok, err := tx.Redeem(ctx, hash, purpose, s.Now())
+		redeemed, ok, err := tx.Redeem(ctx, hash, purpose, s.Now())
 		if err == nil && ok {
-			err = tx.ReleaseUnverifiedEmail(ctx, proof.AddressKey, proof.UserID)
+			err = tx.ReleaseUnverifiedEmail(ctx, redeemed.AddressKey, redeemed.UserID)
 		}
 		if err == nil && ok {
-			ok, err = act(tx, proof)
+			ok, err = act(tx, redeemed)
 		}
 		if err == nil && !ok {
 			err = account.InvalidToken().At("token")
@@ -262,8 +262,8 @@ func (s *Service) redeem(
 	return err
 }
 
-// tokenInvalid turns the absence of what a token stands for into a mistake.
-func tokenInvalid(err error) error {
+// notFoundToInvalid turns the absence of what a token stands for into a mistake.
+func notFoundToInvalid(err error) error {
 	if account.IsCode(err, account.NotFound) {
 		return account.InvalidToken().At("token")
 	}

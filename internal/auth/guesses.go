@@ -44,7 +44,7 @@ func (s *Service) attemptAt(ctx context.Context, user account.ID, name string, c
 	if user == "" {
 		a.subject = throttle.Bucket(s.nobody, name)
 	}
-	known, err := s.store.KnowsNetwork(ctx, user, a.network, s.Now().Add(-devicesKept))
+	known, err := s.store.KnowsNetwork(ctx, user, a.network, s.Now().Add(-deviceRetention))
 	if known {
 		a.source = a.network
 	}

@@ -22,7 +22,7 @@ func (s *Service) UpdateMe(
 	user := *caller.User
 	if in.Name != nil {
 		if err := s.store.SetName(ctx, user.ID, *in.Name); err != nil {
-			return nil, gone(err)
+			return nil, notFoundToRevoked(err)
 		}
 		user.Name = *in.Name
 	}
@@ -34,7 +34,7 @@ func (s *Service) UpdateMe(
 func (s *Service) DeleteMe(
 	ctx context.Context, caller *account.Caller, currentPassword string, client ClientInfo,
 ) (*account.ID, error) {
-	proof, err := s.prove(ctx, caller, currentPassword, client)
+	proven, err := s.prove(ctx, caller, currentPassword, client)
 	if err != nil {
 		return nil, err
 	}
@@ -43,14 +43,14 @@ func (s *Service) DeleteMe(
 			if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 				return err
 			}
-			if err := mayGo(ctx, tx, caller.User); err != nil {
+			if err := checkNotLastAdmin(ctx, tx, caller.User); err != nil {
 				return err
 			}
 		}
-		if ok, err := tx.DeleteUser(ctx, proof.UserID, proof.Epoch); err != nil || !ok {
-			return cmp.Or(err, sessionOver())
+		if ok, err := tx.DeleteUser(ctx, proven.UserID, proven.Epoch); err != nil || !ok {
+			return cmp.Or(err, errSessionRevoked())
 		}
-		if err := tx.ResetAllFailures(ctx, string(proof.UserID)); err != nil {
+		if err := tx.ResetAllFailures(ctx, string(proven.UserID)); err != nil {
 			return err
 		}
 		return s.tell(ctx, tx, caller.User, account.AccountDeleted, client)
@@ -58,8 +58,8 @@ func (s *Service) DeleteMe(
 	if err != nil {
 		return nil, err
 	}
-	s.event(ctx, slog.LevelInfo, "user_deleted", proof.UserID)
-	return &proof.UserID, nil
+	s.event(ctx, slog.LevelInfo, "user_deleted", proven.UserID)
+	return &proven.UserID, nil
 }
 
 // ChangePassword replaces the caller's password and ends all their sessions, the caller's included, for which a new one
@@ -68,9 +68,9 @@ func (s *Service) DeleteMe(
 func (s *Service) ChangePassword(
 	ctx context.Context, caller *account.Caller, in account.ChangePasswordInput, client ClientInfo,
 ) (*account.TokenPair, error) {
-	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newPassword", func() *account.Error {
+	proven, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newPassword", func() *account.Error {
 		user := caller.User
-		return s.policy.Check(in.NewPassword, user.Username, value(user.Email, ""), user.Name)
+		return s.policy.Check(in.NewPassword, user.Username, orDefault(user.Email, ""), user.Name)
 	})
 	if err != nil {
 		return nil, err
@@ -82,12 +82,12 @@ func (s *Service) ChangePassword(
 	}
 	var tokens *account.TokenPair
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		epoch, ok, err := tx.SetPassword(ctx, user.ID, proof.Epoch, hash)
+		epoch, ok, err := tx.SetPassword(ctx, user.ID, proven.Epoch, hash)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return sessionOver()
+			return errSessionRevoked()
 		}
 		// A sign-out that was answered while the password was checked must not be undone by a new session.
 		device, ok, err := tx.Replace(ctx, caller.SessionID, user.ID, s.Now())
@@ -95,7 +95,7 @@ func (s *Service) ChangePassword(
 			return err
 		}
 		if !ok {
-			return sessionOver()
+			return errSessionRevoked()
 		}
 		if tokens, err = s.signIn(ctx, tx, entry{user.ID, epoch, in.Delivery, client, device}, s.Now()); err != nil {
 			return err
@@ -126,7 +126,7 @@ func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *ac
 func (s *Service) ChangeUsername(
 	ctx context.Context, caller *account.Caller, in account.ChangeUsernameInput, client ClientInfo,
 ) (*account.User, error) {
-	proof, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newUsername", func() *account.Error {
+	proven, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newUsername", func() *account.Error {
 		return account.CheckUsername(in.NewUsername)
 	})
 	if err != nil {
@@ -134,12 +134,12 @@ func (s *Service) ChangeUsername(
 	}
 	var user *account.User
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		ok, err := tx.SetUsername(ctx, caller.User.ID, proof.Epoch, in.NewUsername)
+		ok, err := tx.SetUsername(ctx, caller.User.ID, proven.Epoch, in.NewUsername)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return sessionOver()
+			return errSessionRevoked()
 		}
 		if user, err = tx.User(ctx, caller.User.ID); err != nil {
 			return err
@@ -150,7 +150,7 @@ func (s *Service) ChangeUsername(
 		return nil, account.UsernameTaken().At("newUsername")
 	}
 	if err != nil {
-		return nil, gone(err)
+		return nil, notFoundToRevoked(err)
 	}
 	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "username")
 	return user, nil
@@ -161,13 +161,13 @@ func (s *Service) ChangeUsername(
 func (s *Service) proveFor(
 	ctx context.Context, caller *account.Caller, current string, client ClientInfo, path string, check func() *account.Error,
 ) (store.Credentials, error) {
-	mistakes := account.UserErrors{}
-	proof, err := s.prove(ctx, caller, current, client)
-	if err := mistakes.Collect(err); err != nil {
-		return proof, err
+	userErrs := account.UserErrors{}
+	proven, err := s.prove(ctx, caller, current, client)
+	if err := userErrs.Collect(err); err != nil {
+		return proven, err
 	}
-	mistakes.Add(check(), path)
-	return proof, mistakes.Err()
+	userErrs.Add(check(), path)
+	return proven, userErrs.Err()
 }
 
 // prove returns the caller's credentials when the password is theirs. Mistake: INVALID_CREDENTIALS. RATE_LIMITED like a
@@ -180,7 +180,7 @@ func (s *Service) prove(
 	}
 	found, err := s.store.CredentialsByID(ctx, caller.User.ID)
 	if err != nil {
-		return found, gone(err)
+		return found, notFoundToRevoked(err)
 	}
 	attempt, err := s.attemptAt(ctx, found.UserID, "", client)
 	if err != nil {
@@ -189,30 +189,30 @@ func (s *Service) prove(
 	if attempt.source == "" { // strangers do not shut out who is signed in
 		attempt.source = string(caller.SessionID)
 	}
-	right, err := s.guess(ctx, attempt, func() (bool, error) {
+	correct, err := s.guess(ctx, attempt, func() (bool, error) {
 		return s.passwords.Verify(ctx, found.PasswordHash, current)
 	})
 	switch {
 	case err != nil:
 		return found, err
-	case !right:
+	case !correct:
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "current password wrong")
-		return found, wrongPassword()
+		return found, errWrongPassword()
 	}
 	return found, s.succeeded(ctx, s.store, attempt)
 }
 
-func wrongPassword() error {
+func errWrongPassword() error {
 	return account.UserError(account.InvalidCredentials, "The current password is wrong.").At("currentPassword")
 }
 
-// gone turns the absence of the caller's own account into what it is: the end of their session.
-func gone(err error) error {
+// notFoundToRevoked turns the absence of the caller's own account into what it is: the end of their session.
+func notFoundToRevoked(err error) error {
 	if account.IsCode(err, account.NotFound) {
-		return sessionOver()
+		return errSessionRevoked()
 	}
 	return err
 }
 
-// sessionOver is the answer to a caller whose account has changed since they were let in.
-func sessionOver() error { return account.SignedOut(account.ReasonRevoked) }
+// errSessionRevoked is the answer to a caller whose account has changed since they were let in.
+func errSessionRevoked() error { return account.SignedOut(account.ReasonRevoked) }

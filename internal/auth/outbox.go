@@ -177,7 +177,7 @@ func (s *Service) replies(ctx context.Context, tx *store.Store, asked *store.Out
 	var subject *account.User
 	if asked.UserID != "" {
 		if subject, err = tx.User(ctx, asked.UserID); err != nil {
-			return nil, unlessAbsent(err)
+			return nil, ignoreNotFound(err)
 		}
 	}
 	holder, waiting := holderOf(users)

@@ -14,7 +14,7 @@ func (s *Service) Profile(ctx context.Context, caller *account.Caller, id accoun
 		return nil, err
 	}
 	profile, err := s.store.Profile(ctx, id)
-	return profile, unlessAbsent(err)
+	return profile, ignoreNotFound(err)
 }
 
 // Node returns whatever has the ID, if the caller may see it, and nil otherwise.
@@ -26,7 +26,7 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 	case account.ProfileKind:
 		profile, err := s.store.Profile(ctx, id)
 		if err != nil {
-			return nil, unlessAbsent(err)
+			return nil, ignoreNotFound(err)
 		}
 		return profile, nil
 	case account.UserKind:
@@ -35,7 +35,7 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 		}
 		user, err := s.store.User(ctx, id)
 		if err != nil {
-			return nil, unlessAbsent(err)
+			return nil, ignoreNotFound(err)
 		}
 		return user, nil
 	case account.SessionKind:
@@ -59,23 +59,23 @@ func (s *Service) Profiles(
 	if err != nil {
 		return nil, err
 	}
-	profiles, more, err := s.store.Profiles(ctx, window)
+	profiles, hasMore, err := s.store.Profiles(ctx, window)
 	if err != nil {
 		return nil, err
 	}
 	page := account.NewProfileConnection(profiles, window.Selection, s.cursors)
-	if page.HasPrevious, err = s.anyInFront(ctx, window, profiles, more); err != nil {
+	if page.HasPrevious, err = s.hasBefore(ctx, window, profiles, hasMore); err != nil {
 		return nil, err
 	}
-	page.HasNext, err = s.anyBehind(ctx, window, profiles, more)
+	page.HasNext, err = s.hasAfter(ctx, window, profiles, hasMore)
 	return page, err
 }
 
-// anyInFront reports whether the selection has profiles in front of a page, or, when it is empty, at its after cursor or
+// hasBefore reports whether the selection has profiles in front of a page, or, when it is empty, at its after cursor or
 // in front of that; more is whether the window has more than the page on the side it was not cut from.
-func (s *Service) anyInFront(ctx context.Context, w account.Window, page []*account.Profile, more bool) (bool, error) {
-	if w.Backward && more || w.After == nil {
-		return w.Backward && more, nil
+func (s *Service) hasBefore(ctx context.Context, w account.Window, page []*account.Profile, hasMore bool) (bool, error) {
+	if w.Backward && hasMore || w.After == nil {
+		return w.Backward && hasMore, nil
 	}
 	bound := *w.After
 	bound.Inclusive = true
@@ -86,10 +86,10 @@ func (s *Service) anyInFront(ctx context.Context, w account.Window, page []*acco
 	return any, err
 }
 
-// anyBehind is the mirror of anyInFront.
-func (s *Service) anyBehind(ctx context.Context, w account.Window, page []*account.Profile, more bool) (bool, error) {
-	if !w.Backward && more || w.Before == nil {
-		return !w.Backward && more, nil
+// hasAfter is the mirror of anyInFront.
+func (s *Service) hasAfter(ctx context.Context, w account.Window, page []*account.Profile, hasMore bool) (bool, error) {
+	if !w.Backward && hasMore || w.Before == nil {
+		return !w.Backward && hasMore, nil
 	}
 	bound := *w.Before
 	bound.Inclusive = true
@@ -122,7 +122,7 @@ func (s *Service) CreateProfile(
 	case account.IsCode(err, account.AlreadyExists):
 		return nil, account.ProfileExists().At()
 	case err != nil:
-		return nil, gone(err)
+		return nil, notFoundToRevoked(err)
 	}
 	return profile, nil
 }
@@ -165,7 +165,7 @@ func (s *Service) RequireProfileOwner(ctx context.Context, caller *account.Calle
 		return err
 	}
 	if id.Kind() == account.SessionKind {
-		return s.mayEnd(ctx, caller, id)
+		return s.checkOwnsSession(ctx, caller, id)
 	}
 	owner, err := s.store.ProfileOwner(ctx, id)
 	if err != nil {
@@ -194,16 +194,16 @@ func admit(caller *account.Caller, id account.ID) error {
 func newProfile(in account.ProfileInput, now time.Time) *account.Profile {
 	return &account.Profile{
 		ID:          account.NewID(account.ProfileKind, now),
-		Description: value(in.Description, ""),
-		Location:    value(in.Location, ""),
-		IsOrganizer: value(in.IsOrganizer, false),
+		Description: orDefault(in.Description, ""),
+		Location:    orDefault(in.Location, ""),
+		IsOrganizer: orDefault(in.IsOrganizer, false),
 		DateJoined:  now,
 		UpdatedOn:   now,
 	}
 }
 
-// unlessAbsent forgets that something does not exist.
-func unlessAbsent(err error) error {
+// ignoreNotFound forgets that something does not exist.
+func ignoreNotFound(err error) error {
 	if account.IsCode(err, account.NotFound) {
 		return nil
 	}

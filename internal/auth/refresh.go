@@ -11,23 +11,23 @@ import (
 	"latchkey/internal/token"
 )
 
-// clockSkew is how far our clock may have gone back between a rotation and a replay inside the grace.
-const clockSkew = 5 * time.Second
+// maxClockSkew is how far our clock may have gone back between a rotation and a replay inside the grace.
+const maxClockSkew = 5 * time.Second
 
-// outcome is what became of a refresh token that was presented: one of these, or what ended its session. All but
+// refreshResult is what became of a refresh token that was presented: one of these, or what ended its session. All but
 // rotated and replayed look alike to the client.
-type outcome string
+type refreshResult string
 
 const (
-	unknown     outcome = "unknown"  // not one of ours, or of no session
-	deleted     outcome = "deleted"  // of a session that is no more
-	rotated     outcome = "rotated"  // the current one: its child was made
-	replayed    outcome = "replayed" // the parent of the current one, inside the grace: the same child again
-	backward    outcome = "clock went back"
-	reused      outcome = "reused" // an older one: the session was ended
-	ahead       outcome = "ahead of the database"
-	rateLimited outcome = "too many"
-	foreign     outcome = "its child was computed with a secret unknown here"
+	resultUnknown     refreshResult = "unknown"  // not one of ours, or of no session
+	resultDeleted     refreshResult = "deleted"  // of a session that is no more
+	resultRotated     refreshResult = "rotated"  // the current one: its child was made
+	resultReplayed    refreshResult = "replayed" // the parent of the current one, inside the grace: the same child again
+	resultClockSkew    refreshResult = "clock went back"
+	resultReused      refreshResult = "reused" // an older one: the session was ended
+	resultGenerationAhead       refreshResult = "ahead of the database"
+	resultRateLimited refreshResult = "too many"
+	resultUnknownKey     refreshResult = "its child was computed with a secret unknown here"
 )
 
 // RefreshCredential is a refresh token as it comes with a request: in the body, as a cookie, or both.
@@ -40,7 +40,7 @@ type RefreshCredential struct {
 func (p RefreshCredential) token() (text string, delivery account.TokenDelivery, err error) {
 	switch {
 	case p.Body == nil:
-		return value(p.Cookie, ""), account.InCookie, nil
+		return orDefault(p.Cookie, ""), account.InCookie, nil
 	case p.Cookie == nil:
 		return *p.Body, account.InBody, nil
 	}
@@ -67,38 +67,38 @@ func (s *Service) Refresh(ctx context.Context, from RefreshCredential, client Cl
 	if err != nil {
 		return nil, err
 	}
-	family, presented, err := s.family(ctx, text)
+	state, presented, err := s.refreshState(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if family == nil {
-		return nil, s.refuse(ctx, unknown, nil, client)
+	if state == nil {
+		return nil, s.refuse(ctx, resultUnknown, nil, client)
 	}
 	var pair *account.TokenPair
 	now := s.Now()
-	became := s.judge(family, presented, now)
-	if became == rotated {
-		pair, err = s.rotate(ctx, s.store, family, presented, client, now)
+	result := s.evaluate(state, presented, now)
+	if result == resultRotated {
+		pair, err = s.rotate(ctx, s.store, state, presented, client, now)
 	}
 	if pair == nil && err == nil {
 		err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
-			pair, became, err = s.exchange(ctx, tx, family, presented, client)
+			pair, result, err = s.exchange(ctx, tx, state, presented, client)
 			return err
 		})
 	}
 	switch {
 	case account.IsCode(err, account.NotFound):
-		return nil, s.refuse(ctx, deleted, family, client)
+		return nil, s.refuse(ctx, resultDeleted, state, client)
 	case account.IsCode(err, account.RateLimited):
-		s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", family.User.ID, "kind", "refreshes of a session",
-			"session", family.Session.ID)
+		s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", state.User.ID, "kind", "refreshes of a session",
+			"session", state.Session.ID)
 		return nil, err
 	case err != nil:
 		return nil, err
 	case pair == nil:
-		return nil, s.refuse(ctx, became, family, client)
+		return nil, s.refuse(ctx, result, state, client)
 	}
-	s.note("session_renewed", string(became))
+	s.note("session_renewed", string(result))
 	pair.Delivery = delivery
 	return pair, nil
 }
@@ -106,15 +106,15 @@ func (s *Service) Refresh(ctx context.Context, from RefreshCredential, client Cl
 // rotate exchanges the current token of a live session; nil without an error when it is not that. The next pair is signed
 // before the session moves on, so that nothing can fail afterwards.
 func (s *Service) rotate(
-	ctx context.Context, at *store.Store, family *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
+	ctx context.Context, at *store.Store, state *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
 ) (*account.TokenPair, error) {
-	session := family.Session
+	session := state.Session
 	session.LastUsedAt = now
-	pair, err := s.tokens(session, s.secrets.Current, family.Salt, presented.Generation+1, now)
+	pair, err := s.tokens(session, s.secrets.Current, state.Salt, presented.Generation+1, now)
 	if err != nil {
 		return nil, err
 	}
-	ok, err := at.Rotate(ctx, family.Session.ID, store.Rotation{
+	ok, err := at.Rotate(ctx, state.Session.ID, store.Rotation{
 		Generation: presented.Generation,
 		KeyID:      presented.KeyID,
 		NextKeyID:  s.secrets.Current.KeyID(),
@@ -131,29 +131,29 @@ func (s *Service) rotate(
 // exchange is the transaction of Refresh for all that is not simply the current token, or was not a moment ago. Its time
 // is that of the transaction, not of the request, which may have waited.
 func (s *Service) exchange(
-	ctx context.Context, tx *store.Store, family *store.SessionState, presented token.Refresh, client ClientInfo,
-) (*account.TokenPair, outcome, error) {
+	ctx context.Context, tx *store.Store, state *store.SessionState, presented token.Refresh, client ClientInfo,
+) (*account.TokenPair, refreshResult, error) {
 	now := s.Now()
 	for range 2 {
-		if pair, err := s.rotate(ctx, tx, family, presented, client, now); pair != nil || err != nil {
-			return pair, rotated, err
+		if pair, err := s.rotate(ctx, tx, state, presented, client, now); pair != nil || err != nil {
+			return pair, resultRotated, err
 		}
-		current, err := tx.SessionState(ctx, family.Session.ID)
+		current, err := tx.SessionState(ctx, state.Session.ID)
 		if err != nil {
 			return nil, "", err
 		}
-		switch became := s.judge(current, presented, now); became {
-		case rotated:
+		switch result := s.evaluate(current, presented, now); result {
+		case resultRotated:
 			// The statement saw the session after, but the user before, a change that is complete by now.
 			continue
-		case replayed:
+		case resultReplayed:
 			return s.replay(ctx, tx, current, now)
-		case reused:
-			return nil, became, tx.Revoke(ctx, current.Session.ID, current.Session.UserID, "refresh_reuse", now)
-		case rateLimited:
-			return nil, became, tooOften(current, now)
+		case resultReused:
+			return nil, result, tx.Revoke(ctx, current.Session.ID, current.Session.UserID, "refresh_reuse", now)
+		case resultRateLimited:
+			return nil, result, errTooManyRefreshes(current, now)
 		default:
-			return nil, became, nil
+			return nil, result, nil
 		}
 	}
 	return nil, "", errors.New("a refresh could be neither made nor refused")
@@ -162,10 +162,10 @@ func (s *Service) exchange(
 // replay gives the child of the presented token out again.
 func (s *Service) replay(
 	ctx context.Context, tx *store.Store, f *store.SessionState, now time.Time,
-) (*account.TokenPair, outcome, error) {
+) (*account.TokenPair, refreshResult, error) {
 	secret := s.secrets.Named(f.KeyID)
 	if secret == nil {
-		return nil, foreign, nil
+		return nil, resultUnknownKey, nil
 	}
 	switch ok, err := tx.CountReplay(ctx, f.Session.ID, now); {
 	case err != nil:
@@ -175,13 +175,13 @@ func (s *Service) replay(
 		if err != nil {
 			return nil, "", err
 		}
-		return nil, rateLimited, tooOften(current, now)
+		return nil, resultRateLimited, errTooManyRefreshes(current, now)
 	}
 	pair, err := s.tokens(f.Session, secret, f.Salt, f.Generation, now)
-	return pair, replayed, err
+	return pair, resultReplayed, err
 }
 
-func tooOften(f *store.SessionState, now time.Time) error {
+func errTooManyRefreshes(f *store.SessionState, now time.Time) error {
 	return &account.Error{
 		Code:       account.RateLimited,
 		Message:    "This session refreshes too often.",
@@ -189,61 +189,61 @@ func tooOften(f *store.SessionState, now time.Time) error {
 	}
 }
 
-// judge tells what presenting a genuine refresh token of the session comes to. It changes nothing.
-func (s *Service) judge(f *store.SessionState, r token.Refresh, now time.Time) outcome {
+// evaluate tells what presenting a genuine refresh token of the session comes to. It changes nothing.
+func (s *Service) evaluate(f *store.SessionState, r token.Refresh, now time.Time) refreshResult {
 	since := now.Sub(f.GenerationAt)
 	parent := r.Generation+1 == f.Generation
 	tooMany := f.RefreshesSince.After(now.Add(-time.Minute)) && f.Refreshes >= account.RefreshesPerMinute
 	switch ended := f.EndReason(now, s.IdleTTL); {
 	case ended != "":
-		return outcome(ended)
+		return refreshResult(ended)
 	case r.Generation == f.Generation && r.KeyID != f.KeyID, parent && r.KeyID != f.ParentKeyID:
 		// Made with the other secret of a change, which may have leaked, and not by us.
-		return unknown
+		return resultUnknown
 	case r.Generation > f.Generation:
-		return ahead
-	case parent && since < -clockSkew:
-		return backward
+		return resultGenerationAhead
+	case parent && since < -maxClockSkew:
+		return resultClockSkew
 	case r.Generation < f.Generation && !(parent && since < s.Grace):
-		return reused
+		return resultReused
 	case tooMany:
-		return rateLimited
+		return resultRateLimited
 	case parent:
-		return replayed
+		return resultReplayed
 	}
-	return rotated
+	return resultRotated
 }
 
-// family returns the session that a genuine refresh token belongs to, and what the token says; nil without an error for
+// refreshState returns the session that a genuine refresh token belongs to, and what the token says; nil without an error for
 // every other text, at the same cost.
-func (s *Service) family(ctx context.Context, text string) (*store.SessionState, token.Refresh, error) {
+func (s *Service) refreshState(ctx context.Context, text string) (*store.SessionState, token.Refresh, error) {
 	refresh, ok := token.ParseRefresh(text)
 	if !ok {
 		return nil, refresh, nil
 	}
-	family, err := s.store.SessionState(ctx, account.IDOf(account.SessionKind, refresh.Session))
+	state, err := s.store.SessionState(ctx, account.IDOf(account.SessionKind, refresh.Session))
 	if account.IsCode(err, account.NotFound) {
 		s.secrets.VerifyMAC(refresh, nil)
 		return nil, refresh, nil
 	}
-	if err != nil || !s.secrets.VerifyMAC(refresh, family.Salt) {
+	if err != nil || !s.secrets.VerifyMAC(refresh, state.Salt) {
 		return nil, refresh, err
 	}
-	return family, refresh, nil
+	return state, refresh, nil
 }
 
 // refuse counts and logs a refused token. It returns TOKEN_INVALID, or RATE_LIMITED when too many have come from the
 // network.
-func (s *Service) refuse(ctx context.Context, why outcome, f *store.SessionState, client ClientInfo) error {
+func (s *Service) refuse(ctx context.Context, why refreshResult, f *store.SessionState, client ClientInfo) error {
 	var user, session account.ID
 	if f != nil {
 		user, session = f.User.ID, f.Session.ID
 	}
 	level, event := slog.LevelInfo, "session_use_after_expire"
 	switch why {
-	case reused:
+	case resultReused:
 		level, event = slog.LevelWarn, "authn_token_reuse"
-	case backward, ahead, foreign:
+	case resultClockSkew, resultGenerationAhead, resultUnknownKey:
 		level = slog.LevelWarn
 	}
 	s.event(ctx, level, event, user, "session", session, "why", why)
@@ -259,27 +259,27 @@ func (s *Service) refuse(ctx context.Context, why outcome, f *store.SessionState
 // VerifyToken reports whether a token would be accepted now, what it is for, and when it stops working by itself. It
 // changes nothing.
 func (s *Service) VerifyToken(ctx context.Context, text string) (*account.TokenInfo, error) {
-	family, presented, err := s.family(ctx, text)
+	state, presented, err := s.refreshState(ctx, text)
 	if err != nil {
 		return nil, err
 	}
-	if family == nil {
+	if state == nil {
 		caller, claims := s.authenticate(ctx, text)
 		if caller.User == nil {
 			return new(account.TokenInfo), caller.Err
 		}
-		return verdict(account.AccessToken, claims.ExpiresAt), nil
+		return validToken(account.AccessToken, claims.ExpiresAt), nil
 	}
-	switch s.judge(family, presented, s.Now()) {
-	case rotated, rateLimited:
-		return verdict(account.RefreshToken, s.end(family.Session)), nil
-	case replayed:
-		return verdict(account.RefreshToken, earlier(family.GenerationAt.Add(s.Grace), s.end(family.Session))), nil
+	switch s.evaluate(state, presented, s.Now()) {
+	case resultRotated, resultRateLimited:
+		return validToken(account.RefreshToken, s.expiry(state.Session)), nil
+	case resultReplayed:
+		return validToken(account.RefreshToken, earlier(state.GenerationAt.Add(s.Grace), s.expiry(state.Session))), nil
 	}
 	return new(account.TokenInfo), nil
 }
 
-func verdict(kind account.TokenKind, expires time.Time) *account.TokenInfo {
+func validToken(kind account.TokenKind, expires time.Time) *account.TokenInfo {
 	return &account.TokenInfo{Valid: true, Kind: &kind, ExpiresAt: &expires}
 }
 
@@ -292,12 +292,12 @@ func (s *Service) SignOut(ctx context.Context, caller *account.Caller, from Refr
 	if err != nil {
 		return err
 	}
-	family, _, err := s.family(ctx, text)
+	state, _, err := s.refreshState(ctx, text)
 	if err != nil {
 		return err
 	}
-	if family != nil {
-		if err := s.signOut(ctx, family.Session.ID, family.Session.UserID); err != nil {
+	if state != nil {
+		if err := s.signOut(ctx, state.Session.ID, state.Session.UserID); err != nil {
 			return err
 		}
 	}

@@ -77,38 +77,38 @@ func (s *Service) Register(
 func newUser(in account.RegisterInput, role account.Role, now time.Time) *account.User {
 	user := &account.User{
 		ID:        account.NewID(account.UserKind, now),
-		Username:  value(in.Username, madeUpName()),
+		Username:  orDefault(in.Username, generatedUsername()),
 		Email:     in.Email,
-		Name:      value(in.Name, ""),
+		Name:      orDefault(in.Name, ""),
 		Role:      role,
 		Status:    account.Active,
 		CreatedAt: now,
-		Profile:   newProfile(value(in.Profile, account.ProfileInput{}), now),
+		Profile:   newProfile(orDefault(in.Profile, account.ProfileInput{}), now),
 	}
 	user.Profile.UserID, user.Profile.Username = user.ID, user.Username
 	return user
 }
 
 func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInput) error {
-	var mistakes account.UserErrors
+	var userErrs account.UserErrors
 	if in.Email == nil && in.Username != nil && s.EmailVerification {
-		mistakes.Add(account.UserError(account.Required, "Give an e-mail address."), "email")
+		userErrs.Add(account.UserError(account.Required, "Give an e-mail address."), "email")
 	}
-	return s.checkNewUser(ctx, in, mistakes, !s.EmailVerification)
+	return s.checkNewUser(ctx, in, userErrs, !s.EmailVerification)
 }
 
 // checkNewUser returns all that is wrong with a new user, besides mistakes; whether an address is taken, only if that
 // may be told.
 func (s *Service) checkNewUser(
-	ctx context.Context, in account.RegisterInput, mistakes account.UserErrors, tellAddress bool,
+	ctx context.Context, in account.RegisterInput, userErrs account.UserErrors, revealEmail bool,
 ) error {
-	mistakes = append(mistakes, in.Check()...)
-	mistakes.Add(s.policy.Check(in.Password, value(in.Username, ""), value(in.Email, ""), value(in.Name, "")), "password")
+	userErrs = append(userErrs, in.Check()...)
+	userErrs.Add(s.policy.Check(in.Password, orDefault(in.Username, ""), orDefault(in.Email, ""), orDefault(in.Name, "")), "password")
 	var usernameKey, emailKey string
-	if in.Username != nil && !mistakes.Has("username") {
+	if in.Username != nil && !userErrs.Has("username") {
 		usernameKey = account.UsernameKey(*in.Username)
 	}
-	if in.Email != nil && !mistakes.Has("email") && tellAddress {
+	if in.Email != nil && !userErrs.Has("email") && revealEmail {
 		emailKey = account.EmailKey(*in.Email)
 	}
 	username, email, err := s.store.NamesTaken(ctx, usernameKey, emailKey)
@@ -116,18 +116,18 @@ func (s *Service) checkNewUser(
 		return err
 	}
 	if username {
-		mistakes.Add(account.UsernameTaken(), "username")
+		userErrs.Add(account.UsernameTaken(), "username")
 	}
 	if email {
-		mistakes.Add(account.EmailTaken(), "email")
+		userErrs.Add(account.EmailTaken(), "email")
 	}
-	return mistakes.Err()
+	return userErrs.Err()
 }
 
-// madeUpName tells nothing of the user, least of all the e-mail address, for every signed-in caller can read it.
-func madeUpName() string { return "user-" + strings.ToLower(rand.Text()[:12]) }
+// generatedUsername tells nothing of the user, least of all the e-mail address, for every signed-in caller can read it.
+func generatedUsername() string { return "user-" + strings.ToLower(rand.Text()[:12]) }
 
-func value[T any](given *T, otherwise T) T {
+func orDefault[T any](given *T, otherwise T) T {
 	if given == nil {
 		return otherwise
 	}

@@ -23,16 +23,16 @@ func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user acc
 
 // session returns a live session, or nil.
 func (s *Service) session(ctx context.Context, id account.ID) (*account.Session, error) {
-	family, err := s.store.SessionState(ctx, id)
-	if err != nil || !family.Live(s.Now(), s.IdleTTL) {
-		return nil, unlessAbsent(err)
+	state, err := s.store.SessionState(ctx, id)
+	if err != nil || !state.Live(s.Now(), s.IdleTTL) {
+		return nil, ignoreNotFound(err)
 	}
-	family.Session.ExpiresAt = s.end(family.Session)
-	return &family.Session, nil
+	state.Session.ExpiresAt = s.expiry(state.Session)
+	return &state.Session, nil
 }
 
-// mayEnd returns nil when the session lives and is the caller's, else NOT_FOUND.
-func (s *Service) mayEnd(ctx context.Context, caller *account.Caller, id account.ID) error {
+// checkOwnsSession returns nil when the session lives and is the caller's, else NOT_FOUND.
+func (s *Service) checkOwnsSession(ctx context.Context, caller *account.Caller, id account.ID) error {
 	session, err := s.session(ctx, id)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 	if err := admit(caller, id); err != nil {
 		return nil, err
 	}
-	if err := s.mayEnd(ctx, caller, id); err != nil {
+	if err := s.checkOwnsSession(ctx, caller, id); err != nil {
 		return nil, err
 	}
 	if err := s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now()); err != nil {
@@ -69,7 +69,7 @@ func (s *Service) SignOutEverywhere(
 		return err
 	})
 	if err != nil {
-		return 0, gone(err)
+		return 0, notFoundToRevoked(err)
 	}
 	s.event(ctx, slog.LevelInfo, "authn_token_revoked", caller.User.ID, "why", "everywhere", "sessions", revoked)
 	return revoked, nil
@@ -77,37 +77,37 @@ func (s *Service) SignOutEverywhere(
 
 // How long what is of no use any more is kept.
 const (
-	mailKept    = 48 * time.Hour       // the mails of a day are counted
-	oneTimeKept = 30 * 24 * time.Hour  // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
-	pendingKept = 7 * 24 * time.Hour   // accounts whose address nobody confirms
-	devicesKept = 180 * 24 * time.Hour // devices that nobody signs in from
-	countsKept  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
+	mailRetention    = 48 * time.Hour       // the mails of a day are counted
+	oneTimeRetention = 30 * 24 * time.Hour  // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
+	pendingRetention = 7 * 24 * time.Hour   // accounts whose address nobody confirms
+	deviceRetention = 180 * 24 * time.Hour // devices that nobody signs in from
+	counterRetention  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
 )
 
 // PurgeExpired removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been
 // used for so long that they are dead, whatever else ended them; accounts that waited for a confirmation too long; old
 // mails, one-time tokens and devices. Any number of nodes may sweep at once.
-func (s *Service) PurgeExpired(ctx context.Context) (swept int64, err error) {
+func (s *Service) PurgeExpired(ctx context.Context) (purged int64, err error) {
 	now := s.Now()
-	for _, broom := range []struct {
+	for _, task := range []struct {
 		sweep  func(ctx context.Context, before time.Time, limit int) (int64, error)
 		before time.Time
 	}{
 		{s.store.DeleteIdleSessions, now.Add(-s.IdleTTL)},
-		{s.store.DeletePendingUsers, now.Add(-pendingKept)},
-		{s.store.DeleteOldMails, now.Add(-mailKept)},
-		{s.store.DeleteExpiredTokens, now.Add(-oneTimeKept)},
-		{s.store.DeleteOldDevices, now.Add(-devicesKept)},
+		{s.store.DeletePendingUsers, now.Add(-pendingRetention)},
+		{s.store.DeleteOldMails, now.Add(-mailRetention)},
+		{s.store.DeleteExpiredTokens, now.Add(-oneTimeRetention)},
+		{s.store.DeleteOldDevices, now.Add(-deviceRetention)},
 		{s.store.DeleteOldWindows, now.Add(-longestWait)},
-		{s.store.DeleteOldThrottles, now.Add(-countsKept)},
+		{s.store.DeleteOldThrottles, now.Add(-counterRetention)},
 	} {
-		for n := int64(1); n > 0; swept += n { // a smaller batch may be what other nodes have left of it
-			if n, err = broom.sweep(ctx, broom.before, sweepBatch); err != nil {
-				return swept, err
+		for n := int64(1); n > 0; purged += n { // a smaller batch may be what other nodes have left of it
+			if n, err = task.sweep(ctx, task.before, purgeBatch); err != nil {
+				return purged, err
 			}
 		}
 	}
-	return swept, nil
+	return purged, nil
 }
 
-const sweepBatch = 200
+const purgeBatch = 200

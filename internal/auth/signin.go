@@ -30,7 +30,7 @@ func (s *Service) ObtainToken(
 		return nil, nil, err
 	}
 	usernameKey, emailKey := account.SignInKeys(in.Identifier)
-	found, waiting, err := s.credentials(ctx, usernameKey, emailKey)
+	found, pending, err := s.credentials(ctx, usernameKey, emailKey)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,15 +38,15 @@ func (s *Service) ObtainToken(
 	if err != nil {
 		return nil, nil, err
 	}
-	waits := false
-	right, err := s.guess(ctx, attempt, func() (right bool, err error) {
-		right, err = s.passwords.Verify(ctx, found.PasswordHash, in.Password)
-		if right || err != nil || !s.EmailVerification || emailKey == "" {
-			return right && found.Status != account.Disabled, err
+	isPending := false
+	correct, err := s.guess(ctx, attempt, func() (correct bool, err error) {
+		correct, err = s.passwords.Verify(ctx, found.PasswordHash, in.Password)
+		if correct || err != nil || !s.EmailVerification || emailKey == "" {
+			return correct && found.Status != account.Disabled, err
 		}
 		// Whether or not anybody waits, so that the time does not tell. It counts as a failure, whoever has the
 		// address: what is right for somebody who waits for it is wrong for its owner.
-		waits, err = s.passwords.Verify(ctx, waiting.PasswordHash, in.Password)
+		isPending, err = s.passwords.Verify(ctx, pending.PasswordHash, in.Password)
 		return false, err
 	})
 	if err != nil {
@@ -54,11 +54,11 @@ func (s *Service) ObtainToken(
 	}
 	refusal := account.UserError(account.InvalidCredentials, "The username or the password is wrong.").At()
 	switch {
-	case !right && !waits:
+	case !correct && !isPending:
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user)
 		return nil, nil, refusal
-	case waits || found.Status == account.Pending:
-		s.event(ctx, slog.LevelInfo, "authn_login_fail", cmp.Or(waiting.UserID, found.UserID), "why", "address not confirmed")
+	case isPending || found.Status == account.Pending:
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", cmp.Or(pending.UserID, found.UserID), "why", "address not confirmed")
 		return nil, nil, account.UserError(account.EmailNotVerified, "Confirm your e-mail address first.").At()
 	}
 	rehashed := ""
@@ -73,7 +73,7 @@ func (s *Service) ObtainToken(
 	var tokens *account.TokenPair
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		user, tokens = nil, nil
-		tokens, err = s.signIn(ctx, tx, entry{found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, "")}, s.Now())
+		tokens, err = s.signIn(ctx, tx, entry{found.UserID, found.Epoch, in.Delivery, client, orDefault(in.DeviceName, "")}, s.Now())
 		if err != nil || tokens == nil {
 			return err
 		}
@@ -104,15 +104,15 @@ func (s *Service) ObtainToken(
 // and whoever waits counts as the user if there is no other.
 func (s *Service) credentials(
 	ctx context.Context, usernameKey, emailKey string,
-) (found, waiting store.Credentials, err error) {
+) (found, pending store.Credentials, err error) {
 	found, err = s.store.CredentialsByName(ctx, usernameKey, emailKey)
-	if unlessAbsent(err) == nil && emailKey != "" {
-		waiting, err = s.store.PendingCredentials(ctx, emailKey)
+	if ignoreNotFound(err) == nil && emailKey != "" {
+		pending, err = s.store.PendingCredentials(ctx, emailKey)
 	}
 	if !s.EmailVerification && found.UserID == "" {
-		found = waiting
+		found = pending
 	}
-	return found, waiting, unlessAbsent(err)
+	return found, pending, ignoreNotFound(err)
 }
 
 // entry is a sign-in that has been proven: of a user, active and at an epoch, from a client.
@@ -148,7 +148,7 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time
 	if err := tx.RevokeOverLimit(ctx, e.user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
 		return nil, err
 	}
-	if err := s.noteDevice(ctx, tx, e, now); err != nil {
+	if err := s.recordDevice(ctx, tx, e, now); err != nil {
 		return nil, err
 	}
 	pair, err := s.tokens(session, s.secrets.Current, salt, 0, now)
@@ -158,8 +158,8 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time
 	return pair, err
 }
 
-// noteDevice remembers what signed in and from where, and tells the user of what is new, but for their first.
-func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now time.Time) error {
+// recordDevice remembers what signed in and from where, and tells the user of what is new, but for their first.
+func (s *Service) recordDevice(ctx context.Context, tx *store.Store, e entry, now time.Time) error {
 	agent := account.DeviceKey(e.device, e.client.UserAgent)
 	unseen, first, err := tx.RecordDevice(ctx, e.user, agent, account.Network(e.client.IPAddress), now)
 	if err != nil || !unseen || first || !s.NewDeviceNotice {
@@ -180,7 +180,7 @@ func (s *Service) tokens(
 ) (*account.TokenPair, error) {
 	uuid, _ := session.ID.UUID()
 	refresh := secret.RefreshToken(uuid, salt, generation)
-	end := s.end(session)
+	end := s.expiry(session)
 	expires := earlier(now.Add(s.AccessTTL), end).Truncate(time.Second)
 	access, err := s.keys.Load().access.Issue(token.Claims{
 		Subject:   string(session.UserID),
@@ -200,8 +200,8 @@ func (s *Service) tokens(
 	}, err
 }
 
-// end returns when a session is over if it is not used again.
-func (s *Service) end(session account.Session) time.Time {
+// expiry returns when a session is over if it is not used again.
+func (s *Service) expiry(session account.Session) time.Time {
 	return earlier(session.LastUsedAt.Add(s.IdleTTL), session.ExpiresAt)
 }
 
