@@ -449,6 +449,8 @@ func (k *keeper) settle(f fact) {
 		if a := k.must(signIn).ok(); a.text("obtainToken.user.profile.description") == f.Text {
 			k.note(f)
 		}
+	case "refreshToken":
+		k.note(f.with(k.must(f).ok()))
 	case "signOut":
 		now := fact{Kind: "refreshToken", User: f.User, Presents: f.Presents}
 		if a := k.must(now); a.get("refreshToken.tokens") != nil {
