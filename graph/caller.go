@@ -74,6 +74,9 @@ func callerFrom(ctx context.Context) *account.Caller {
 	return who.caller
 }
 
+// actorFrom returns the caller as an actor.
+func actorFrom(ctx context.Context) account.Actor { return account.ActorOf(callerFrom(ctx)) }
+
 // authenticate finds the caller behind the Authorization headers. More than one header, or one of another scheme, is
 // no proof of anything.
 func authenticate(ctx context.Context, svc *auth.Service, headers []string) *account.Caller {

@@ -38,6 +38,15 @@ func ActorOf(c *Caller) Actor {
 // Kind returns the kind of the actor.
 func (a Actor) Kind() ActorKind { return a.kind }
 
+// Session returns the session of the caller's access token and its user, also when the token has expired; empty IDs
+// without an access token. The error is that of authenticating the caller.
+func (a Actor) Session() (session, user ID, err error) {
+	if a.caller == nil {
+		return "", "", nil
+	}
+	return a.caller.SessionID, a.caller.Subject, a.caller.Err
+}
+
 // RequireUser returns the caller when the actor is a user, whose Caller.User is not nil. Errors: UNAUTHENTICATED for a
 // caller who is not signed in; FORBIDDEN for an operator and for the server, who have no account of their own.
 func (a Actor) RequireUser() (*Caller, error) {

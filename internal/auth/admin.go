@@ -6,53 +6,62 @@ import (
 	"math"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/store"
 )
 
-// What an operator does, who has the database and the secret and is asked for no role or password. Changes to users are
-// one transaction each and wait for each other, so that of several administrators one stays.
+// The methods of this file are for operators, who have the database and the secret and need no role or password. Each
+// change of a user is one transaction; they are serialized, so that one active administrator always remains. Those that
+// take an actor return FORBIDDEN unless it is an operator.
 
-// FindUser returns the user with an ID, a username or an e-mail address; NOT_FOUND when there is none,
-// BAD_USER_INPUT when several accounts wait for the address.
-func (s *Service) FindUser(ctx context.Context, who string) (*account.User, error) {
-	nobody := &account.Error{Code: account.NotFound, Message: "There is no such user."}
-	if id, err := account.ParseID(who); err == nil && id.Kind() == account.UserKind {
+// FindUser returns the user with an ID, a username or an email address. Errors: NOT_FOUND; BAD_USER_INPUT when several
+// accounts are pending for the address.
+func (s *Service) FindUser(ctx context.Context, identifier string) (*account.User, error) {
+	if id, err := account.ParseID(identifier); err == nil && id.Kind() == account.UserKind {
 		if user, err := s.store.User(ctx, id); !account.IsCode(err, account.NotFound) {
 			return user, err
 		}
 	}
-	usernameKey, emailKey := account.SignInKeys(who)
-	if emailKey == "" {
-		found, err := s.store.CredentialsByName(ctx, usernameKey, "")
-		switch {
-		case account.IsCode(err, account.NotFound):
-			return nil, nobody
-		case err != nil:
-			return nil, err
-		}
-		return s.store.User(ctx, found.UserID)
+	usernameKey, emailKey := account.SignInKeys(identifier)
+	if emailKey != "" {
+		return s.findUserByEmail(ctx, emailKey)
 	}
+	found, err := s.store.CredentialsByName(ctx, usernameKey, "")
+	switch {
+	case account.IsCode(err, account.NotFound):
+		return nil, errNoUser()
+	case err != nil:
+		return nil, err
+	}
+	return s.store.User(ctx, found.UserID)
+}
+
+func (s *Service) findUserByEmail(ctx context.Context, emailKey string) (*account.User, error) {
 	users, err := s.store.UsersByAddress(ctx, emailKey, 2)
 	if err != nil {
 		return nil, err
 	}
 	switch holder, _ := holderOf(users); {
 	case len(users) == 0:
-		return nil, nobody
+		return nil, errNoUser()
 	case holder == nil && len(users) > 1:
 		return nil, &account.Error{Code: account.BadUserInput, Message: msgSeveralPending}
 	}
 	return users[0], nil
 }
 
+func errNoUser() error {
+	return &account.Error{Code: account.NotFound, Message: "There is no such user."}
+}
+
 const msgSeveralPending = "Several accounts wait for this address: name one by its username."
 
-// Users returns at most limit users, oldest first, those after one of them if its ID is not empty.
+// Users returns at most limit users, oldest first; with an ID, only those after that one.
 func (s *Service) Users(ctx context.Context, after account.ID, limit int) ([]*account.User, error) {
 	return s.store.Users(ctx, after, limit)
 }
 
-// SessionsOf returns a user's live sessions, newest use first. Their ExpiresAt is when they end if they are not used
+// SessionsOf returns a user's live sessions, last used first. Their ExpiresAt is when they end if they are not used
 // again.
 func (s *Service) SessionsOf(ctx context.Context, user account.ID) ([]*account.Session, error) {
 	now := s.Now()
@@ -63,11 +72,14 @@ func (s *Service) SessionsOf(ctx context.Context, user account.ID) ([]*account.S
 	return sessions, err
 }
 
-// CreateUser makes an active user with a profile, whoever may register. The address counts as not confirmed. Mistakes:
-// those of Register, but for REGISTRATION_CLOSED.
+// CreateUser creates an active user with a profile, regardless of the registration mode. The address counts as not
+// verified. User errors: those of Register, except REGISTRATION_CLOSED.
 func (s *Service) CreateUser(
-	ctx context.Context, in account.RegisterInput, role account.Role,
+	ctx context.Context, actor account.Actor, in account.RegisterInput, role account.Role,
 ) (*account.User, error) {
+	if err := actor.RequireOperator(); err != nil {
+		return nil, err
+	}
 	if err := s.checkNewUser(ctx, in, nil, true); err != nil {
 		return nil, err
 	}
@@ -85,16 +97,19 @@ func (s *Service) CreateUser(
 	if err != nil {
 		return nil, err
 	}
-	s.operated(ctx, "user_created", user.ID, "role", role)
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.UserCreated, Actor: actor, Subject: user.ID,
+		Details: []slog.Attr{slog.String("role", string(role))},
+	})
 	return user, nil
 }
 
-// DisableUser shuts a user out: every session ends, with what mails could still do and mails that are not sent yet, but
-// for taking back a change of address, should the user be enabled again. FORBIDDEN for the last administrator, and for
-// an account that waits for the confirmation of its address.
-func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User, error) {
+// DisableUser disables a user and revokes their sessions. It deletes their one-time tokens and the emails that are not
+// sent yet, except tokens that undo a change of address, in case the user is enabled again. Errors: FORBIDDEN for the
+// last administrator and for a pending account; NOT_FOUND.
+func (s *Service) DisableUser(ctx context.Context, actor account.Actor, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Disabled:
 			return nil
@@ -110,15 +125,15 @@ func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User
 		return tx.DeleteUserTokens(ctx, id)
 	})
 	if err == nil && before != account.Disabled {
-		s.operated(ctx, "user_archived", user.ID)
+		s.Audit.Emit(ctx, audit.Event{Kind: audit.UserDisabled, Actor: actor, Subject: user.ID})
 	}
 	return user, err
 }
 
-// EnableUser lets a disabled user in again. FORBIDDEN for an account that waits for the confirmation of its address.
-func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User, error) {
+// EnableUser enables a disabled user. Errors: FORBIDDEN for a pending account; NOT_FOUND.
+func (s *Service) EnableUser(ctx context.Context, actor account.Actor, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Active:
 			return nil
@@ -128,16 +143,18 @@ func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User,
 		return tx.Enable(ctx, id)
 	})
 	if err == nil && before != account.Active {
-		s.operated(ctx, "user_updated", user.ID, "what", "enabled")
+		s.Audit.Emit(ctx, audit.Event{Kind: audit.UserUpdated, Actor: actor, Subject: user.ID, Reason: "enabled"})
 	}
 	return user, err
 }
 
-// SetRole changes what a user may do. Unless they have the role already, every session ends, with what mails could
-// still do, but for taking back a change of address. FORBIDDEN for the last administrator.
-func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role) (*account.User, error) {
+// SetRole changes a user's role. Unless they have it already, it revokes their sessions and deletes their one-time
+// tokens, except those that undo a change of address. Errors: FORBIDDEN for the last administrator; NOT_FOUND.
+func (s *Service) SetRole(
+	ctx context.Context, actor account.Actor, id account.ID, role account.Role,
+) (*account.User, error) {
 	var before account.Role
-	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
 		if before = user.Role; before == role {
 			return nil
 		}
@@ -150,16 +167,19 @@ func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role)
 		return tx.DeleteUserTokens(ctx, id)
 	})
 	if err == nil && before != role {
-		s.operated(ctx, "privilege_permissions_changed", user.ID, "from", before, "to", role)
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.RoleChanged, Actor: actor, Subject: user.ID,
+			Details: []slog.Attr{slog.String("from", string(before)), slog.String("to", string(role))},
+		})
 	}
 	return user, err
 }
 
-// MailPasswordReset puts a mail with a token for ResetPassword into the outbox, to the address that the user has or
-// waits for. An operator neither sets nor sees a password (OWASP ASVS 5.0, section 6.4.6). FORBIDDEN for a disabled
-// user, and for one without an address.
-func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*account.User, error) {
-	user, err := s.withUserLocked(ctx, id, func(tx *store.Store, user *account.User) error {
+// MailPasswordReset sends an email with a token for ResetPassword to the user's address, even if that is pending. An
+// operator neither sets nor sees a password (OWASP ASVS 5.0, section 6.4.6). Errors: FORBIDDEN for a disabled user and
+// for one without an address; NOT_FOUND.
+func (s *Service) MailPasswordReset(ctx context.Context, actor account.Actor, id account.ID) (*account.User, error) {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
 		switch {
 		case user.Status == account.Disabled:
 			return errForbidden("This user is disabled.")
@@ -172,30 +192,39 @@ func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*accoun
 		if err != nil {
 			return err
 		}
-		return tx.EnqueueMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // operators are no strangers
+		return tx.EnqueueMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // no limit for operators
 	})
 	if err == nil {
-		s.operated(ctx, "user_updated", user.ID, "what", "password reset mailed")
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.UserUpdated, Actor: actor, Subject: user.ID, Reason: "password reset mailed",
+		})
 	}
 	return user, err
 }
 
-// RevokeSessionsOf ends all sessions of a user and returns how many lived. A sign-in that is under way meanwhile comes to
-// nothing.
-func (s *Service) RevokeSessionsOf(ctx context.Context, user account.ID) (ended int64, err error) {
+// RevokeSessionsOf revokes all sessions of a user and returns how many were live. A concurrent sign-in is refused.
+func (s *Service) RevokeSessionsOf(
+	ctx context.Context, actor account.Actor, user account.ID,
+) (revoked int64, err error) {
+	if err := actor.RequireOperator(); err != nil {
+		return 0, err
+	}
 	now := s.Now()
 	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		ended, err = tx.RevokeUserSessions(ctx, user, byOperator, now, now.Add(-s.IdleTTL))
+		revoked, err = tx.RevokeUserSessions(ctx, user, revokedByOperator, now, now.Add(-s.IdleTTL))
 		return err
 	})
 	if err == nil {
-		s.operated(ctx, "authn_token_revoked", user, "why", "everywhere", "sessions", ended)
+		s.auditRevokedEverywhere(ctx, actor, user, revoked)
 	}
-	return ended, err
+	return revoked, err
 }
 
-// RevokeSessionByID ends one session, whoever's it is; NOT_FOUND when no such session lives.
-func (s *Service) RevokeSessionByID(ctx context.Context, id account.ID) error {
+// RevokeSessionByID revokes one session of any user. Errors: NOT_FOUND when there is no such live session.
+func (s *Service) RevokeSessionByID(ctx context.Context, actor account.Actor, id account.ID) error {
+	if err := actor.RequireOperator(); err != nil {
+		return err
+	}
 	session, err := s.session(ctx, id)
 	if err != nil {
 		return err
@@ -203,16 +232,26 @@ func (s *Service) RevokeSessionByID(ctx context.Context, id account.ID) error {
 	if session == nil {
 		return &account.Error{Code: account.NotFound, Message: "There is no such session, or it is over."}
 	}
-	if err := s.store.Revoke(ctx, id, session.UserID, byOperator, s.Now()); err != nil {
+	if err := s.store.Revoke(ctx, id, session.UserID, revokedByOperator, s.Now()); err != nil {
 		return err
 	}
-	s.operated(ctx, "authn_token_revoked", session.UserID, "why", "revoked", "session", id)
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.TokenRevoked, Actor: actor, Subject: session.UserID, Session: id, Reason: "revoked",
+	})
 	return nil
 }
 
-// RemoveUser removes a user with all that is theirs, as DeleteMe does, whatever their status, and returns who it was.
-// FORBIDDEN for the last administrator.
-func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.User, err error) {
+// revokedByOperator is stored as the reason with a session.
+const revokedByOperator = "operator"
+
+// RemoveUser deletes a user of any status with everything that belongs to them, as DeleteMe does, and returns the user.
+// Errors: FORBIDDEN for the last administrator; NOT_FOUND.
+func (s *Service) RemoveUser(
+	ctx context.Context, actor account.Actor, id account.ID,
+) (user *account.User, err error) {
+	if err := actor.RequireOperator(); err != nil {
+		return nil, err
+	}
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		if user, err = s.lockUser(ctx, tx, id); err != nil {
 			return err
@@ -227,26 +266,30 @@ func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.
 			return err
 		}
 		if user.Status == account.Pending {
-			return nil // whose address it is, nobody knows
+			return nil // the address may be another person's
 		}
 		return s.tell(ctx, tx, user, account.AccountDeleted, ClientInfo{})
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.operated(ctx, "user_deleted", user.ID)
+	s.Audit.Emit(ctx, audit.Event{Kind: audit.UserDeleted, Actor: actor, Subject: user.ID})
 	return user, nil
 }
 
-// withUserLocked calls act with a user in one transaction, and returns the user as they are then.
+// withUserLocked calls change with a user in a transaction that is serialized with those of other operators, and returns
+// the user as they are afterwards. Errors: FORBIDDEN unless the actor is an operator; NOT_FOUND; those of change.
 func (s *Service) withUserLocked(
-	ctx context.Context, id account.ID, act func(tx *store.Store, user *account.User) error,
+	ctx context.Context, actor account.Actor, id account.ID, change func(tx *store.Store, user *account.User) error,
 ) (user *account.User, err error) {
+	if err := actor.RequireOperator(); err != nil {
+		return nil, err
+	}
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
 		if user, err = s.lockUser(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := act(tx, user); err != nil {
+		if err := change(tx, user); err != nil {
 			return err
 		}
 		user, err = tx.User(ctx, id)
@@ -255,7 +298,7 @@ func (s *Service) withUserLocked(
 	return user, err
 }
 
-// lockUser makes the other acts of operators wait, and returns a user as they are now.
+// lockUser makes concurrent changes by operators wait for this transaction, and returns a user.
 func (s *Service) lockUser(ctx context.Context, tx *store.Store, id account.ID) (*account.User, error) {
 	if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 		return nil, err
@@ -263,8 +306,8 @@ func (s *Service) lockUser(ctx context.Context, tx *store.Store, id account.ID) 
 	return tx.User(ctx, id)
 }
 
-// checkNotLastAdmin returns FORBIDDEN when nobody would be left to administer the server without the user. Call it while the
-// administrators are held.
+// checkNotLastAdmin returns FORBIDDEN when the user is the last active administrator. Call it with the administrators
+// locked.
 func checkNotLastAdmin(ctx context.Context, tx *store.Store, user *account.User) error {
 	if user.Role != account.Admin || user.Status != account.Active {
 		return nil
@@ -282,11 +325,4 @@ func errForbidden(message string) error {
 
 func errPending() error {
 	return errForbidden("This account waits for the confirmation of its address.")
-}
-
-const byOperator = "operator"
-
-// operated logs what an operator did to a user.
-func (s *Service) operated(ctx context.Context, event string, user account.ID, truncated ...any) {
-	s.event(ctx, slog.LevelWarn, event, user, append([]any{"by", byOperator}, truncated...)...)
 }

@@ -1,6 +1,19 @@
-// Package auth is the verbs of the house: every way an account is created, proven, changed or closed. A method that
-// acts for someone takes the caller as an argument and asks account's rules itself, whoever asked them before. It knows
-// nothing of GraphQL, HTTP or SQL.
+// Package auth implements the use cases of accounts: registration, sign-in, refresh, sessions, passwords, email addresses,
+// profiles and administration. Create a [Service] with [New]. It knows nothing of GraphQL, HTTP or SQL.
+//
+// # Who acts
+//
+// A method that changes something takes an [account.Actor] after its context, a method that reads for a caller an
+// [account.Caller]. Both check the rules of package account themselves, even if the caller of the method has done so.
+//
+// # How a session starts
+//
+// Every way to sign in results in an authentication, and only startSession turns one into a session. A user who is
+// signed in authenticates again with reauthenticate.
+//
+// # Security events
+//
+// Each method emits its events to [Options.Audit] after the commit.
 package auth
 
 import (
@@ -11,32 +24,33 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
-// Options are the rules of an installation.
+// Options are the settings of a Service.
 type Options struct {
 	Issuer            string        // the server's own address, for the iss and aud of access tokens
 	SigningAlg        string        // EdDSA, ES256, RS256 or HS256
-	SigningKeyMaxAge  time.Duration // the next signing key is made when the newest is this old
-	AccessTTL         time.Duration // how long an access token works
-	IdleTTL           time.Duration // a session unused this long is over
-	SessionTTL        time.Duration // a session is over after this, however busy
-	Grace             time.Duration // how long the parent of a refresh token still answers its child
+	SigningKeyMaxAge  time.Duration // the next signing key is created when the newest is this old
+	AccessTTL         time.Duration // lifetime of an access token
+	IdleTTL           time.Duration // lifetime of a session that is not used
+	SessionTTL        time.Duration // lifetime of a session in any case
+	Grace             time.Duration // how long the previous refresh token still returns the current one
 	PasswordMinLength int           // in code points
 	Registration      account.RegistrationMode
-	EmailVerification bool // a new account waits for the confirmation of its address
-	NewDeviceNotice   bool // tell users of sign-ins from devices not seen before
-	MaxSessions       int  // live ones a user may have
+	EmailVerification bool // a new account is pending until its address is verified
+	NewDeviceNotice   bool // email users about sign-ins from new devices
+	MaxSessions       int  // most live sessions of a user
 	Limits            Limits
-	Now               func() time.Time // the one clock
+	Now               func() time.Time // the clock
 	Log               *slog.Logger
-	OnEvent           func(event, why string) // told of each security event; nil for nobody
+	Audit             audit.Sinks // receive the security events
 }
 
-// Service is where the verbs are. It is safe for use by many.
+// Service implements the use cases. It is safe for concurrent use.
 type Service struct {
 	Options
 	store       *store.Store
@@ -45,11 +59,11 @@ type Service struct {
 	secrets     token.Secrets
 	keys        atomic.Pointer[keys]
 	cursors     account.CursorKey
-	nobody      []byte // the key of the buckets for names that nobody has
+	nobody      []byte // key of the counters for unknown names
 	mailWaiting chan struct{}
 }
 
-// New returns the verbs for what a store keeps. Call TendKeys before those that make or check tokens.
+// New returns the service for a store. Call SyncKeys before any method that issues or verifies tokens.
 func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 	clock := o.Now
 	o.Now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
@@ -65,13 +79,13 @@ func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 	}
 }
 
-// Ready returns nil when requests can be served.
+// Ready returns nil when the database can serve requests.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ready(ctx) }
 
-// Passwords returns how the queue for hashing does.
+// Passwords returns the state of the queue for hashing.
 func (s *Service) Passwords() password.Queue { return s.passwords.Queue() }
 
-// ServerInfo returns what a client must know before it draws a sign-up form.
+// ServerInfo returns what a client needs to render a sign-up form.
 func (s *Service) ServerInfo() *account.ServerInfo {
 	return &account.ServerInfo{
 		Registration:      s.Registration,

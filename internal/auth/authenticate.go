@@ -3,13 +3,14 @@ package auth
 import (
 	"context"
 	"errors"
+	"time"
 
 	"latchkey/internal/account"
 	"latchkey/internal/token"
 )
 
-// Authenticate returns whoever an access token speaks for: a user in a live session, or somebody unknown and why. It
-// reads the session's row every time, so what ends a session ends its access tokens at once.
+// Authenticate returns the caller whom an access token represents: a user in a live session, or an anonymous caller with
+// the reason. It reads the session's row every time, so that the end of a session ends its access tokens at once.
 func (s *Service) Authenticate(ctx context.Context, accessToken string) *account.Caller {
 	caller, _ := s.authenticate(ctx, accessToken)
 	return caller
@@ -39,4 +40,32 @@ func (s *Service) authenticate(ctx context.Context, text string) (*account.Calle
 		return &account.Caller{Reason: account.ReasonInvalid}, claims
 	}
 	return &account.Caller{User: user, Subject: user.ID, SessionID: account.ID(claims.SessionID)}, claims
+}
+
+// VerifyToken reports whether a token would be accepted now, of what kind it is, and when it expires. It changes
+// nothing.
+func (s *Service) VerifyToken(ctx context.Context, text string) (*account.TokenInfo, error) {
+	state, presented, err := s.refreshState(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if state == nil {
+		caller, claims := s.authenticate(ctx, text)
+		if caller.User == nil {
+			return new(account.TokenInfo), caller.Err
+		}
+		return validToken(account.AccessToken, claims.ExpiresAt), nil
+	}
+	expiry := s.expiry(state.Session)
+	switch s.evaluate(state, presented, s.Now()) {
+	case resultRotated, resultRateLimited:
+		return validToken(account.RefreshToken, expiry), nil
+	case resultReplayed:
+		return validToken(account.RefreshToken, earlier(state.GenerationAt.Add(s.Grace), expiry)), nil
+	}
+	return new(account.TokenInfo), nil
+}
+
+func validToken(kind account.TokenKind, expires time.Time) *account.TokenInfo {
+	return &account.TokenInfo{Valid: true, Kind: &kind, ExpiresAt: &expires}
 }

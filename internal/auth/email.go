@@ -2,156 +2,78 @@ package auth
 
 import (
 	"context"
-	"log/slog"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
-// RequestPasswordReset has a mail sent with a token for ResetPassword, if somebody has the address. Nobody is told
-// whether somebody does. Mistakes: those of an e-mail address. RATE_LIMITED after too many requests from the network.
-func (s *Service) RequestPasswordReset(ctx context.Context, email string, client ClientInfo) error {
-	return s.request(ctx, account.PasswordReset, email, client)
-}
-
-// RequestUsernameReminder has a mail sent with the username, like RequestPasswordReset.
-func (s *Service) RequestUsernameReminder(ctx context.Context, email string, client ClientInfo) error {
-	return s.request(ctx, account.UsernameReminder, email, client)
-}
-
-// ResendActivation has the mail sent again with a token for Activate, like RequestPasswordReset, if an account waits.
-func (s *Service) ResendActivation(ctx context.Context, email string, client ClientInfo) error {
-	return s.request(ctx, account.Activation, email, client)
-}
-
-func (s *Service) request(ctx context.Context, template account.MailTemplate, email string, client ClientInfo) error {
-	if addProblem := account.CheckEmail(email); addProblem != nil {
-		return addProblem.At("email")
-	}
-	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
-		return err
-	}
-	return s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
-			return err
-		}
-		return s.askForMail(ctx, tx, template, email, "", client)
-	})
-}
-
-// Activate confirms the address of a new account and puts it into use. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
-func (s *Service) Activate(ctx context.Context, text string) (*account.User, error) {
-	var user *account.User
-	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
-		if ok, err = tx.Activate(ctx, redeemed.UserID, redeemed.AddressKey); err != nil || !ok {
-			return false, err
-		}
-		if err := tx.PublishProfile(ctx, redeemed.UserID); err != nil {
-			return false, err
-		}
-		if err := tx.DeleteUserTokens(ctx, redeemed.UserID); err != nil {
-			return false, err
-		}
-		user, err = tx.User(ctx, redeemed.UserID)
-		return err == nil, err
-	})
+// RequestEmailChange makes an address the user's pending one until ConfirmEmailChange. It sends an email with a token
+// for ConfirmEmailChange to that address, and a notice with a token for CancelEmailChange to the current one. The
+// response does not reveal whether another account has the new address. User errors: INVALID_CREDENTIALS and those of an
+// email address. Errors: UNAUTHENTICATED; RATE_LIMITED.
+func (s *Service) RequestEmailChange(
+	ctx context.Context, actor account.Actor, in account.RequestEmailChangeInput, client ClientInfo,
+) (*account.User, error) {
+	caller, err := actor.RequireUser()
 	if err != nil {
 		return nil, err
 	}
-	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "activated")
-	return user, nil
-}
-
-// ResetPassword replaces a forgotten password and ends every session; it signs nobody in (OWASP Forgot Password Cheat
-// Sheet, "User Resets Password"). A refused password leaves the token good. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED,
-// TAKEN, and those of a password.
-func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, client ClientInfo) error {
-	redeemed, err := s.findOneTime(ctx, account.PasswordReset, text)
-	if err != nil {
-		return err
-	}
-	user, err := s.store.User(ctx, redeemed.UserID)
-	if err != nil {
-		return notFoundToInvalid(err)
-	}
-	addProblem := s.policy.Check(newPassword, user.Username, orDefault(user.Email, ""), user.Name)
-	if addProblem != nil {
-		return addProblem.At("newPassword")
-	}
-	hash, err := s.passwords.Hash(ctx, newPassword)
-	if err != nil {
-		return err
-	}
-	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, redeemed store.OneTime) (bool, error) {
-		if ok, err := tx.ResetPassword(ctx, redeemed.UserID, redeemed.AddressKey, hash); err != nil || !ok {
-			return false, err
-		}
-		if err := tx.PublishProfile(ctx, redeemed.UserID); err != nil {
-			return false, err
-		}
-		user, err := tx.User(ctx, redeemed.UserID)
-		if err != nil {
-			return false, err
-		}
-		return true, s.passwordChanged(ctx, tx, user, client)
-	})
-	if err == nil {
-		s.event(ctx, slog.LevelInfo, "authn_password_change", user.ID, "by", "reset")
-	}
-	return err
-}
-
-// RequestEmailChange lets an address wait to replace the caller's until ConfirmEmailChange, and tells the present one,
-// with a token for CancelEmailChange. Whether somebody has the new address is told to nobody but its owner. Mistakes:
-// INVALID_CREDENTIALS and those of an e-mail address.
-func (s *Service) RequestEmailChange(
-	ctx context.Context, caller *account.Caller, in account.RequestEmailChangeInput, client ClientInfo,
-) (*account.User, error) {
-	redeemed, err := s.proveFor(ctx, caller, in.CurrentPassword, client, "newEmail", func() *account.Error {
-		return account.CheckEmail(in.NewEmail)
-	})
+	check := func() *account.Error { return account.CheckEmail(in.NewEmail) }
+	auth, err := s.reauthenticateAnd(ctx, caller, proof{in.CurrentPassword, client}, "newEmail", check)
 	if err != nil {
 		return nil, err
 	}
 	var user *account.User
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		ok, err := tx.SetPendingEmail(ctx, caller.User.ID, redeemed.Epoch, in.NewEmail)
+		ok, err := tx.SetPendingEmail(ctx, auth.User, auth.Epoch, in.NewEmail)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			return errSessionRevoked()
 		}
-		if user, err = tx.User(ctx, caller.User.ID); err != nil {
+		if user, err = tx.User(ctx, auth.User); err != nil {
 			return err
 		}
 		if err := s.askForMail(ctx, tx, account.EmailConfirmation, in.NewEmail, user.ID, client); err != nil {
 			return err
 		}
-		if user.Email == nil || account.EmailKey(*user.Email) == account.EmailKey(in.NewEmail) {
-			return nil
-		}
-		notice := s.newMail(account.EmailChangeNotice, *user.Email, client)
-		notice.Username, notice.NewEmail = user.Username, in.NewEmail
-		sealed, err := s.oneTime(ctx, tx, notice, user.ID)
-		if err != nil {
-			return err
-		}
-		return tx.EnqueueMail(ctx, notice, user.ID, sealed, allowance)
+		return s.sendChangeNotice(ctx, tx, user, in.NewEmail, client)
 	})
 	if err != nil {
 		return nil, notFoundToRevoked(err)
 	}
-	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "change of address asked for")
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.UserUpdated, Actor: actor, Subject: user.ID, Reason: "change of address asked for",
+	})
 	return user, nil
 }
 
-// ConfirmEmailChange gives the account the address that waits, and ends every session. Mistakes: TOKEN_INVALID,
-// TOKEN_EXPIRED, TAKEN.
-func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client ClientInfo) (*account.User, error) {
+// sendChangeNotice sends the notice of a requested change to the user's current address, unless there is none or it is
+// the new one.
+func (s *Service) sendChangeNotice(
+	ctx context.Context, tx *store.Store, user *account.User, newEmail string, client ClientInfo,
+) error {
+	if user.Email == nil || account.EmailKey(*user.Email) == account.EmailKey(newEmail) {
+		return nil
+	}
+	notice := s.newMail(account.EmailChangeNotice, *user.Email, client)
+	notice.Username, notice.NewEmail = user.Username, newEmail
+	sealed, err := s.oneTime(ctx, tx, notice, user.ID)
+	if err != nil {
+		return err
+	}
+	return tx.EnqueueMail(ctx, notice, user.ID, sealed, allowance)
+}
+
+// ConfirmEmailChange replaces the address of an account by its pending one and revokes every session. User errors:
+// TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
+func (s *Service) ConfirmEmailChange(
+	ctx context.Context, actor account.Actor, text string, client ClientInfo,
+) (*account.User, error) {
 	var user *account.User
-	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
+	apply := func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
 		before, err := tx.User(ctx, redeemed.UserID)
 		if err != nil {
 			return false, ignoreNotFound(err)
@@ -169,16 +91,16 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 			return false, err
 		}
 		return true, s.tell(ctx, tx, user, account.EmailChanged, client)
-	})
-	if err != nil {
+	}
+	if err := s.redeem(ctx, account.EmailConfirmation, text, apply); err != nil {
 		return nil, err
 	}
-	s.event(ctx, slog.LevelInfo, "user_updated", user.ID, "what", "address")
+	s.Audit.Emit(ctx, audit.Event{Kind: audit.UserUpdated, Actor: actor, Subject: user.ID, Reason: "address"})
 	return user, nil
 }
 
-// updateRevertToken decides what the notice to the address that a user had is good for from now on: if they had shown
-// that it is theirs, it takes the change back for another day; otherwise nobody knows who got it.
+// updateRevertToken extends the token of the notice to a user's former address, so that it can undo the change for
+// another day. If the user had not verified that address, the token is deleted, because anyone may have received it.
 func (s *Service) updateRevertToken(ctx context.Context, tx *store.Store, before *account.User) error {
 	switch {
 	case before.Email == nil:
@@ -187,15 +109,15 @@ func (s *Service) updateRevertToken(ctx context.Context, tx *store.Store, before
 		return tx.DeleteToken(ctx, before.ID, account.EmailChangeNotice, *before.Email)
 	}
 	now := s.Now()
-	life := account.EmailChangeNotice.TTL()
-	return tx.ExtendToken(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(life))
+	ttl := account.EmailChangeNotice.TTL()
+	return tx.ExtendToken(ctx, before.ID, account.EmailChangeNotice, *before.Email, now, now.Add(ttl))
 }
 
-// CancelEmailChange stops a change of address, or takes it back, and ends every session. Mistakes: TOKEN_INVALID,
+// CancelEmailChange cancels a change of address, or undoes it, and revokes every session. User errors: TOKEN_INVALID,
 // TOKEN_EXPIRED, TAKEN.
-func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
+func (s *Service) CancelEmailChange(ctx context.Context, actor account.Actor, text string) error {
 	var user account.ID
-	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, redeemed store.OneTime) (bool, error) {
+	apply := func(tx *store.Store, redeemed store.OneTime) (bool, error) {
 		user = redeemed.UserID
 		if ok, err := tx.RestoreEmail(ctx, redeemed.UserID, redeemed.Address); err != nil || !ok {
 			return false, err
@@ -203,69 +125,14 @@ func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 		if err := tx.DeleteUserTokens(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
-		// Changes that followed this one were told to whoever made it.
+		// The notices of later changes went to addresses of the person who made this one.
 		return true, tx.DeleteUserTokensSince(ctx, redeemed)
-	})
+	}
+	err := s.redeem(ctx, account.EmailChangeNotice, text, apply)
 	if err == nil {
-		s.event(ctx, slog.LevelWarn, "user_updated", user, "what", "change of address stopped")
-	}
-	return err
-}
-
-// findOneTime returns what a one-time token stands for. Mistakes: TOKEN_INVALID, and TOKEN_EXPIRED for a genuine one.
-func (s *Service) findOneTime(ctx context.Context, purpose account.MailTemplate, text string) (store.OneTime, error) {
-	hash, ok := token.HashOneTime(text)
-	if !ok {
-		return store.OneTime{}, account.InvalidToken().At("token")
-	}
-	redeemed, err := s.store.OneTime(ctx, hash, purpose)
-	switch {
-	case err != nil:
-		return redeemed, notFoundToInvalid(err)
-	case redeemed.Expired(s.Now()):
-		return redeemed, account.ExpiredToken().At("token")
-	}
-	return redeemed, nil
-}
-
-// redeem uses a one-time token up, which proves an address, takes the address from whoever has not proven it, and does
-// what the token is for: all or nothing. act returns false when the account is not any more what the token was made
-// for.
-func (s *Service) redeem(
-	ctx context.Context, purpose account.MailTemplate, text string,
-	act func(tx *store.Store, redeemed store.OneTime) (ok bool, err error),
-) error {
-	known, err := s.findOneTime(ctx, purpose, text)
-	if err != nil {
-		return err
-	}
-	hash, _ := token.HashOneTime(text)
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := tx.LockEmail(ctx, known.AddressKey); err != nil {
-			return err
-		}
-		redeemed, ok, err := tx.Redeem(ctx, hash, purpose, s.Now())
-		if err == nil && ok {
-			err = tx.ReleaseUnverifiedEmail(ctx, redeemed.AddressKey, redeemed.UserID)
-		}
-		if err == nil && ok {
-			ok, err = act(tx, redeemed)
-		}
-		if err == nil && !ok {
-			err = account.InvalidToken().At("token")
-		}
-		return err
-	})
-	if account.IsCode(err, account.Taken) {
-		return account.EmailTaken().At("token")
-	}
-	return err
-}
-
-// notFoundToInvalid turns the absence of what a token stands for into a mistake.
-func notFoundToInvalid(err error) error {
-	if account.IsCode(err, account.NotFound) {
-		return account.InvalidToken().At("token")
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.UserUpdated, Actor: actor, Subject: user, Reason: "change of address stopped", Warning: true,
+		})
 	}
 	return err
 }

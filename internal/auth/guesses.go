@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
 )
@@ -120,9 +121,15 @@ func (s *Service) failed(ctx context.Context, a *attempt) error {
 	case !counted:
 		return s.tooManyGuesses(ctx, a, held)
 	case delay > longestWait:
-		s.event(ctx, slog.LevelWarn, "authn_login_fail_max", a.user, "failures", failures)
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.LoginBlocked, Actor: account.Anonymous, Subject: a.user,
+			Details: []slog.Attr{slog.Int("failures", failures)},
+		})
 	case delay > 0:
-		s.event(ctx, slog.LevelWarn, "authn_login_lock", a.user, "failures", failures, "for", delay)
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.LoginDelayed, Actor: account.Anonymous, Subject: a.user,
+			Details: []slog.Attr{slog.Int("failures", failures), slog.Duration("for", delay)},
+		})
 	}
 	if !within {
 		return s.tooManyFrom(ctx, signIns, a.network, s.Limits.SignIn.Window)
@@ -168,7 +175,9 @@ func (s *Service) count(ctx context.Context, tx *store.Store, kind string, clien
 const longestWait = 24 * time.Hour
 
 func (s *Service) tooManyGuesses(ctx context.Context, a *attempt, wait time.Duration) error {
-	s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", a.user, "kind", "guesses")
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.RateLimitExceeded, Actor: account.Anonymous, Subject: a.user, Reason: "guesses",
+	})
 	if wait > longestWait {
 		return &account.Error{
 			Code:       account.RateLimited,
@@ -184,7 +193,10 @@ func (s *Service) tooManyGuesses(ctx context.Context, a *attempt, wait time.Dura
 }
 
 func (s *Service) tooManyFrom(ctx context.Context, kind, network string, wait time.Duration) error {
-	s.event(ctx, slog.LevelWarn, "excess_rate_limit_exceeded", "", "kind", kind, "network", network)
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.RateLimitExceeded, Actor: account.Anonymous, Reason: kind,
+		Details: []slog.Attr{slog.String("network", network)},
+	})
 	return &account.Error{
 		Code:       account.RateLimited,
 		Message:    "Too many requests like this come from your network; try again later.",

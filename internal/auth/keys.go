@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -305,17 +304,4 @@ func (s *Service) next(stored []store.SigningKey, now time.Time) *store.SigningK
 		}
 	}
 	return cmp.Or(preferred, other)
-}
-
-// RevokeAllSessions ends every session begun before now, on every node at its next request, with what mails sent by now could
-// still do and mails that are not sent yet. It returns the time before which sessions are over; that never moves back.
-func (s *Service) RevokeAllSessions(ctx context.Context) (cut time.Time, err error) {
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
-		cut, err = tx.RevokeAllBefore(ctx, s.Now())
-		return err
-	})
-	if err == nil {
-		s.event(ctx, slog.LevelWarn, "authn_token_revoked", "", "why", "restore-cut", "before", cut)
-	}
-	return cut, err
 }

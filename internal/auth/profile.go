@@ -8,18 +8,19 @@ import (
 	"latchkey/internal/store"
 )
 
-// Profile returns a profile, or nil when there is none with the ID.
+// Profile returns a profile, or nil when there is none with the ID. Errors: UNAUTHENTICATED; BAD_USER_INPUT when id is
+// not an ID.
 func (s *Service) Profile(ctx context.Context, caller *account.Caller, id account.ID) (*account.Profile, error) {
-	if err := admit(caller, id); err != nil {
+	if err := requireSignedIn(caller, id); err != nil {
 		return nil, err
 	}
 	profile, err := s.store.Profile(ctx, id)
 	return profile, ignoreNotFound(err)
 }
 
-// Node returns whatever has the ID, if the caller may see it, and nil otherwise.
+// Node returns the object with the ID, or nil when there is none or the caller may not see it. Errors: those of Profile.
 func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.ID) (account.Node, error) {
-	if err := admit(caller, id); err != nil {
+	if err := requireSignedIn(caller, id); err != nil {
 		return nil, err
 	}
 	switch id.Kind() {
@@ -48,7 +49,7 @@ func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.I
 	return nil, nil
 }
 
-// Profiles returns a page of profiles; BAD_USER_INPUT for sizes and cursors that make no sense.
+// Profiles returns a page of profiles. Errors: UNAUTHENTICATED; BAD_USER_INPUT for invalid sizes and cursors.
 func (s *Service) Profiles(
 	ctx context.Context, caller *account.Caller, q account.ProfileQuery,
 ) (*account.ProfileConnection, error) {
@@ -71,8 +72,8 @@ func (s *Service) Profiles(
 	return page, err
 }
 
-// hasBefore reports whether the selection has profiles in front of a page, or, when it is empty, at its after cursor or
-// in front of that; more is whether the window has more than the page on the side it was not cut from.
+// hasBefore reports whether the selection has profiles before a page or, when the page is empty, at or before its after
+// cursor. hasMore is whether the window was longer than the page.
 func (s *Service) hasBefore(ctx context.Context, w account.Window, page []*account.Profile, hasMore bool) (bool, error) {
 	if w.Backward && hasMore || w.After == nil {
 		return w.Backward && hasMore, nil
@@ -86,7 +87,7 @@ func (s *Service) hasBefore(ctx context.Context, w account.Window, page []*accou
 	return any, err
 }
 
-// hasAfter is the mirror of anyInFront.
+// hasAfter is hasBefore for the other side of a page.
 func (s *Service) hasAfter(ctx context.Context, w account.Window, page []*account.Profile, hasMore bool) (bool, error) {
 	if !w.Backward && hasMore || w.Before == nil {
 		return !w.Backward && hasMore, nil
@@ -100,16 +101,18 @@ func (s *Service) hasAfter(ctx context.Context, w account.Window, page []*accoun
 	return any, err
 }
 
-// CountProfiles returns how many profiles a page's selection has on all pages together.
+// CountProfiles returns the number of profiles in a page's selection on all pages.
 func (s *Service) CountProfiles(ctx context.Context, page *account.ProfileConnection) (int, error) {
 	return s.store.CountProfiles(ctx, page.Selection)
 }
 
-// CreateProfile makes a profile for a caller who has none. Mistakes: ALREADY_EXISTS, TOO_LONG, INVALID.
+// CreateProfile creates a profile for a user who has none. User errors: ALREADY_EXISTS, TOO_LONG, INVALID. Errors:
+// UNAUTHENTICATED.
 func (s *Service) CreateProfile(
-	ctx context.Context, caller *account.Caller, in account.ProfileInput,
+	ctx context.Context, actor account.Actor, in account.ProfileInput,
 ) (*account.Profile, error) {
-	if err := caller.RequireRole(account.Member); err != nil {
+	caller, err := actor.RequireUser()
+	if err != nil {
 		return nil, err
 	}
 	if err := in.Check().Err(); err != nil {
@@ -117,7 +120,7 @@ func (s *Service) CreateProfile(
 	}
 	profile := newProfile(in, s.Now())
 	profile.UserID = caller.User.ID
-	err := s.store.InTx(ctx, func(tx *store.Store) error { return tx.InsertProfile(ctx, profile) })
+	err = s.store.InTx(ctx, func(tx *store.Store) error { return tx.InsertProfile(ctx, profile) })
 	switch {
 	case account.IsCode(err, account.AlreadyExists):
 		return nil, account.ProfileExists().At()
@@ -127,12 +130,13 @@ func (s *Service) CreateProfile(
 	return profile, nil
 }
 
-// UpdateProfile changes the caller's own profile; FORBIDDEN for somebody else's, NOT_FOUND for nobody's. Mistakes:
-// TOO_LONG, INVALID.
+// UpdateProfile changes the user's own profile. User errors: TOO_LONG, INVALID. Errors: UNAUTHENTICATED; BAD_USER_INPUT
+// when id is not an ID; FORBIDDEN for another user's profile; NOT_FOUND when it does not exist.
 func (s *Service) UpdateProfile(
-	ctx context.Context, caller *account.Caller, id account.ID, in account.ProfileInput,
+	ctx context.Context, actor account.Actor, id account.ID, in account.ProfileInput,
 ) (*account.Profile, error) {
-	if err := admit(caller, id); err != nil {
+	caller, err := requireUserAndID(actor, id)
+	if err != nil {
 		return nil, err
 	}
 	if err := in.Check().Err(); err != nil {
@@ -145,23 +149,24 @@ func (s *Service) UpdateProfile(
 	return profile, err
 }
 
-// DeleteProfile removes the caller's own profile and returns the ID it had; FORBIDDEN for somebody else's, NOT_FOUND
-// for nobody's. The user stays.
-func (s *Service) DeleteProfile(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
-	if err := admit(caller, id); err != nil {
+// DeleteProfile deletes the user's own profile and returns the ID it had. The account remains. Errors: those of
+// UpdateProfile.
+func (s *Service) DeleteProfile(ctx context.Context, actor account.Actor, id account.ID) (*account.ID, error) {
+	caller, err := requireUserAndID(actor, id)
+	if err != nil {
 		return nil, err
 	}
-	err := s.store.DeleteProfile(ctx, id, caller.User.ID)
+	err = s.store.DeleteProfile(ctx, id, caller.User.ID)
 	if account.IsCode(err, account.NotFound) {
 		return nil, s.notOwned(ctx, caller, id)
 	}
 	return &id, err
 }
 
-// RequireProfileOwner returns nil when the caller owns what the ID names; FORBIDDEN for somebody else's, NOT_FOUND for nobody's,
-// UNAUTHENTICATED when signed out, BAD_USER_INPUT when it is no ID.
+// RequireProfileOwner returns nil when the caller owns the object with the ID. Errors: UNAUTHENTICATED; BAD_USER_INPUT
+// when id is not an ID; FORBIDDEN for another user's object; NOT_FOUND when it does not exist.
 func (s *Service) RequireProfileOwner(ctx context.Context, caller *account.Caller, id account.ID) error {
-	if err := admit(caller, id); err != nil {
+	if err := requireSignedIn(caller, id); err != nil {
 		return err
 	}
 	if id.Kind() == account.SessionKind {
@@ -174,7 +179,7 @@ func (s *Service) RequireProfileOwner(ctx context.Context, caller *account.Calle
 	return caller.RequireOwner(owner)
 }
 
-// notOwned tells why a row was not the caller's to change; NOT_FOUND if it has become theirs in between.
+// notOwned returns why the caller could not change a profile; NOT_FOUND if they have become its owner meanwhile.
 func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id account.ID) error {
 	if err := s.RequireProfileOwner(ctx, caller, id); err != nil {
 		return err
@@ -182,13 +187,23 @@ func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id accou
 	return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
 }
 
-// admit returns nil when the caller is signed in and id has the form of one; else UNAUTHENTICATED or BAD_USER_INPUT.
-func admit(caller *account.Caller, id account.ID) error {
+// requireSignedIn returns nil when the caller is signed in and id has the form of an ID; else UNAUTHENTICATED or
+// BAD_USER_INPUT.
+func requireSignedIn(caller *account.Caller, id account.ID) error {
 	if err := caller.RequireRole(account.Member); err != nil {
 		return err
 	}
 	_, err := account.ParseID(string(id))
 	return err
+}
+
+// requireUserAndID is requireSignedIn for an actor, which must be a user.
+func requireUserAndID(actor account.Actor, id account.ID) (*account.Caller, error) {
+	caller, err := actor.RequireUser()
+	if err != nil {
+		return nil, err
+	}
+	return caller, requireSignedIn(caller, id)
 }
 
 func newProfile(in account.ProfileInput, now time.Time) *account.Profile {
@@ -202,7 +217,7 @@ func newProfile(in account.ProfileInput, now time.Time) *account.Profile {
 	}
 }
 
-// ignoreNotFound forgets that something does not exist.
+// ignoreNotFound returns nil for NOT_FOUND and any other error unchanged.
 func ignoreNotFound(err error) error {
 	if account.IsCode(err, account.NotFound) {
 		return nil

@@ -9,15 +9,18 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/store"
 )
 
-// Register makes a user with a profile and signs them in: all of it, or nothing. Where addresses have to be confirmed,
-// the user waits for that instead, and a mail is under way: to them, or, when somebody has confirmed the address
-// before, to that one. Mistakes: those of the input's values, TAKEN, and REGISTRATION_CLOSED. RATE_LIMITED after too
-// many registrations from the network.
+// Register creates a user with a profile and signs them in, in one transaction. Where email addresses have to be
+// verified, it creates a pending account instead and sends an email: to the new user or, when another account has
+// verified the address before, to that one.
+//
+// User errors: those of the input's values, TAKEN, and REGISTRATION_CLOSED. Errors: RATE_LIMITED after too many
+// registrations from the network.
 func (s *Service) Register(
-	ctx context.Context, in account.RegisterInput, client ClientInfo,
+	ctx context.Context, actor account.Actor, in account.RegisterInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {
 	if s.Registration != account.Open {
 		return nil, nil, account.UserError(account.RegistrationClosed, "This server does not take new users by itself.").At()
@@ -41,23 +44,11 @@ func (s *Service) Register(
 	}
 	var tokens *account.TokenPair
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, registrations, client, s.Limits.Register); err != nil {
-			return err
-		}
-		if err := tx.InsertUser(ctx, user, hash); err != nil {
-			return err
-		}
-		if s.EmailVerification {
-			return s.askForMail(ctx, tx, account.Activation, *user.Email, user.ID, client)
-		}
-		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
-			return err
-		}
-		tokens, err = s.signIn(ctx, tx, entry{user: user.ID, delivery: in.Delivery, client: client}, now)
+		tokens, err = s.insertRegistration(ctx, tx, user, hash, sessionOptions{delivery: in.Delivery, client: client})
 		return err
 	})
 	if taken, ok := errors.AsType[*account.Error](err); ok && taken.Code == account.Taken {
-		// Somebody was faster; asking again tells of all that is taken now.
+		// A concurrent registration took a name after the check. A second check finds all that are taken now.
 		if err := s.checkRegistration(ctx, in); err != nil {
 			return nil, nil, err
 		}
@@ -66,11 +57,43 @@ func (s *Service) Register(
 	if err != nil {
 		return nil, nil, err
 	}
-	s.event(ctx, slog.LevelInfo, "user_created", user.ID, "status", user.Status)
-	if tokens != nil {
-		s.note("session_created", "registration")
-	}
+	s.auditRegistration(ctx, actor, user, tokens)
 	return user, tokens, nil
+}
+
+// insertRegistration inserts a new user, counted for the client's network. It starts a session for an active user and
+// sends the confirmation of the address to a pending one.
+func (s *Service) insertRegistration(
+	ctx context.Context, tx *store.Store, user *account.User, hash string, options sessionOptions,
+) (*account.TokenPair, error) {
+	if err := s.count(ctx, tx, registrations, options.client, s.Limits.Register); err != nil {
+		return nil, err
+	}
+	if err := tx.InsertUser(ctx, user, hash); err != nil {
+		return nil, err
+	}
+	if user.Status == account.Pending {
+		return nil, s.askForMail(ctx, tx, account.Activation, *user.Email, user.ID, options.client)
+	}
+	if err := tx.InsertProfile(ctx, user.Profile); err != nil {
+		return nil, err
+	}
+	auth := authentication{User: user.ID, Methods: []method{methodPassword}, At: user.CreatedAt}
+	return s.startSession(ctx, tx, auth, options)
+}
+
+func (s *Service) auditRegistration(
+	ctx context.Context, actor account.Actor, user *account.User, tokens *account.TokenPair,
+) {
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.UserCreated, Actor: actor, Subject: user.ID,
+		Details: []slog.Attr{slog.String("status", string(user.Status))},
+	})
+	if tokens != nil {
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.SessionCreated, Actor: actor, Subject: user.ID, Session: tokens.SessionID, Reason: "registration",
+		})
+	}
 }
 
 // newUser returns an active user with their profile.
@@ -97,13 +120,14 @@ func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInpu
 	return s.checkNewUser(ctx, in, userErrs, !s.EmailVerification)
 }
 
-// checkNewUser returns all that is wrong with a new user, besides mistakes; whether an address is taken, only if that
-// may be told.
+// checkNewUser returns userErrs and all further user errors of a new user; that the address is taken only with
+// revealEmail.
 func (s *Service) checkNewUser(
 	ctx context.Context, in account.RegisterInput, userErrs account.UserErrors, revealEmail bool,
 ) error {
 	userErrs = append(userErrs, in.Check()...)
-	userErrs.Add(s.policy.Check(in.Password, orDefault(in.Username, ""), orDefault(in.Email, ""), orDefault(in.Name, "")), "password")
+	names := []string{orDefault(in.Username, ""), orDefault(in.Email, ""), orDefault(in.Name, "")}
+	userErrs.Add(s.policy.Check(in.Password, names...), "password")
 	var usernameKey, emailKey string
 	if in.Username != nil && !userErrs.Has("username") {
 		usernameKey = account.UsernameKey(*in.Username)
@@ -124,12 +148,12 @@ func (s *Service) checkNewUser(
 	return userErrs.Err()
 }
 
-// generatedUsername tells nothing of the user, least of all the e-mail address, for every signed-in caller can read it.
+// generatedUsername is random, because every signed-in user can read it: it must not reveal the email address.
 func generatedUsername() string { return "user-" + strings.ToLower(rand.Text()[:12]) }
 
-func orDefault[T any](given *T, otherwise T) T {
-	if given == nil {
+func orDefault[T any](value *T, otherwise T) T {
+	if value == nil {
 		return otherwise
 	}
-	return *given
+	return *value
 }

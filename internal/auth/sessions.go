@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/store"
 )
 
-// Sessions returns a user's live sessions, newest use first; FORBIDDEN unless the caller may see the private half of
-// the account. Their ExpiresAt is when they end if they are not used again.
+// Sessions returns a user's live sessions, last used first. Their ExpiresAt is when they end if they are not used again.
+// Errors: UNAUTHENTICATED; FORBIDDEN unless the caller may see the user's private fields.
 func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user account.ID) ([]*account.Session, error) {
 	if err := caller.RequireRole(account.Member); err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func (s *Service) session(ctx context.Context, id account.ID) (*account.Session,
 	return &state.Session, nil
 }
 
-// checkOwnsSession returns nil when the session lives and is the caller's, else NOT_FOUND.
+// checkOwnsSession returns nil when the session is live and the caller's, else NOT_FOUND.
 func (s *Service) checkOwnsSession(ctx context.Context, caller *account.Caller, id account.ID) error {
 	session, err := s.session(ctx, id)
 	if err != nil {
@@ -40,9 +41,11 @@ func (s *Service) checkOwnsSession(ctx context.Context, caller *account.Caller, 
 	return caller.RequireSessionOwner(session)
 }
 
-// RevokeSession ends one of the caller's sessions and returns its ID; NOT_FOUND for somebody else's and for nobody's.
-func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id account.ID) (*account.ID, error) {
-	if err := admit(caller, id); err != nil {
+// RevokeSession revokes one of the user's own sessions and returns its ID. Errors: UNAUTHENTICATED; BAD_USER_INPUT when
+// id is not an ID; NOT_FOUND for a session that does not exist or is another user's.
+func (s *Service) RevokeSession(ctx context.Context, actor account.Actor, id account.ID) (*account.ID, error) {
+	caller, err := requireUserAndID(actor, id)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.checkOwnsSession(ctx, caller, id); err != nil {
@@ -51,16 +54,19 @@ func (s *Service) RevokeSession(ctx context.Context, caller *account.Caller, id 
 	if err := s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now()); err != nil {
 		return nil, err
 	}
-	s.event(ctx, slog.LevelInfo, "authn_token_revoked", caller.User.ID, "session", id, "why", "revoked")
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.TokenRevoked, Actor: actor, Subject: caller.User.ID, Session: id, Reason: "revoked",
+	})
 	return &id, nil
 }
 
-// SignOutEverywhere ends the caller's sessions, but for the current one if that is to be kept, and returns how many
-// lived. A sign-in that is under way meanwhile comes to nothing.
+// SignOutEverywhere revokes the user's own sessions, except the current one with keepCurrent, and returns how many were
+// live. A concurrent sign-in is refused. Errors: UNAUTHENTICATED.
 func (s *Service) SignOutEverywhere(
-	ctx context.Context, caller *account.Caller, keepCurrent bool,
+	ctx context.Context, actor account.Actor, keepCurrent bool,
 ) (revoked int, err error) {
-	if err := caller.RequireRole(account.Member); err != nil {
+	caller, err := actor.RequireUser()
+	if err != nil {
 		return 0, err
 	}
 	now := s.Now()
@@ -71,43 +77,70 @@ func (s *Service) SignOutEverywhere(
 	if err != nil {
 		return 0, notFoundToRevoked(err)
 	}
-	s.event(ctx, slog.LevelInfo, "authn_token_revoked", caller.User.ID, "why", "everywhere", "sessions", revoked)
+	s.auditRevokedEverywhere(ctx, actor, caller.User.ID, int64(revoked))
 	return revoked, nil
 }
 
-// How long what is of no use any more is kept.
-const (
-	mailRetention    = 48 * time.Hour       // the mails of a day are counted
-	oneTimeRetention = 30 * 24 * time.Hour  // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
-	pendingRetention = 7 * 24 * time.Hour   // accounts whose address nobody confirms
-	deviceRetention = 180 * 24 * time.Hour // devices that nobody signs in from
-	counterRetention  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
-)
-
-// PurgeExpired removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been
-// used for so long that they are dead, whatever else ended them; accounts that waited for a confirmation too long; old
-// mails, one-time tokens and devices. Any number of nodes may sweep at once.
-func (s *Service) PurgeExpired(ctx context.Context) (purged int64, err error) {
-	now := s.Now()
-	for _, task := range []struct {
-		sweep  func(ctx context.Context, before time.Time, limit int) (int64, error)
-		before time.Time
-	}{
-		{s.store.DeleteIdleSessions, now.Add(-s.IdleTTL)},
-		{s.store.DeletePendingUsers, now.Add(-pendingRetention)},
-		{s.store.DeleteOldMails, now.Add(-mailRetention)},
-		{s.store.DeleteExpiredTokens, now.Add(-oneTimeRetention)},
-		{s.store.DeleteOldDevices, now.Add(-deviceRetention)},
-		{s.store.DeleteOldWindows, now.Add(-longestWait)},
-		{s.store.DeleteOldThrottles, now.Add(-counterRetention)},
-	} {
-		for n := int64(1); n > 0; purged += n { // a smaller batch may be what other nodes have left of it
-			if n, err = task.sweep(ctx, task.before, purgeBatch); err != nil {
-				return purged, err
-			}
+// SignOut revokes the session of an authentic refresh token of any generation and, unless the token is in the body, that
+// of the caller's access token, even if that has expired. An unknown token, or one of an ended session, changes nothing
+// and returns the same (RFC 7009, section 2.2). Errors: BAD_USER_INPUT when body and cookie are of two sessions.
+func (s *Service) SignOut(ctx context.Context, actor account.Actor, from RefreshCredential) error {
+	text, _, err := from.token()
+	if err != nil {
+		return err
+	}
+	state, _, err := s.refreshState(ctx, text)
+	if err != nil {
+		return err
+	}
+	if state != nil {
+		if err := s.signOut(ctx, actor, state.Session.ID, state.Session.UserID); err != nil {
+			return err
 		}
 	}
-	return purged, nil
+	if from.Body != nil {
+		return nil
+	}
+	session, user, err := actor.Session()
+	if session == "" {
+		return err
+	}
+	return s.signOut(ctx, actor, session, user)
 }
 
-const purgeBatch = 200
+func (s *Service) signOut(ctx context.Context, actor account.Actor, session, user account.ID) error {
+	if err := s.store.Revoke(ctx, session, user, "sign_out", s.Now()); err != nil {
+		return err
+	}
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.TokenRevoked, Actor: actor, Subject: user, Session: session, Reason: "sign-out",
+	})
+	return nil
+}
+
+// RevokeAllSessions revokes every session that was created before now, on every node from its next request on, with the
+// one-time tokens that exist and the emails that are not sent yet. It returns the time before which sessions are
+// revoked, which never decreases. Errors: FORBIDDEN unless the actor is an operator.
+func (s *Service) RevokeAllSessions(ctx context.Context, actor account.Actor) (before time.Time, err error) {
+	if err := actor.RequireOperator(); err != nil {
+		return time.Time{}, err
+	}
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		before, err = tx.RevokeAllBefore(ctx, s.Now())
+		return err
+	})
+	if err == nil {
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.TokenRevoked, Actor: actor, Reason: "restore-cut",
+			Details: []slog.Attr{slog.Time("before", before)},
+		})
+	}
+	return before, err
+}
+
+func (s *Service) auditRevokedEverywhere(ctx context.Context, actor account.Actor, user account.ID, sessions int64) {
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.TokenRevoked, Actor: actor, Subject: user, Reason: "everywhere",
+		Details: []slog.Attr{slog.Int64("sessions", sessions)},
+	})
+}

@@ -3,40 +3,104 @@ package auth
 import (
 	"cmp"
 	"context"
-	"log/slog"
-	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
-	"latchkey/internal/token"
 )
 
-// ClientInfo is where a request comes from, as it says itself.
+// ClientInfo describes where a request comes from, as its headers state.
 type ClientInfo struct {
 	IPAddress string
 	UserAgent string
 	Languages string // Accept-Language
 }
 
-// ObtainToken signs in with a password: a new session each time. Mistakes: INVALID_CREDENTIALS, the same answer at the
-// same cost for an unknown user, a wrong password and an account that may not sign in; EMAIL_NOT_VERIFIED, only with
-// the right password; those of the device's name. RATE_LIMITED after too many wrong passwords for the account or from
-// the network, and when too many passwords are being checked.
+// ObtainToken signs in with a password and starts a new session. It verifies the password, replaces its hash if that is
+// outdated, and starts the session in one transaction with what belongs to it.
+//
+// User errors: INVALID_CREDENTIALS, with the same response at the same cost for an unknown user, a wrong password and an
+// account that may not sign in; EMAIL_NOT_VERIFIED, only with the right password; those of the device's name. Errors:
+// RATE_LIMITED after too many wrong passwords for the account or from the network, and when too many passwords are being
+// checked.
 func (s *Service) ObtainToken(
-	ctx context.Context, in account.ObtainTokenInput, client ClientInfo,
+	ctx context.Context, actor account.Actor, in account.ObtainTokenInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {
 	if err := in.Check().Err(); err != nil {
 		return nil, nil, err
 	}
-	usernameKey, emailKey := account.SignInKeys(in.Identifier)
-	found, pending, err := s.credentials(ctx, usernameKey, emailKey)
+	verified, err := s.verifyPassword(ctx, actor, in, client)
 	if err != nil {
 		return nil, nil, err
 	}
-	attempt, err := s.attemptAt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client)
+	rehashed, err := s.rehash(ctx, verified.PasswordHash, in.Password)
 	if err != nil {
 		return nil, nil, err
+	}
+	var user *account.User
+	var tokens *account.TokenPair
+	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+		auth := authentication{verified.UserID, verified.Epoch, []method{methodPassword}, s.Now()}
+		user, tokens, err = s.completeSignIn(ctx, tx, auth, sessionOptions{in.Delivery, client, orDefault(in.DeviceName, "")})
+		if err != nil || tokens == nil {
+			return err
+		}
+		if rehashed != "" {
+			if err := tx.Rehash(ctx, user.ID, verified.PasswordHash, rehashed); err != nil {
+				return err
+			}
+		}
+		return s.succeeded(ctx, tx, verified.attempt)
+	})
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case tokens == nil:
+		return nil, nil, errInvalidCredentials()
+	}
+	actor = account.ActorOf(&account.Caller{User: user, Subject: user.ID, SessionID: tokens.SessionID})
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.LoginSucceeded, Actor: actor, Subject: user.ID, Session: tokens.SessionID,
+	})
+	s.Audit.Emit(ctx, audit.Event{
+		Kind: audit.SessionCreated, Actor: actor, Subject: user.ID, Session: tokens.SessionID, Reason: "sign-in",
+	})
+	return user, tokens, nil
+}
+
+// completeSignIn starts a session and returns its user, as they are then, and its first tokens; both nil when the user
+// has changed since the authentication.
+func (s *Service) completeSignIn(
+	ctx context.Context, tx *store.Store, auth authentication, options sessionOptions,
+) (*account.User, *account.TokenPair, error) {
+	tokens, err := s.startSession(ctx, tx, auth, options)
+	if err != nil || tokens == nil {
+		return nil, nil, err
+	}
+	user, err := tx.User(ctx, auth.User)
+	return user, tokens, err
+}
+
+// verifiedPassword is a password that was right, with the attempt to be reset when it is used.
+type verifiedPassword struct {
+	store.Credentials
+	attempt *attempt
+}
+
+// verifyPassword checks the identifier and the password of a sign-in, and returns the credentials of a user who may sign
+// in. Errors: those of ObtainToken.
+func (s *Service) verifyPassword(
+	ctx context.Context, actor account.Actor, in account.ObtainTokenInput, client ClientInfo,
+) (verifiedPassword, error) {
+	usernameKey, emailKey := account.SignInKeys(in.Identifier)
+	found, pending, err := s.credentials(ctx, usernameKey, emailKey)
+	if err != nil {
+		return verifiedPassword{}, err
+	}
+	attempt, err := s.attemptAt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client)
+	if err != nil {
+		return verifiedPassword{}, err
 	}
 	isPending := false
 	correct, err := s.guess(ctx, attempt, func() (correct bool, err error) {
@@ -44,64 +108,47 @@ func (s *Service) ObtainToken(
 		if correct || err != nil || !s.EmailVerification || emailKey == "" {
 			return correct && found.Status != account.Disabled, err
 		}
-		// Whether or not anybody waits, so that the time does not tell. It counts as a failure, whoever has the
-		// address: what is right for somebody who waits for it is wrong for its owner.
+		// This is done without a pending account as well, so that the time does not reveal one. The attempt counts as
+		// a failure even if it is right, because it is wrong for the owner of the address.
 		isPending, err = s.passwords.Verify(ctx, pending.PasswordHash, in.Password)
 		return false, err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	refusal := account.UserError(account.InvalidCredentials, "The username or the password is wrong.").At()
-	switch {
-	case !correct && !isPending:
-		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user)
-		return nil, nil, refusal
-	case isPending || found.Status == account.Pending:
-		s.event(ctx, slog.LevelInfo, "authn_login_fail", cmp.Or(pending.UserID, found.UserID), "why", "address not confirmed")
-		return nil, nil, account.UserError(account.EmailNotVerified, "Confirm your e-mail address first.").At()
-	}
-	rehashed := ""
-	if password.NeedsRehash(found.PasswordHash) {
-		// When many sign in at once the next time does as well.
-		rehashed, err = s.passwords.Hash(ctx, in.Password)
-		if err != nil && !account.IsCode(err, account.RateLimited) {
-			return nil, nil, err
-		}
-	}
-	var user *account.User
-	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		user, tokens = nil, nil
-		tokens, err = s.signIn(ctx, tx, entry{found.UserID, found.Epoch, in.Delivery, client, orDefault(in.DeviceName, "")}, s.Now())
-		if err != nil || tokens == nil {
-			return err
-		}
-		if rehashed != "" {
-			if err := tx.Rehash(ctx, found.UserID, found.PasswordHash, rehashed); err != nil {
-				return err
-			}
-		}
-		if err := s.succeeded(ctx, tx, attempt); err != nil {
-			return err
-		}
-		user, err = tx.User(ctx, found.UserID)
-		return err
-	})
 	switch {
 	case err != nil:
-		return nil, nil, err
-	case tokens == nil:
-		return nil, nil, refusal
+		return verifiedPassword{}, err
+	case !correct && !isPending:
+		s.Audit.Emit(ctx, audit.Event{Kind: audit.LoginFailed, Actor: actor, Subject: attempt.user})
+		return verifiedPassword{}, errInvalidCredentials()
+	case isPending || found.Status == account.Pending:
+		s.Audit.Emit(ctx, audit.Event{
+			Kind: audit.LoginFailed, Actor: actor, Subject: cmp.Or(pending.UserID, found.UserID),
+			Reason: "address not confirmed",
+		})
+		return verifiedPassword{}, account.UserError(account.EmailNotVerified, "Confirm your e-mail address first.").At()
 	}
-	s.event(ctx, slog.LevelInfo, "authn_login_success", user.ID, "session", tokens.SessionID)
-	s.note("session_created", "sign-in")
-	return user, tokens, nil
+	return verifiedPassword{found, attempt}, nil
 }
 
-// credentials returns those of the user with a name or an address and those of an account that waits for the address;
-// both zero for a name that nobody has. Where addresses need no confirmation, nothing has to be kept from strangers,
-// and whoever waits counts as the user if there is no other.
+func errInvalidCredentials() error {
+	return account.UserError(account.InvalidCredentials, "The username or the password is wrong.").At()
+}
+
+// rehash returns the hash that is to replace an outdated one; empty when hash is current, and while the queue for
+// hashing is full, since the next sign-in can replace it too.
+func (s *Service) rehash(ctx context.Context, hash, text string) (rehashed string, err error) {
+	if !password.NeedsRehash(hash) {
+		return "", nil
+	}
+	rehashed, err = s.passwords.Hash(ctx, text)
+	if account.IsCode(err, account.RateLimited) {
+		return "", nil
+	}
+	return rehashed, err
+}
+
+// credentials returns those of the user with a username or an email address, and those of an account for which the
+// address is pending; both are zero when there is none. Where addresses need no verification, a pending account counts
+// as the user if there is no other, since there is nothing to hide then.
 func (s *Service) credentials(
 	ctx context.Context, usernameKey, emailKey string,
 ) (found, pending store.Credentials, err error) {
@@ -113,101 +160,4 @@ func (s *Service) credentials(
 		found = pending
 	}
 	return found, pending, ignoreNotFound(err)
-}
-
-// entry is a sign-in that has been proven: of a user, active and at an epoch, from a client.
-type entry struct {
-	user     account.ID
-	epoch    int64
-	delivery account.TokenDelivery
-	client   ClientInfo
-	device   string
-}
-
-// signIn begins a session, notes the time, and returns the first tokens; nil when the user has changed since the proof.
-func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time.Time) (*account.TokenPair, error) {
-	session := account.Session{
-		ID:         account.NewID(account.SessionKind, now),
-		UserID:     e.user,
-		UserEpoch:  e.epoch,
-		DeviceName: e.device,
-		UserAgent:  account.Printable(e.client.UserAgent, account.MaxUserAgent),
-		IPAddress:  e.client.IPAddress,
-		CreatedAt:  now,
-		LastUsedAt: now,
-		ExpiresAt:  now.Add(s.SessionTTL),
-	}
-	salt := token.NewSalt()
-	// The user's row comes first: sign-ins of one user wait for each other there, so none miscounts the sessions.
-	if ok, err := tx.SetLastLogin(ctx, e.user, e.epoch, now); err != nil || !ok {
-		return nil, err
-	}
-	if ok, err := tx.InsertSession(ctx, session, salt, s.secrets.Current.KeyID()); err != nil || !ok {
-		return nil, err
-	}
-	if err := tx.RevokeOverLimit(ctx, e.user, session.ID, s.MaxSessions, now, now.Add(-s.IdleTTL)); err != nil {
-		return nil, err
-	}
-	if err := s.recordDevice(ctx, tx, e, now); err != nil {
-		return nil, err
-	}
-	pair, err := s.tokens(session, s.secrets.Current, salt, 0, now)
-	if err == nil {
-		pair.Delivery = e.delivery
-	}
-	return pair, err
-}
-
-// recordDevice remembers what signed in and from where, and tells the user of what is new, but for their first.
-func (s *Service) recordDevice(ctx context.Context, tx *store.Store, e entry, now time.Time) error {
-	agent := account.DeviceKey(e.device, e.client.UserAgent)
-	unseen, first, err := tx.RecordDevice(ctx, e.user, agent, account.Network(e.client.IPAddress), now)
-	if err != nil || !unseen || first || !s.NewDeviceNotice {
-		return err
-	}
-	user, err := tx.User(ctx, e.user)
-	if err != nil || user.Email == nil {
-		return err
-	}
-	m := s.newMail(account.NewDevice, *user.Email, e.client)
-	m.Username, m.Device = user.Username, cmp.Or(e.device, account.Printable(e.client.UserAgent, account.MaxUserAgent))
-	return tx.EnqueueMail(ctx, m, user.ID, nil, allowance)
-}
-
-// tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.
-func (s *Service) tokens(
-	session account.Session, secret token.Secret, salt []byte, generation uint64, now time.Time,
-) (*account.TokenPair, error) {
-	uuid, _ := session.ID.UUID()
-	refresh := secret.RefreshToken(uuid, salt, generation)
-	end := s.expiry(session)
-	expires := earlier(now.Add(s.AccessTTL), end).Truncate(time.Second)
-	access, err := s.keys.Load().access.Issue(token.Claims{
-		Subject:   string(session.UserID),
-		SessionID: string(session.ID),
-		ID:        string(account.NewID("token", now)),
-		IssuedAt:  now,
-		ExpiresAt: expires,
-	})
-	return &account.TokenPair{
-		AccessToken:           access,
-		AccessTokenExpiresAt:  expires,
-		RefreshToken:          &refresh,
-		RefreshTokenExpiresAt: end,
-		TokenType:             "Bearer",
-		UserID:                session.UserID,
-		SessionID:             session.ID,
-	}, err
-}
-
-// expiry returns when a session is over if it is not used again.
-func (s *Service) expiry(session account.Session) time.Time {
-	return earlier(session.LastUsedAt.Add(s.IdleTTL), session.ExpiresAt)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"latchkey/internal/account"
 	"latchkey/internal/auth"
 )
 
@@ -12,7 +13,7 @@ type restoreCut struct{}
 // Run ends every session begun before now.
 func (restoreCut) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		cut, err := svc.RevokeAllSessions(ctx)
+		cut, err := svc.RevokeAllSessions(ctx, account.Operator)
 		if err != nil {
 			return err
 		}

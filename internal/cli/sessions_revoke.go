@@ -32,7 +32,7 @@ func (r revokeSessions) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		ended := int64(1)
 		if r.Session != "" {
-			if err := svc.RevokeSessionByID(ctx, account.ID(r.Session)); err != nil {
+			if err := svc.RevokeSessionByID(ctx, account.Operator, account.ID(r.Session)); err != nil {
 				return err
 			}
 		} else {
@@ -40,7 +40,7 @@ func (r revokeSessions) Run(ctx context.Context, p *Program) error {
 			if err != nil {
 				return err
 			}
-			if ended, err = svc.RevokeSessionsOf(ctx, user.ID); err != nil {
+			if ended, err = svc.RevokeSessionsOf(ctx, account.Operator, user.ID); err != nil {
 				return err
 			}
 		}

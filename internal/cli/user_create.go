@@ -28,7 +28,7 @@ func (c createUser) Run(ctx context.Context, p *Program) error {
 		if err != nil {
 			return err
 		}
-		user, err := svc.CreateUser(ctx, account.RegisterInput{
+		user, err := svc.CreateUser(ctx, account.Operator, account.RegisterInput{
 			Username: &c.Username, Email: c.Email, Name: c.Name, Password: password,
 		}, roleOf(c.Role))
 		if err != nil {

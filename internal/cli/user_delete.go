@@ -27,7 +27,7 @@ func (d deleteUser) Run(ctx context.Context, p *Program) error {
 				return errors.New("nothing is deleted")
 			}
 		}
-		user, err := svc.RemoveUser(ctx, user.ID)
+		user, err := svc.RemoveUser(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}

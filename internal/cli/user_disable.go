@@ -12,7 +12,7 @@ type disableUser struct{ aboutUser }
 // Run shuts a user out.
 func (d disableUser) Run(ctx context.Context, p *Program) error {
 	return d.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
-		user, err := svc.DisableUser(ctx, user.ID)
+		user, err := svc.DisableUser(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}

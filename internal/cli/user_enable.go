@@ -12,7 +12,7 @@ type enableUser struct{ aboutUser }
 // Run lets a user in again.
 func (e enableUser) Run(ctx context.Context, p *Program) error {
 	return e.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
-		user, err := svc.EnableUser(ctx, user.ID)
+		user, err := svc.EnableUser(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}

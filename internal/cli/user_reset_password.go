@@ -21,7 +21,7 @@ func (r resetPassword) Run(ctx context.Context, p *Program) error {
 		return cmp.Or(err, errNoMail)
 	}
 	return r.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
-		user, err := svc.MailPasswordReset(ctx, user.ID)
+		user, err := svc.MailPasswordReset(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ type setRole struct {
 // Run changes what a user may do.
 func (r setRole) Run(ctx context.Context, p *Program) error {
 	return r.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
-		user, err := svc.SetRole(ctx, user.ID, roleOf(r.Role))
+		user, err := svc.SetRole(ctx, account.Operator, user.ID, roleOf(r.Role))
 		if err != nil {
 			return err
 		}

@@ -380,7 +380,7 @@ func TestAPasswordChangeDoesNotUndoASignOut(t *testing.T) {
 		caller := s.server.Service().Authenticate(t.Context(), mario.access)
 		mario.ask(`mutation { signOut(input: {}) { signedOut } }`, nil).ok()
 		in := account.ChangePasswordInput{CurrentPassword: password, NewPassword: "i-jump-higher-now"}
-		if tokens, err := s.server.Service().ChangePassword(t.Context(), caller, in, auth.ClientInfo{}); tokens != nil || !account.IsCode(err, account.Unauthenticated) {
+		if tokens, err := s.server.Service().ChangePassword(t.Context(), account.ActorOf(caller), in, auth.ClientInfo{}); tokens != nil || !account.IsCode(err, account.Unauthenticated) {
 			t.Fatalf("%v %v", tokens, err)
 		}
 		s.signIn("mario")

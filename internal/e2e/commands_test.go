@@ -452,9 +452,12 @@ func TestTheLastAdministratorStays(t *testing.T) {
 		svc, ctx := s.server.Service(), t.Context()
 		id := account.ID(mario.userID)
 		for round, act := range []func(id account.ID, c *client) error{
-			func(id account.ID, _ *client) error { _, err := svc.DisableUser(ctx, id); return err },
-			func(id account.ID, _ *client) error { _, err := svc.SetRole(ctx, id, account.Member); return err },
-			func(id account.ID, _ *client) error { _, err := svc.RemoveUser(ctx, id); return err },
+			func(id account.ID, _ *client) error { _, err := svc.DisableUser(ctx, account.Operator, id); return err },
+			func(id account.ID, _ *client) error {
+				_, err := svc.SetRole(ctx, account.Operator, id, account.Member)
+				return err
+			},
+			func(id account.ID, _ *client) error { _, err := svc.RemoveUser(ctx, account.Operator, id); return err },
 			func(_ account.ID, c *client) error {
 				if a := c.ask(deleteMe, vars{"p": password}); len(a.Errors) > 0 {
 					return errors.New(a.Errors[0].Message)
@@ -468,7 +471,7 @@ func TestTheLastAdministratorStays(t *testing.T) {
 				s.create(name+strings.Repeat("x", round), "--role", "admin")
 				clients[i] = s.signIn(name + strings.Repeat("x", round))
 			}
-			if _, err := svc.DisableUser(ctx, id); err != nil {
+			if _, err := svc.DisableUser(ctx, account.Operator, id); err != nil {
 				t.Fatal(err)
 			}
 			gone := make([]bool, len(names))
@@ -477,12 +480,12 @@ func TestTheLastAdministratorStays(t *testing.T) {
 				t.Fatalf("round %d: gone are %v", round, gone)
 			}
 			// The one that stayed makes room for the next round.
-			if _, err := svc.EnableUser(ctx, id); err != nil {
+			if _, err := svc.EnableUser(ctx, account.Operator, id); err != nil {
 				t.Fatal(err)
 			}
 			for i := range names {
 				if !gone[i] {
-					if _, err := svc.RemoveUser(ctx, account.ID(clients[i].userID)); err != nil {
+					if _, err := svc.RemoveUser(ctx, account.Operator, account.ID(clients[i].userID)); err != nil {
 						t.Fatal(err)
 					}
 				}

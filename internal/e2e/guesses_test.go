@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"latchkey/internal/account"
 )
 
 // What guessing comes to, on two nodes that share a database.
@@ -252,7 +254,7 @@ func TestStrangersShareBoundedSpace(t *testing.T) {
 			t.Fatalf("%q", subjects)
 		}
 		s.clock.advance(31 * 24 * time.Hour)
-		if _, err := s.server.Service().PurgeExpired(t.Context()); err != nil {
+		if _, err := s.server.Service().PurgeExpired(t.Context(), account.System); err != nil {
 			t.Fatal(err)
 		}
 		if n := s.count("throttles"); n != 0 {

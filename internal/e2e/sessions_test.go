@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/internal/account"
 	"latchkey/internal/server"
 )
 
@@ -200,7 +201,7 @@ func TestDeadSessionsAreSwept(t *testing.T) {
 		}
 		s.clock.advance(168*time.Hour - time.Microsecond)
 		living := s.count("sessions")
-		if _, err := s.server.Service().PurgeExpired(t.Context()); err != nil || s.count("sessions") != living {
+		if _, err := s.server.Service().PurgeExpired(t.Context(), account.System); err != nil || s.count("sessions") != living {
 			t.Fatalf("%d of %d living sessions are left: %v", s.count("sessions"), living, err)
 		}
 		luigi := s.register("luigi")
@@ -208,7 +209,7 @@ func TestDeadSessionsAreSwept(t *testing.T) {
 		var all sync.WaitGroup
 		for _, node := range []*site{s, s.another()} {
 			all.Go(func() {
-				if _, err := node.server.Service().PurgeExpired(t.Context()); err != nil {
+				if _, err := node.server.Service().PurgeExpired(t.Context(), account.System); err != nil {
 					t.Error(err)
 				}
 			})

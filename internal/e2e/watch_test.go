@@ -229,7 +229,7 @@ func TestLabelsStayFew(t *testing.T) {
 func TestNothingIsCountedUnasked(t *testing.T) {
 	database := storetest.SQLite(t)
 	plain := serve(t, database)
-	if s := plain.server; s.OpsAddr() != "" || s.Service().OnEvent != nil || s.Store().Trace != nil {
+	if s := plain.server; s.OpsAddr() != "" || len(s.Service().Audit) != 1 || s.Store().Trace != nil {
 		t.Error("something is connected")
 	}
 	for _, s := range []*site{plain, plain.another(watching, "LATCHKEY_PROFILING=on")} {

@@ -11,6 +11,7 @@ import (
 
 	"latchkey/graph"
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
 	"latchkey/internal/store"
@@ -152,6 +153,7 @@ const freeAttempts = 4
 func NewService(
 	c config.Config, st *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
 ) *auth.Service {
+	serviceLog := slog.New(graph.LogRequest(log.Handler()))
 	return auth.New(st, secrets, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,
@@ -173,6 +175,7 @@ func NewService(
 		EmailVerification: c.EmailVerification,
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
-		Log:               slog.New(graph.LogRequest(log.Handler())),
+		Log:               serviceLog,
+		Audit:             audit.Sinks{audit.Log(serviceLog)},
 	})
 }

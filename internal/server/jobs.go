@@ -4,13 +4,15 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"latchkey/internal/account"
 )
 
 // purge removes expired rows now and then, until ctx is done. Nodes that started together spread out.
 func (s *Server) purge(ctx context.Context) {
 	interval := func() time.Duration { return rand.N(s.options.PurgeInterval) }
 	runEvery(ctx, interval, func() {
-		if n, err := s.service.PurgeExpired(ctx); err != nil && ctx.Err() == nil {
+		if n, err := s.service.PurgeExpired(ctx, account.System); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "purging expired rows failed", "error", err)
 		} else if n > 0 {
 			s.log.InfoContext(ctx, "expired rows purged", "count", n)

@@ -10,6 +10,7 @@ import (
 
 	"latchkey/graph"
 	"latchkey/internal/account"
+	"latchkey/internal/audit"
 	"latchkey/internal/metrics"
 	"latchkey/internal/middleware"
 )
@@ -47,7 +48,7 @@ func (s *Server) registerMetrics() {
 	if s.metrics == nil {
 		return
 	}
-	s.service.OnEvent = s.metrics.Event
+	s.service.Audit = append(s.service.Audit, audit.Count(s.metrics.Event))
 	s.metrics.Watch(metrics.Sources{
 		Passwords: func() metrics.Passwords { return metrics.Passwords(s.service.Passwords()) },
 		Pools:     s.store.Pools,
