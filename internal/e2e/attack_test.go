@@ -293,7 +293,7 @@ func TestErrorsInAnAnswerAreFew(t *testing.T) {
 // TestAnswersAreBounded asks for the longest page there is, which is answered, and for more of it at once, which is not.
 func TestAnswersAreBounded(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := newSite(t, url, &clock{now: time.Now()})
+		s := newSite(t, url, newClock(time.Now()))
 		s.options.DrainTimeout = time.Millisecond
 		s.server = s.open()
 		s.serve()

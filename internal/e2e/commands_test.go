@@ -27,7 +27,7 @@ import (
 
 // TestHelp shows every command there is and every setting, with no need for a database.
 func TestHelp(t *testing.T) {
-	s := &site{t: t, database: "sqlite:", clock: &clock{}}
+	s := &site{t: t, database: "sqlite:", clock: newClock(time.Time{})}
 	for _, args := range [][]string{
 		{"--help"}, {"-h"}, {"serve", "--help"}, {"keys", "--help"}, {"keys", "retire", "--help"},
 	} {
@@ -71,7 +71,7 @@ func TestSettingsStandAnywhere(t *testing.T) {
 
 // TestErrorsHelp tells operators what to do, and not what lies behind.
 func TestErrorsHelp(t *testing.T) {
-	s := &site{t: t, database: storetest.SQLite(t), clock: &clock{}}
+	s := &site{t: t, database: storetest.SQLite(t), clock: newClock(time.Time{})}
 	s.declines("run latchkey migrate up first", "user", "list")
 	s.declines("goes behind two", "user", "create", "-SEKRET")
 	serve(t, s.database).stop()
@@ -100,7 +100,7 @@ func TestErrorsHelp(t *testing.T) {
 
 // TestWhatNeedsNoDatabase asks the program about itself, with settings that no server would start with.
 func TestWhatNeedsNoDatabase(t *testing.T) {
-	s := &site{t: t, database: "nowhere", clock: &clock{}}
+	s := &site{t: t, database: "nowhere", clock: newClock(time.Time{})}
 	if printed := s.does("schema"); printed != schema {
 		t.Errorf("the schema is %s", printed)
 	}
@@ -160,7 +160,7 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 // TestMigratingFromNothing makes a database that a server then uses.
 func TestMigratingFromNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := &site{t: t, database: url, clock: &clock{now: time.Now()}}
+		s := &site{t: t, database: url, clock: newClock(time.Now())}
 		if strings.HasPrefix(url, "sqlite:") {
 			s.declines("no such file", "migrate", "status")
 			s.declines("no such file", "migrate", "up", "--dry-run")
@@ -687,7 +687,7 @@ func TestABackupThatIsOfNoUse(t *testing.T) {
 
 func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := &site{t: t, database: url, clock: &clock{now: time.Now()}}
+		s := &site{t: t, database: url, clock: newClock(time.Now())}
 		path := filepath.Join(t.TempDir(), "copy.db")
 		why := "pg_dump"
 		if strings.HasPrefix(url, "sqlite:") {

@@ -822,7 +822,7 @@ func TestAMailOutlivesItsSender(t *testing.T) {
 		first := box.next()
 		p.kill()
 		speak()
-		s := serveAt(t, database, &clock{now: time.Now().Add(6 * time.Minute)}, box.setting)
+		s := serveAt(t, database, newClock(time.Now().Add(6*time.Minute)), box.setting)
 		second := box.next()
 		s.settle()
 		if len(box.letters) != 2 || first.ID != second.ID || first.token() != second.token() {

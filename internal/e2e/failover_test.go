@@ -245,7 +245,7 @@ func (f *fleet) audit() {
 		p.kill()
 	}
 	last.audit(f.book.read())
-	last.clock = &clock{now: time.Now()}
+	last.clock = newClock(time.Now())
 	if said := last.does("check"); !strings.HasPrefix(said, "Nothing is wrong") {
 		f.t.Error(said)
 	}

@@ -216,7 +216,7 @@ func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
 		if strings.HasPrefix(database, "sqlite:") {
 			kinds, stride = faultsOf["sqlite"], 1
 		}
-		now := &clock{now: time.Now()}
+		now := newClock(time.Now())
 		s, stop := idle(t, database, now, faults.Wrap)
 		confirming, stopToo := idle(t, database, now, faults.Wrap, verification)
 		every := deeds(s, confirming)

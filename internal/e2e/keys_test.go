@@ -418,7 +418,7 @@ func TestTheCommandsOfKeys(t *testing.T) {
 
 func TestCommandsNeedADatabaseInUse(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := &site{t: t, database: url, clock: &clock{now: time.Now()}}
+		s := &site{t: t, database: url, clock: newClock(time.Now())}
 		for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"restore-cut"}} {
 			if printed, err := s.command(args...); err == nil || printed != "" {
 				t.Errorf("%q on nothing: %v %s", args, err, printed)

@@ -32,7 +32,7 @@ func TestAStopLosesNoLine(t *testing.T) {
 	stopped := sync.OnceValue(func() error { stop(); return <-ended })
 	t.Cleanup(func() { stopped() })
 	go func() { ended <- run(ctx, nil, settings, strings.NewReader(""), io.Discard, log, time.Now) }()
-	s := &site{t: t, clock: &clock{now: time.Now()}, log: log, secrets: new(sync.Map)}
+	s := &site{t: t, clock: newClock(time.Now()), log: log, secrets: new(sync.Map)}
 	await(t, "it does not start", func() bool {
 		found := regexp.MustCompile(`"graphql":"(.+?)/graphql"`).FindStringSubmatch(log.String())
 		if found != nil {

@@ -115,7 +115,7 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 // TestAMoveThatIsKilled leaves either a database that serves as before or one that has everything, and goes on.
 func TestAMoveThatIsKilled(t *testing.T) {
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
-	s := &site{t: t, database: from, clock: &clock{now: time.Now()}}
+	s := &site{t: t, database: from, clock: newClock(time.Now())}
 	p := start(t, from)
 	people := []*client{p.register("mario")}
 	p.kill() // which leaves more than one file

@@ -17,10 +17,10 @@ func TestThreeNodesAnswerLikeOne(t *testing.T) {
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 150)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 	begin := time.Now()
-	alone := serveAt(t, storetest.SQLite(t), &clock{now: begin})
+	alone := serveAt(t, storetest.SQLite(t), newClock(begin))
 	want := newStream(t, seed, alone).run(requests)
 	storetest.EachStrict(t, func(t *testing.T, database string) {
-		one := serveAt(t, database, &clock{now: begin})
+		one := serveAt(t, database, newClock(begin))
 		newStream(t, seed, one, one.another(), one.another()).run(requests).equals(t, want)
 	})
 }

@@ -415,7 +415,7 @@ func start(t testing.TB, database string, settings ...string) *process {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{&site{t: t, database: database, clock: &clock{now: time.Now()}, secrets: new(sync.Map)}, command, stderr}
+	p := &process{&site{t: t, database: database, clock: newClock(time.Now()), secrets: new(sync.Map)}, command, stderr}
 	t.Cleanup(p.kill)
 	said := ""
 	for lines := bufio.NewScanner(stderr); p.address == "" && lines.Scan(); said += lines.Text() + "\n" {

@@ -105,7 +105,7 @@ func onTwoNodes(t *testing.T, story func(t *testing.T, s *site), settings ...str
 // serve starts a server on a database, with settings of the form LATCHKEY_X=value.
 func serve(t testing.TB, database string, settings ...string) *site {
 	t.Helper()
-	return serveAt(t, database, &clock{now: time.Now()}, settings...)
+	return serveAt(t, database, newClock(time.Now()), settings...)
 }
 
 // another starts one more server on the same database and clock.
@@ -466,6 +466,9 @@ type clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
+
+// newClock returns a clock that stands still.
+func newClock(now time.Time) *clock { return &clock{now: now} }
 
 func (c *clock) Now() time.Time {
 	c.mu.Lock()

@@ -322,7 +322,7 @@ func TestReadiness(t *testing.T) {
 
 // TestDrainingCanBeSeen stops a server that has a request to finish.
 func TestDrainingCanBeSeen(t *testing.T) {
-	clock := &clock{now: time.Now()}
+	clock := newClock(time.Now())
 	s := &site{t: t, database: storetest.SQLite(t), clock: clock, log: new(buffer), secrets: new(sync.Map)}
 	s.options.DrainTimeout = 4 * patience
 	s.server = s.open(watching)
@@ -386,7 +386,7 @@ func (l brokenLog) Handle(ctx context.Context, r slog.Record) error {
 
 // TestAPanicAroundAnOperationIsCounted where the endpoint cannot tell of it any more.
 func TestAPanicAroundAnOperationIsCounted(t *testing.T) {
-	s := &site{t: t, database: storetest.SQLite(t), clock: &clock{now: time.Now()}, log: new(buffer)}
+	s := &site{t: t, database: storetest.SQLite(t), clock: newClock(time.Now()), log: new(buffer)}
 	s.options.Log = slog.New(brokenLog{slog.NewJSONHandler(s.log, nil)})
 	s.server = s.open(watching)
 	defer s.server.Close()
