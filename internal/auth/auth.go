@@ -25,6 +25,7 @@ import (
 
 	"latchkey/internal/account"
 	"latchkey/internal/audit"
+	"latchkey/internal/page"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
@@ -58,7 +59,7 @@ type Service struct {
 	policy      password.Policy
 	secrets     token.Secrets
 	keys        atomic.Pointer[keys]
-	cursors     account.CursorKey
+	cursors     page.Key
 	nobody      []byte // key of the counters for unknown names
 	mailWaiting chan struct{}
 }
