@@ -1,10 +1,11 @@
-// Package account holds the nouns of the house: users, profiles, sessions and the callers who act on them; which
-// values are valid; and how things can fail. It knows nothing of databases, tokens, HTTP or GraphQL.
+// Package account defines the domain types: [User], [Profile], [Session], the [Caller] who reads and the [Actor] who
+// changes something, which values are valid, and the one type of error, [Error]. It knows nothing of databases, tokens,
+// HTTP or GraphQL.
 package account
 
 import "time"
 
-// Role is what a user may do beyond their own account.
+// Role determines what a user may do beyond their own account.
 type Role string
 
 const (
@@ -13,12 +14,12 @@ const (
 	Admin  Role = "ADMIN"
 )
 
-// Includes reports whether r may do all that least may do.
+// Includes reports whether r has all permissions of least.
 func (r Role) Includes(least Role) bool { return rank[r] >= rank[least] }
 
 var rank = map[Role]int{Member: 1, Staff: 2, Admin: 3}
 
-// Status is where an account stands in its life.
+// Status is the status of an account.
 type Status string
 
 const (
@@ -27,15 +28,15 @@ const (
 	Disabled Status = "DISABLED"
 )
 
-// Node is a thing that can be fetched again by its ID alone.
+// Node is an object that can be fetched by its ID.
 type Node interface{ IsNode() }
 
-// User is the private half of an account, seen by its owner and by staff alone. Credentials are not part of it.
+// User is the private part of an account, which only its owner and staff can see. It contains no credentials.
 type User struct {
 	ID            ID
 	Username      string
 	Email         *string
-	PendingEmail  *string // waits for confirmation
+	PendingEmail  *string // not verified yet
 	EmailVerified bool
 	Name          string
 	Role          Role
@@ -45,10 +46,10 @@ type User struct {
 	Profile       *Profile
 }
 
-// IsNode marks User as a node of the graph.
+// IsNode implements Node.
 func (*User) IsNode() {}
 
-// Profile is the public half of an account: any signed-in caller may read it, only its owner may change it.
+// Profile is the public part of an account: any signed-in user may read it, only its owner may change it.
 type Profile struct {
 	ID          ID
 	UserID      ID
@@ -60,10 +61,10 @@ type Profile struct {
 	UpdatedOn   time.Time
 }
 
-// IsNode marks Profile as a node of the graph.
+// IsNode implements Node.
 func (*Profile) IsNode() {}
 
-// Session is one sign-in: one family of refresh tokens and the access tokens issued with them.
+// Session is one sign-in with its refresh tokens and access tokens.
 type Session struct {
 	ID         ID
 	UserID     ID
@@ -77,13 +78,13 @@ type Session struct {
 	RevokedAt  *time.Time
 }
 
-// IsNode marks Session as a node of the graph.
+// IsNode implements Node.
 func (*Session) IsNode() {}
 
-// RefreshesPerMinute is how often one session may refresh.
+// RefreshesPerMinute limits the refreshes of one session.
 const RefreshesPerMinute = 60
 
-// Liveness is what decides whether a session still lives: the session itself and its user as they are now.
+// Liveness is what determines whether a session is live: the session, and the current state of its user.
 type Liveness struct {
 	Session     Session
 	Epoch       int64
@@ -91,11 +92,12 @@ type Liveness struct {
 	MinAuthTime time.Time
 }
 
-// Live reports whether the session counts at now: it does unless something has ended it.
+// Live reports whether the session is live at now.
 func (s Liveness) Live(now time.Time, idle time.Duration) bool { return s.EndReason(now, idle) == "" }
 
-// EndReason returns, in words for the log, what has ended the session by now: itself, its absolute limit, not having been
-// used for idle, a change of its user's credentials or status, or the installation's global cut; "" when it lives.
+// EndReason returns why the session has ended by now, as words for the log, or "" when it is live: it was revoked,
+// reached its absolute limit, was not used for idle, its user's credentials or status changed, or all sessions were
+// revoked.
 func (s Liveness) EndReason(now time.Time, idle time.Duration) string {
 	switch {
 	case s.Session.RevokedAt != nil:
@@ -114,7 +116,7 @@ func (s Liveness) EndReason(now time.Time, idle time.Duration) string {
 	return ""
 }
 
-// TokenPair is what a client holds while it is signed in.
+// TokenPair is the tokens of a signed-in client.
 type TokenPair struct {
 	AccessToken           string
 	AccessTokenExpiresAt  time.Time
@@ -122,13 +124,13 @@ type TokenPair struct {
 	RefreshTokenExpiresAt time.Time
 	TokenType             string
 
-	// Not shown to clients:
-	UserID    ID            // whose pair it is
-	SessionID ID            // the session the pair belongs to
-	Delivery  TokenDelivery // how the refresh token is to reach the client
+	// Not in responses:
+	UserID    ID            // the user of the session
+	SessionID ID            // the session of the tokens
+	Delivery  TokenDelivery // how to deliver the refresh token
 }
 
-// TokenKind is what a token is for.
+// TokenKind is the kind of a token.
 type TokenKind string
 
 const (
@@ -136,21 +138,21 @@ const (
 	RefreshToken TokenKind = "REFRESH"
 )
 
-// TokenInfo is what the server thinks of a token.
+// TokenInfo is the result of verifying a token.
 type TokenInfo struct {
 	Valid     bool
 	Kind      *TokenKind // nil when it is not valid
 	ExpiresAt *time.Time // nil when it is not valid
 }
 
-// ServerInfo is what a client must know before it draws a sign-up form.
+// ServerInfo is what a client needs to render a sign-up form.
 type ServerInfo struct {
 	Registration      RegistrationMode
 	EmailVerification bool
 	Password          PasswordPolicy
 }
 
-// RegistrationMode is who may register.
+// RegistrationMode determines who may register.
 type RegistrationMode string
 
 const (
@@ -159,7 +161,7 @@ const (
 	Invite RegistrationMode = "INVITE"
 )
 
-// PasswordPolicy is how long a password may be, in code points.
+// PasswordPolicy is the allowed length of a password, in code points.
 type PasswordPolicy struct {
 	MinLength int
 	MaxLength int

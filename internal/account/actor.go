@@ -23,7 +23,7 @@ var (
 	Anonymous = ActorOf(&Caller{Reason: ReasonMissing})
 	// Operator acts with the database and the secret, and needs no role.
 	Operator = Actor{kind: OperatorActor}
-	// System is the server, which acts by itself.
+	// System is the server itself.
 	System = Actor{kind: SystemActor}
 )
 

@@ -1,15 +1,15 @@
 package account
 
-// Caller is whoever makes a request: a user in a live session, or somebody unknown and the reason why.
+// Caller makes a request: a user in a live session, or an anonymous caller with the reason.
 type Caller struct {
 	User      *User  // nil when signed out
-	Subject   ID     // whose access token it is, and
-	SessionID ID     // of which session, also when the token has expired
-	Reason    Reason // why the caller counts as signed out
-	Err       error  // why it could not be found out who this is; such a caller may nothing
+	Subject   ID     // the user of the access token, and
+	SessionID ID     // its session, also when the token has expired
+	Reason    Reason // why the caller is anonymous
+	Err       error  // why authentication failed with an internal error; such a caller may do nothing
 }
 
-// RequireRole returns nil when the caller is signed in with at least the role; else UNAUTHENTICATED or FORBIDDEN.
+// RequireRole returns nil when the caller is signed in with at least the role. Errors: UNAUTHENTICATED; FORBIDDEN.
 func (c *Caller) RequireRole(least Role) error {
 	if c.Err != nil {
 		return c.Err
@@ -23,7 +23,7 @@ func (c *Caller) RequireRole(least Role) error {
 	return nil
 }
 
-// RequireOwner returns nil when the caller is signed in and is the owner; else UNAUTHENTICATED or FORBIDDEN.
+// RequireOwner returns nil when the caller is signed in and is the owner. Errors: UNAUTHENTICATED; FORBIDDEN.
 func (c *Caller) RequireOwner(owner ID) error {
 	if err := c.RequireRole(Member); err != nil {
 		return err
@@ -34,8 +34,8 @@ func (c *Caller) RequireOwner(owner ID) error {
 	return nil
 }
 
-// RequireSessionOwner returns nil when the caller is signed in and the session is theirs; else UNAUTHENTICATED, or NOT_FOUND, which
-// tells nobody of other people's sessions.
+// RequireSessionOwner returns nil when the caller is signed in and the session is theirs. Errors: UNAUTHENTICATED;
+// NOT_FOUND, which does not reveal the sessions of other users.
 func (c *Caller) RequireSessionOwner(session *Session) error {
 	if err := c.RequireRole(Member); err != nil {
 		return err
@@ -46,12 +46,12 @@ func (c *Caller) RequireSessionOwner(session *Session) error {
 	return nil
 }
 
-// CanSee reports whether the caller may see the private half of a user's account.
+// CanSee reports whether the caller may see the private part of a user's account.
 func (c *Caller) CanSee(user ID) bool {
 	return c.User != nil && (c.User.ID == user || c.User.Role.Includes(Staff))
 }
 
-// SignedOut returns UNAUTHENTICATED for a reason.
+// SignedOut returns UNAUTHENTICATED with a reason.
 func SignedOut(reason Reason) error {
 	return &Error{Code: Unauthenticated, Reason: reason, Message: explain[reason]}
 }

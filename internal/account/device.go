@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// DeviceKey returns what kind of program signed in, to be compared and not to be read: the name it was given and its
-// User-DeviceKey without digits, so that a newer version of a browser is the same one.
+// DeviceKey returns a key of the program that signed in, for comparison only: a hash of the device name and the
+// User-Agent without digits, so that a new version of a browser has the same key.
 func DeviceKey(deviceName, userAgent string) string {
 	kind := strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
@@ -21,8 +21,8 @@ func DeviceKey(deviceName, userAgent string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Network returns the part of an address that one customer of a provider keeps: of IPv6 the /64, of IPv4 all of it.
-// What is no address is returned as it is.
+// Network returns the part of an IP address that identifies a customer of a provider: the /64 of IPv6, all of IPv4. It
+// returns any other text unchanged.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil || !ip.Is6() {

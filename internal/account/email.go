@@ -8,8 +8,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// EmailKey returns the canonical form of an e-mail address, by which it is unique and found: the local part in
-// canonical form, the domain in lower-case ASCII (RFC 5891). It is empty for what is no address.
+// EmailKey returns the canonical form of an email address, by which it is unique and found: the local part in
+// canonical form, the domain in lower-case ASCII (RFC 5891). It is empty for a text that is not an address.
 func EmailKey(email string) string {
 	local, domain := splitEmail(email)
 	if domain == "" {
@@ -18,8 +18,8 @@ func EmailKey(email string) string {
 	return Canonical(local) + "@" + domain
 }
 
-// MailAddress returns an e-mail address as SMTP takes it: the local part as it is, the domain in lower-case ASCII
-// (RFC 5891). It is empty for what is no address.
+// MailAddress returns an email address for SMTP: the local part unchanged, the domain in lower-case ASCII
+// (RFC 5891). It is empty for a text that is not an address.
 func MailAddress(email string) string {
 	local, domain := splitEmail(email)
 	if domain == "" {
@@ -28,7 +28,7 @@ func MailAddress(email string) string {
 	return local + "@" + domain
 }
 
-// splitEmail returns both sides of an e-mail address, the domain in lower-case ASCII, or nothing.
+// splitEmail returns both parts of an email address, the domain in lower-case ASCII, or two empty strings.
 func splitEmail(email string) (local, domain string) {
 	at := strings.LastIndexByte(email, '@')
 	if at < 1 || !wellFormed(email) {
@@ -41,11 +41,11 @@ func splitEmail(email string) (local, domain string) {
 	return email[:at], strings.ToLower(domain)
 }
 
-// CheckEmail returns what is wrong with an e-mail address: REQUIRED, TOO_LONG or INVALID. One address is accepted, as
-// dot-atom@domain (RFC 5322, section 3.4.1) with a local part of at most 64 bytes and 254 bytes in all (RFC 5321,
-// section 4.5.3.1); no display name, comment, quoting or address literal. The domain has a dot, does not end in a
-// number, and is one that can be registered (RFC 5891, section 4), in capitals or small letters, in Unicode or
-// Punycode; nothing else has to be mapped before mail can be sent there.
+// CheckEmail returns the user error of an email address, or nil: REQUIRED, TOO_LONG or INVALID. One address is
+// accepted, as dot-atom@domain (RFC 5322, section 3.4.1) with a local part of at most 64 bytes and 254 bytes in all
+// (RFC 5321, section 4.5.3.1); no display name, comment, quoting or address literal. The domain has a dot, does not end
+// in a number, and can be registered (RFC 5891, section 4), in upper or lower case, in Unicode or Punycode; no other
+// mapping is needed before an email can be sent to it.
 func CheckEmail(email string) *Error {
 	switch {
 	case email == "":
@@ -73,7 +73,7 @@ func CheckEmail(email string) *Error {
 	return nil
 }
 
-// isAddress reports whether text is one address and no more, of characters that show.
+// isAddress reports whether text is exactly one address, of visible characters.
 func isAddress(text string) bool {
 	if strings.ContainsFunc(text, isNoAddressRune) {
 		return false

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Code is the machine-readable name of a failure.
+// Code is the machine-readable code of an error.
 type Code string
 
-// Mistakes the caller can mend. They travel as data, in userErrors.
+// The codes of user errors: what the user can correct. They are returned as data, in userErrors.
 const (
 	Required           Code = "REQUIRED"
 	TooShort           Code = "TOO_SHORT"
@@ -29,18 +29,18 @@ const (
 	AlreadyExists      Code = "ALREADY_EXISTS"
 )
 
-// Refusals of a whole request or field. They travel as errors.
+// The codes of top-level errors, which apply to a whole request or field.
 const (
 	Unauthenticated  Code = "UNAUTHENTICATED"
 	Forbidden        Code = "FORBIDDEN"
-	NotFound         Code = "NOT_FOUND" // also a mistake
+	NotFound         Code = "NOT_FOUND" // also a user error
 	BadUserInput     Code = "BAD_USER_INPUT"
 	RateLimited      Code = "RATE_LIMITED"
 	RequestTooCostly Code = "REQUEST_TOO_COSTLY"
 	Internal         Code = "INTERNAL_SERVER_ERROR"
 )
 
-// Reason tells a caller why they count as signed out.
+// Reason is why a caller is not signed in.
 type Reason string
 
 const (
@@ -50,11 +50,11 @@ const (
 	ReasonRevoked Reason = "REVOKED"
 )
 
-// Error is the one way in which things fail.
+// Error is the error type of the domain.
 type Error struct {
 	Code       Code
-	Field      []string      // path inside the input; nil when no field is at fault
-	Message    string        // safe to show to anyone
+	Field      []string      // path inside the input; nil when it concerns no field
+	Message    string        // safe to show to every client
 	Reason     Reason        // with UNAUTHENTICATED
 	RetryAfter time.Duration // with RATE_LIMITED
 	Err        error         // for the log, never for the client
@@ -74,7 +74,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is makes errors.Is compare codes, so that errors.Is(err, &Error{Code: Taken}) asks for the code.
+// Is makes errors.Is compare codes: errors.Is(err, &Error{Code: Taken}) reports whether err has the code.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code && t.Message == ""
@@ -83,7 +83,7 @@ func (e *Error) Is(target error) bool {
 // IsCode reports whether err is, or wraps, an Error with the code.
 func IsCode(err error, code Code) bool { return errors.Is(err, &Error{Code: code}) }
 
-// UserErrors are the things a caller has to mend, all of them at once.
+// UserErrors are all user errors of an input.
 type UserErrors []*Error
 
 func (m UserErrors) Error() string {
@@ -94,7 +94,7 @@ func (m UserErrors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Add notes e, unless it is nil, as a mistake at a path inside the input.
+// Add adds e, unless it is nil, as a user error at a path inside the input.
 func (m *UserErrors) Add(e *Error, path ...string) {
 	if e != nil {
 		e.Field = path
@@ -102,12 +102,12 @@ func (m *UserErrors) Add(e *Error, path ...string) {
 	}
 }
 
-// Has reports whether something is wrong at a path inside the input.
+// Has reports whether there is a user error at a path inside the input.
 func (m UserErrors) Has(path ...string) bool {
 	return slices.ContainsFunc(m, func(e *Error) bool { return slices.Equal(e.Field, path) })
 }
 
-// Collect takes over the mistakes in err and returns nil; any other err it returns as it is.
+// Collect adds the user errors in err and returns nil; it returns any other err unchanged.
 func (m *UserErrors) Collect(err error) error {
 	var more UserErrors
 	if errors.As(err, &more) {
@@ -117,7 +117,7 @@ func (m *UserErrors) Collect(err error) error {
 	return err
 }
 
-// Err returns the mistakes as an error, or nil when there are none.
+// Err returns m as an error, or nil when it is empty.
 func (m UserErrors) Err() error {
 	if len(m) == 0 {
 		return nil
@@ -125,33 +125,33 @@ func (m UserErrors) Err() error {
 	return m
 }
 
-// At returns e as a mistake at a path inside the input.
+// At returns e as the only user error, at a path inside the input.
 func (e *Error) At(path ...string) error {
 	var m UserErrors
 	m.Add(e, path...)
 	return m
 }
 
-// UsernameTaken is the mistake of choosing somebody's username.
+// UsernameTaken returns the user error for the username of another account.
 func UsernameTaken() *Error { return UserError(Taken, "This username is taken.") }
 
-// EmailTaken is the mistake of giving somebody's e-mail address.
+// EmailTaken returns the user error for the email address of another account.
 func EmailTaken() *Error { return UserError(Taken, "This e-mail address is taken.") }
 
-// ProfileExists is the mistake of making a profile beside the one there is.
+// ProfileExists returns the user error for a second profile.
 func ProfileExists() *Error { return UserError(AlreadyExists, "You have a profile already.") }
 
-// InvalidToken is the mistake of a one-time token that is not good: unknown, used, replaced, or for something else.
+// InvalidToken returns the user error for a one-time token that is unknown, used, replaced, or for another purpose.
 func InvalidToken() *Error {
 	return UserError(TokenInvalid, "This link is not, or no longer, good: ask for a new one.")
 }
 
-// ExpiredToken is the mistake of a one-time token that was good and has run out.
+// ExpiredToken returns the user error for a one-time token that has expired.
 func ExpiredToken() *Error {
 	return UserError(TokenExpired, "This link has run out: ask for a new one.")
 }
 
-// UserError returns a mistake that is at no path yet; the message is a format for args.
+// UserError returns a user error without a path; the message is a format for args.
 func UserError(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// ID names one thing for ever: the kind of the thing, an underscore and a UUID of version 7 (RFC 9562, section 5.7),
-// such as profile_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f. An ID is never used again and tells nothing but its time.
+// ID names an object: its kind, an underscore and a UUID of version 7 (RFC 9562, section 5.7), such as
+// profile_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f. IDs are globally unique and never reused. They reveal only their time.
 type ID string
 
-// The kinds of thing that have an ID.
+// The kinds of object that have an ID.
 const (
 	UserKind    = "user"
 	ProfileKind = "profile"
 	SessionKind = "session"
-	MailKind    = "mail" // in Message-IDs alone
+	MailKind    = "mail" // in Message-IDs only
 )
 
-// NewID returns a fresh ID of a kind. IDs made later sort later, to the millisecond.
+// NewID returns a new ID of a kind. IDs sort by their time of creation, to the millisecond.
 func NewID(kind string, now time.Time) ID {
 	var u [16]byte
 	rand.Read(u[6:])
@@ -38,7 +38,7 @@ func IDOf(kind string, u [16]byte) ID {
 	return ID(kind + "_" + digits[:8] + "-" + digits[8:12] + "-" + digits[12:16] + "-" + digits[16:20] + "-" + digits[20:])
 }
 
-// ParseID returns text as an ID, or BAD_USER_INPUT when it has not the form of one.
+// ParseID returns text as an ID, or BAD_USER_INPUT when it does not have the form of one.
 func ParseID(text string) (ID, error) {
 	kind, _, _ := strings.Cut(text, "_")
 	switch kind {
@@ -50,13 +50,13 @@ func ParseID(text string) (ID, error) {
 	return "", &Error{Code: BadUserInput, Message: "This is not an id of this server."}
 }
 
-// Kind returns what kind of thing the ID names.
+// Kind returns the kind of object that the ID names.
 func (id ID) Kind() string {
 	kind, _, _ := strings.Cut(string(id), "_")
 	return kind
 }
 
-// UUID returns the 16 bytes behind the ID; ok is false when there are none.
+// UUID returns the 16 bytes of the ID; ok is false when it does not have the form of one.
 func (id ID) UUID() (u [16]byte, ok bool) {
 	_, text, _ := strings.Cut(string(id), "_")
 	digits := strings.ReplaceAll(text, "-", "")

@@ -1,6 +1,6 @@
 package account
 
-// TokenDelivery is how a refresh token reaches the client.
+// TokenDelivery is how to deliver a refresh token.
 type TokenDelivery string
 
 const (
@@ -8,7 +8,7 @@ const (
 	InCookie TokenDelivery = "COOKIE"
 )
 
-// RegisterInput asks for a new account.
+// RegisterInput is the input of a registration.
 type RegisterInput struct {
 	Username *string
 	Email    *string
@@ -18,7 +18,7 @@ type RegisterInput struct {
 	Delivery TokenDelivery
 }
 
-// Check returns all that is wrong with the input but its password, which needs a policy to judge.
+// Check returns the user errors of the input, except those of the password, which depend on a policy.
 func (in RegisterInput) Check() (m UserErrors) {
 	if in.Username == nil && in.Email == nil {
 		m.Add(UserError(Required, "Give a username or an e-mail address, or both."), "username")
@@ -38,7 +38,7 @@ func (in RegisterInput) Check() (m UserErrors) {
 	return m
 }
 
-// ObtainTokenInput signs in.
+// ObtainTokenInput is the input of a sign-in.
 type ObtainTokenInput struct {
 	Identifier string
 	Password   string
@@ -46,7 +46,7 @@ type ObtainTokenInput struct {
 	DeviceName *string
 }
 
-// Check returns all that is wrong with the input but its identifier and password, which are right or not.
+// Check returns the user errors of the input, except those of identifier and password, which are verified.
 func (in ObtainTokenInput) Check() (m UserErrors) {
 	if in.DeviceName != nil {
 		m.Add(CheckDeviceName(*in.DeviceName), "deviceName")
@@ -54,12 +54,12 @@ func (in ObtainTokenInput) Check() (m UserErrors) {
 	return m
 }
 
-// UpdateMeInput changes the private half of the caller's account. What is nil stays.
+// UpdateMeInput changes the private part of the user's own account. Nil fields remain unchanged.
 type UpdateMeInput struct {
 	Name *string
 }
 
-// Check returns all that is wrong with the input.
+// Check returns the user errors of the input.
 func (in UpdateMeInput) Check() (m UserErrors) {
 	if in.Name != nil {
 		m.Add(CheckName(*in.Name), "name")
@@ -67,26 +67,26 @@ func (in UpdateMeInput) Check() (m UserErrors) {
 	return m
 }
 
-// ChangePasswordInput replaces the caller's password.
+// ChangePasswordInput replaces the user's own password.
 type ChangePasswordInput struct {
 	CurrentPassword string
 	NewPassword     string
 	Delivery        TokenDelivery
 }
 
-// ChangeUsernameInput replaces the caller's username.
+// ChangeUsernameInput replaces the user's own username.
 type ChangeUsernameInput struct {
 	CurrentPassword string
 	NewUsername     string
 }
 
-// RequestEmailChangeInput asks for another e-mail address.
+// RequestEmailChangeInput requests a change of the user's own email address.
 type RequestEmailChangeInput struct {
 	CurrentPassword string
 	NewEmail        string
 }
 
-// ProfileInput is what an owner may set of a profile. What is nil stays as it is.
+// ProfileInput is what an owner may change of a profile. Nil fields remain unchanged.
 type ProfileInput struct {
 	Description *string
 	Location    *string

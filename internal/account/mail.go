@@ -7,32 +7,32 @@ import (
 	"golang.org/x/text/language"
 )
 
-// MailTemplate says what a mail is about. It is also the name of the mail's template.
+// MailTemplate is the kind of an email and the name of its template.
 type MailTemplate string
 
-// The letters. Those of the first group carry a one-time token in their link.
+// The templates. Those of the first group contain a link with a one-time token.
 const (
-	Activation        MailTemplate = "activation"          // confirm the address of a new account
+	Activation        MailTemplate = "activation"          // verify the address of a new account
 	PasswordReset     MailTemplate = "password-reset"      // choose a new password
-	EmailConfirmation MailTemplate = "email-confirmation"  // to a new address: confirm the change
-	EmailChangeNotice MailTemplate = "email-change-notice" // to the old address: a change is under way, and how to stop it
+	EmailConfirmation MailTemplate = "email-confirmation"  // to a new address: verify it
+	EmailChangeNotice MailTemplate = "email-change-notice" // to the current address: a change was requested, and how to cancel it
 
-	KnownAddress     MailTemplate = "known-address"     // somebody gave this address, but it has an account already
+	KnownAddress     MailTemplate = "known-address"     // the address was given, but an account has it already
 	UsernameReminder MailTemplate = "username-reminder" // the username of the account with this address
-	EmailChanged     MailTemplate = "email-changed"     // to the new address, once it is confirmed
+	EmailChanged     MailTemplate = "email-changed"     // to the new address, once it is verified
 	PasswordChanged  MailTemplate = "password-changed"
 	UsernameChanged  MailTemplate = "username-changed"
 	AccountDeleted   MailTemplate = "account-deleted"
-	NewDevice        MailTemplate = "new-device" // a sign-in from a device not seen before
+	NewDevice        MailTemplate = "new-device" // a sign-in from a new device
 )
 
-// MailTemplates are all there are.
+// MailTemplates are all templates.
 var MailTemplates = []MailTemplate{
 	Activation, PasswordReset, EmailConfirmation, EmailChangeNotice, KnownAddress, UsernameReminder, EmailChanged,
 	PasswordChanged, UsernameChanged, AccountDeleted, NewDevice,
 }
 
-// lives are how long the tokens of letters work (NIST SP 800-63B-4, section 4.2.1.2, allows 24 hours).
+// lives are the lifetimes of the tokens in emails (NIST SP 800-63B-4, section 4.2.1.2, allows 24 hours).
 var lives = map[MailTemplate]time.Duration{
 	Activation:        24 * time.Hour,
 	PasswordReset:     time.Hour,
@@ -40,29 +40,29 @@ var lives = map[MailTemplate]time.Duration{
 	EmailChangeNotice: 24 * time.Hour,
 }
 
-// HasToken reports whether the letter carries a one-time token.
+// HasToken reports whether the email contains a one-time token.
 func (l MailTemplate) HasToken() bool { return lives[l] > 0 }
 
-// TTL is how long the letter is of use: as long as its token works, or, without one, a day.
+// TTL returns how long the email is worth sending: the lifetime of its token or, without one, a day.
 func (l MailTemplate) TTL() time.Duration { return cmp.Or(lives[l], 24*time.Hour) }
 
-// Mail is one message to one person, before it is put into words.
+// Mail is an email to one person, before it is rendered.
 type Mail struct {
-	ID        ID // the same over all tries, for the Message-ID
+	ID        ID // the same for all attempts, for the Message-ID
 	Letter    MailTemplate
 	To        string // an address that CheckEmail accepts
-	Languages string // what the reader prefers, as an Accept-Language header says it
-	Username  string // whose account it is about, as it is now
-	NewEmail  string // with EmailChangeNotice: the address that is to be
-	Device    string // with NewDevice: what signed in, as it calls itself
-	IPAddress string // from where the request came that the mail is about; may be empty
-	Token     string // with the letters that have one
+	Languages string // the recipient's preference, an Accept-Language header
+	Username  string // the current username of the account
+	NewEmail  string // with EmailChangeNotice: the requested address
+	Device    string // with NewDevice: the device name or User-Agent
+	IPAddress string // of the request that caused the email; may be empty
+	Token     string // with templates that have one
 	CreatedAt time.Time
-	ExpiresAt time.Time // afterwards it is of no use, and not sent any more
+	ExpiresAt time.Time // it is not sent afterwards
 }
 
-// MatchLanguage returns which of the offered languages, BCP 47 tags, an Accept-Language header prefers (RFC 9110,
-// section 12.5.4); the first one when it likes none of them or cannot be read.
+// MatchLanguage returns the offered language, a BCP 47 tag, that an Accept-Language header prefers (RFC 9110, section
+// 12.5.4); the first one when it accepts none of them or is not valid.
 func MatchLanguage(accept string, offered []string) string {
 	tags := make([]language.Tag, len(offered))
 	for i, tag := range offered {

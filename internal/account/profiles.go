@@ -15,7 +15,7 @@ const (
 	MaxPage     = 100
 )
 
-// ProfileOrderField is what profiles are put in order by.
+// ProfileOrderField is the field to order profiles by.
 type ProfileOrderField string
 
 const (
@@ -23,7 +23,7 @@ const (
 	ByUsername   ProfileOrderField = "USERNAME"
 )
 
-// OrderDirection is which way an order runs.
+// OrderDirection is the direction of an order.
 type OrderDirection string
 
 const (
@@ -37,14 +37,14 @@ type ProfileOrder struct {
 	Direction OrderDirection
 }
 
-// ProfileFilter says which profiles to list. What is nil or empty does not narrow the list.
+// ProfileFilter selects the profiles to list. Nil and empty fields are no conditions.
 type ProfileFilter struct {
 	IsOrganizer *bool
 	Location    *string
 	Search      *string
 }
 
-// ProfileQuery asks for a page of profiles.
+// ProfileQuery is the query for a page of profiles.
 type ProfileQuery struct {
 	First   *int
 	After   *string
@@ -54,7 +54,7 @@ type ProfileQuery struct {
 	OrderBy *ProfileOrder
 }
 
-// Selection is which profiles a query lists and in which order, in canonical form.
+// Selection is the profiles that a query lists, and their order, in canonical form.
 type Selection struct {
 	IsOrganizer *bool
 	Location    string // canonical; empty for any
@@ -67,11 +67,11 @@ type Position struct {
 	DateJoined  time.Time
 	UsernameKey string
 	ID          ID
-	Inclusive   bool // as a bound: what stands here counts as within
+	Inclusive   bool // as a bound: includes the position itself
 }
 
-// Window is the part of a selection that a page is cut from: Limit profiles from its front, or, when Backward, from its
-// back.
+// Window is a part of a selection between two bounds, of which a page has the first Limit profiles or, when Backward,
+// the last.
 type Window struct {
 	Selection     Selection
 	After, Before *Position
@@ -79,7 +79,7 @@ type Window struct {
 	Backward      bool
 }
 
-// Window returns what the query asks for, or BAD_USER_INPUT.
+// Window returns the window of the query, or BAD_USER_INPUT.
 func (q ProfileQuery) Window(cursors page.Key) (Window, error) {
 	selection, err := q.selection()
 	if err != nil {

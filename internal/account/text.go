@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Limits, in Unicode code points of the composed form unless said otherwise.
+// Limits, in Unicode code points of the composed form unless stated otherwise.
 const (
 	MaxUsername    = 150
 	MaxEmail       = 254
@@ -22,14 +22,14 @@ const (
 	MaxLanguages   = 100 // of an Accept-Language header
 )
 
-// Canonical returns the form in which two texts are compared: NFKC, case-folded, NFKC again (Unicode Standard,
-// section 3.13, definition D146). It is computed here alone, so that every database agrees.
+// Canonical returns the form in which texts are compared: NFKC, case-folded, NFKC again (Unicode Standard, section
+// 3.13, definition D146). It is computed here only, so that the result does not depend on the database.
 func Canonical(text string) string {
 	folded := cases.Fold().String(norm.NFKC.String(text))
 	return norm.NFKC.String(strings.Map(foldCherokee, folded))
 }
 
-// foldCherokee folds the one alphabet whose letters fold to capitals, which package cases takes for the reverse.
+// foldCherokee folds Cherokee letters to upper case, which package cases folds to lower case.
 func foldCherokee(r rune) rune {
 	if unicode.Is(unicode.Cherokee, r) {
 		return unicode.ToUpper(r)
@@ -37,22 +37,22 @@ func foldCherokee(r rune) rune {
 	return r
 }
 
-// Composed returns text in NFC, in which the same characters are the same bytes however they were typed.
+// Composed returns text in NFC, in which the same characters are the same bytes, however they were entered.
 func Composed(text string) string { return norm.NFC.String(text) }
 
-// CheckName returns what is wrong with a person's name: TOO_LONG or INVALID.
+// CheckName returns the user error of a person's name, or nil: TOO_LONG or INVALID.
 func CheckName(name string) *Error { return checkLine(name, MaxName) }
 
-// CheckLocation returns what is wrong with a place: TOO_LONG or INVALID.
+// CheckLocation returns the user error of a location, or nil: TOO_LONG or INVALID.
 func CheckLocation(location string) *Error { return checkLine(location, MaxLocation) }
 
-// CheckDeviceName returns what is wrong with the name of a device: TOO_LONG or INVALID.
+// CheckDeviceName returns the user error of a device name, or nil: TOO_LONG or INVALID.
 func CheckDeviceName(name string) *Error { return checkLine(name, MaxDeviceName) }
 
-// CheckSearch returns what is wrong with words to search for: TOO_LONG or INVALID.
+// CheckSearch returns the user error of a search text, or nil: TOO_LONG or INVALID.
 func CheckSearch(search string) *Error { return checkLine(search, MaxSearch) }
 
-// CheckDescription returns what is wrong with a description, which may have several lines: TOO_LONG or INVALID.
+// CheckDescription returns the user error of a description, which may have several lines, or nil: TOO_LONG or INVALID.
 func CheckDescription(description string) *Error {
 	return checkText(description, MaxDescription, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' })
 }
@@ -77,18 +77,18 @@ func checkText(text string, limit int, allowed func(rune) bool) *Error {
 	return nil
 }
 
-// wellFormed refuses invalid UTF-8 and U+FFFD, which is what a lone surrogate in JSON or GraphQL becomes.
+// wellFormed reports whether text is valid UTF-8 without U+FFFD, which a lone surrogate in JSON or GraphQL becomes.
 func wellFormed(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError)
 }
 
-// isInvisible reports whether a character shows nothing of itself (Unicode Standard, section 5.21, default ignorable).
+// isInvisible reports whether a character is invisible (Unicode Standard, section 5.21, default ignorable).
 func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// hasPileOfMarks reports whether text begins with a mark, or has more than four nonspacing ones, or twice the same,
-// behind each other (Unicode Technical Standard 39, section 5.4).
+// hasPileOfMarks reports whether text begins with a mark, or has a sequence of more than four nonspacing marks or of
+// two equal ones (Unicode Technical Standard 39, section 5.4).
 func hasPileOfMarks(text string) bool {
 	count, last := 0, rune(0)
 	for i, r := range norm.NFD.String(text) {
@@ -106,8 +106,8 @@ func hasPileOfMarks(text string) bool {
 	return false
 }
 
-// SignInKeys returns the canonical forms by which to look for whoever signs in: of a username, or, when identifier has
-// an @, of an e-mail address. Both are empty, which nobody's are, for what can be neither.
+// SignInKeys returns the canonical forms by which to find the user who signs in: of a username, or, when identifier
+// contains an @, of an email address. Both are empty, and match no user, when identifier can be neither.
 func SignInKeys(identifier string) (usernameKey, emailKey string) {
 	switch {
 	case len(identifier) > maxIdentifier || !wellFormed(identifier) || strings.ContainsRune(identifier, 0):
@@ -118,10 +118,11 @@ func SignInKeys(identifier string) (usernameKey, emailKey string) {
 	return UsernameKey(identifier), ""
 }
 
-// maxIdentifier is in bytes, and more than the longest username or address has.
+// maxIdentifier, in bytes, is longer than any username or address.
 const maxIdentifier = 4 * MaxEmail
 
-// Printable returns text from a request header fit to keep: valid, without control characters, cut to a limit.
+// Printable returns the text of a request header in a form to store: valid, without control characters, truncated to
+// limit code points.
 func Printable(text string, limit int) string {
 	runes := []rune(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {

@@ -11,10 +11,10 @@ import (
 // UsernameKey returns the canonical form of a username, by which it is unique and found.
 func UsernameKey(username string) string { return Canonical(username) }
 
-// CheckUsername returns what is wrong with a username: REQUIRED, TOO_LONG, INVALID or RESERVED. It holds letters,
-// digits and . + - _ of the PRECIS identifier class (RFC 8265, section 3.3), its letters from one script, its digits
-// from one set, no pile of marks, and never an @, so that it cannot look like somebody's e-mail address; nor has it the
-// form of an ID.
+// CheckUsername returns the user error of a username, or nil: REQUIRED, TOO_LONG, INVALID or RESERVED. It consists of
+// letters, digits and . + - _ of the PRECIS identifier class (RFC 8265, section 3.3), its letters from one script, its
+// digits from one set, no long sequences of marks, and never an @, so that it cannot look like an email address; nor
+// does it have the form of an ID.
 func CheckUsername(username string) *Error {
 	switch {
 	case username == "":
@@ -53,7 +53,7 @@ func isUsernameRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune(".+-_", r)
 }
 
-// oneScript follows the "highly restrictive" level of Unicode Technical Standard 39, section 5.2, without its Latin
+// oneScript implements the "highly restrictive" level of Unicode Technical Standard 39, section 5.2, without its Latin
 // mixtures: one script, or one of the East Asian writing systems that combine several.
 func oneScript(text string) bool {
 	seen := map[string]bool{}
@@ -76,7 +76,7 @@ func oneScript(text string) bool {
 	return len(seen) <= 1
 }
 
-// scriptOf returns the script of a character, or nothing when every script uses it.
+// scriptOf returns the script of a character, or "" when every script uses it.
 func scriptOf(r rune) string {
 	switch {
 	case r < utf8.RuneSelf && unicode.IsLetter(r):
@@ -108,7 +108,7 @@ func sharedBy(r rune) string {
 	return ""
 }
 
-// oneSetOfDigits follows Unicode Technical Standard 39, section 5.3: never 1, U+0661 and U+0967 in one text.
+// oneSetOfDigits implements Unicode Technical Standard 39, section 5.3: never 1, U+0661 and U+0967 in one text.
 func oneSetOfDigits(text string) bool {
 	zeros := map[rune]bool{}
 	for _, r := range text {
@@ -117,13 +117,13 @@ func oneSetOfDigits(text string) bool {
 			for unicode.IsDigit(first - 1) {
 				first--
 			}
-			zeros[r-(r-first)%10] = true // sets stand side by side, ten by ten
+			zeros[r-(r-first)%10] = true // sets of ten follow each other directly
 		}
 	}
 	return len(zeros) <= 1
 }
 
-// reserved are names that could pass for the service, its people or a missing value.
+// reserved are names that could be mistaken for the service, its staff or a missing value.
 var reserved = func() map[string]bool {
 	set := map[string]bool{}
 	for name := range strings.FieldsSeq(`
@@ -136,8 +136,8 @@ var reserved = func() map[string]bool {
 	return set
 }()
 
-// likeLatin replaces letters that pass for Latin ones (Unicode Technical Standard 39, section 4). It knows enough of
-// them to tell that a name looks like a reserved one, and is no measure for others.
+// likeLatin replaces letters that look like Latin ones (Unicode Technical Standard 39, section 4). It is complete
+// enough to detect names that look like reserved ones, and for nothing else.
 var likeLatin = func() *strings.Replacer {
 	var pairs []string
 	for group := range strings.FieldsSeq(`

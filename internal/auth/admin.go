@@ -277,8 +277,9 @@ func (s *Service) RemoveUser(
 	return user, nil
 }
 
-// withUserLocked calls change with a user in a transaction that is serialized with those of other operators, and returns
-// the user as they are afterwards. Errors: FORBIDDEN unless the actor is an operator; NOT_FOUND; those of change.
+// withUserLocked calls change with a user in a transaction that is serialized with those of other operators, and
+// returns the user as they are afterwards. Errors: FORBIDDEN unless the actor is an operator; NOT_FOUND; those of
+// change.
 func (s *Service) withUserLocked(
 	ctx context.Context, actor account.Actor, id account.ID, change func(tx *store.Store, user *account.User) error,
 ) (user *account.User, err error) {

@@ -1,5 +1,5 @@
-// Package auth implements the use cases of accounts: registration, sign-in, refresh, sessions, passwords, email addresses,
-// profiles and administration. Create a [Service] with [New]. It knows nothing of GraphQL, HTTP or SQL.
+// Package auth implements the use cases of accounts: registration, sign-in, refresh, sessions, passwords, email
+// addresses, profiles and administration. Create a [Service] with [New]. It knows nothing of GraphQL, HTTP or SQL.
 //
 // # Who acts
 //

@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/token"
 )
 
-// Authenticate returns the caller whom an access token represents: a user in a live session, or an anonymous caller with
-// the reason. It reads the session's row every time, so that the end of a session ends its access tokens at once.
+// Authenticate returns the caller whom an access token represents: a user in a live session, or an anonymous caller
+// with the reason. It reads the session's row every time, so that the end of a session ends its access tokens at once.
 func (s *Service) Authenticate(ctx context.Context, accessToken string) *account.Caller {
 	caller, _ := s.authenticate(ctx, accessToken)
 	return caller

@@ -10,8 +10,8 @@ import (
 
 // RequestEmailChange makes an address the user's pending one until ConfirmEmailChange. It sends an email with a token
 // for ConfirmEmailChange to that address, and a notice with a token for CancelEmailChange to the current one. The
-// response does not reveal whether another account has the new address. User errors: INVALID_CREDENTIALS and those of an
-// email address. Errors: UNAUTHENTICATED; RATE_LIMITED.
+// response does not reveal whether another account has the new address. User errors: INVALID_CREDENTIALS and those of
+// an email address. Errors: UNAUTHENTICATED; RATE_LIMITED.
 func (s *Service) RequestEmailChange(
 	ctx context.Context, actor account.Actor, in account.RequestEmailChangeInput, client ClientInfo,
 ) (*account.User, error) {

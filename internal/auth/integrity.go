@@ -24,8 +24,8 @@ type IntegrityReport struct {
 const integrityBatch = 1000
 
 // VerifyIntegrity checks the database file, the schema, the signing keys, all users and all sessions for states that
-// cannot occur, and changes nothing. It calls report for each problem, with a sentence that contains no name, address or
-// secret, and progress after each batch of rows. It stops when report returns an error.
+// cannot occur, and changes nothing. It calls report for each problem, with a sentence that contains no name, address
+// or secret, and progress after each batch of rows. It stops when report returns an error.
 func (s *Service) VerifyIntegrity(
 	ctx context.Context, report func(problem string) error, progress func(IntegrityReport),
 ) (IntegrityReport, error) {

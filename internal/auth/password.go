@@ -9,9 +9,9 @@ import (
 	"latchkey/internal/store"
 )
 
-// ChangePassword replaces the user's own password and all their sessions, including the caller's, by a new session (OWASP
-// ASVS 5.0, sections 7.2.4 and 7.4.3). One-time tokens become invalid, except those that undo a change of the email
-// address. User errors: INVALID_CREDENTIALS and those of a password. Errors: UNAUTHENTICATED; RATE_LIMITED.
+// ChangePassword replaces the user's own password and all their sessions, including the caller's, by a new session
+// (OWASP ASVS 5.0, sections 7.2.4 and 7.4.3). One-time tokens become invalid, except those that undo a change of the
+// email address. User errors: INVALID_CREDENTIALS and those of a password. Errors: UNAUTHENTICATED; RATE_LIMITED.
 func (s *Service) ChangePassword(
 	ctx context.Context, actor account.Actor, in account.ChangePasswordInput, client ClientInfo,
 ) (*account.TokenPair, error) {

@@ -18,7 +18,8 @@ func (s *Service) Profile(ctx context.Context, caller *account.Caller, id accoun
 	return profile, ignoreNotFound(err)
 }
 
-// Node returns the object with the ID, or nil when there is none or the caller may not see it. Errors: those of Profile.
+// Node returns the object with the ID, or nil when there is none or the caller may not see it. Errors: those of
+// Profile.
 func (s *Service) Node(ctx context.Context, caller *account.Caller, id account.ID) (account.Node, error) {
 	if err := requireSignedIn(caller, id); err != nil {
 		return nil, err

@@ -149,8 +149,8 @@ func (s *Service) exchangeInTx(
 	return nil, "", errors.New("a refresh could be neither made nor refused")
 }
 
-// rotate exchanges the current token of a live session; it returns nil without an error for another token. The next pair
-// is signed before the session changes, so that nothing can fail afterwards.
+// rotate exchanges the current token of a live session; it returns nil without an error for another token. The next
+// pair is signed before the session changes, so that nothing can fail afterwards.
 func (s *Service) rotate(
 	ctx context.Context, at *store.Store, state *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
 ) (*account.TokenPair, error) {

@@ -10,8 +10,8 @@ import (
 	"latchkey/internal/store"
 )
 
-// Sessions returns a user's live sessions, last used first. Their ExpiresAt is when they end if they are not used again.
-// Errors: UNAUTHENTICATED; FORBIDDEN unless the caller may see the user's private fields.
+// Sessions returns a user's live sessions, last used first. Their ExpiresAt is when they end if they are not used
+// again. Errors: UNAUTHENTICATED; FORBIDDEN unless the caller may see the user's private fields.
 func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user account.ID) ([]*account.Session, error) {
 	if err := caller.RequireRole(account.Member); err != nil {
 		return nil, err
@@ -81,9 +81,10 @@ func (s *Service) SignOutEverywhere(
 	return revoked, nil
 }
 
-// SignOut revokes the session of an authentic refresh token of any generation and, unless the token is in the body, that
-// of the caller's access token, even if that has expired. An unknown token, or one of an ended session, changes nothing
-// and returns the same (RFC 7009, section 2.2). Errors: BAD_USER_INPUT when body and cookie are of two sessions.
+// SignOut revokes the session of an authentic refresh token of any generation and, unless the token is in the body,
+// that of the caller's access token, even if that has expired. An unknown token, or one of an ended session, changes
+// nothing and returns the same (RFC 7009, section 2.2). Errors: BAD_USER_INPUT when body and cookie are of two
+// sessions.
 func (s *Service) SignOut(ctx context.Context, actor account.Actor, from RefreshCredential) error {
 	text, _, err := from.token()
 	if err != nil {

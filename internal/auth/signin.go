@@ -20,10 +20,10 @@ type ClientInfo struct {
 // ObtainToken signs in with a password and starts a new session. It verifies the password, replaces its hash if that is
 // outdated, and starts the session in one transaction with what belongs to it.
 //
-// User errors: INVALID_CREDENTIALS, with the same response at the same cost for an unknown user, a wrong password and an
-// account that may not sign in; EMAIL_NOT_VERIFIED, only with the right password; those of the device's name. Errors:
-// RATE_LIMITED after too many wrong passwords for the account or from the network, and when too many passwords are being
-// checked.
+// User errors: INVALID_CREDENTIALS, with the same response at the same cost for an unknown user, a wrong password and
+// an account that may not sign in; EMAIL_NOT_VERIFIED, only with the right password; those of the device's name.
+// Errors: RATE_LIMITED after too many wrong passwords for the account or from the network, and when too many passwords
+// are being checked.
 func (s *Service) ObtainToken(
 	ctx context.Context, actor account.Actor, in account.ObtainTokenInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {
@@ -88,8 +88,8 @@ type verifiedPassword struct {
 	attempt *attempt
 }
 
-// verifyPassword checks the identifier and the password of a sign-in, and returns the credentials of a user who may sign
-// in. Errors: those of ObtainToken.
+// verifyPassword checks the identifier and the password of a sign-in, and returns the credentials of a user who may
+// sign in. Errors: those of ObtainToken.
 func (s *Service) verifyPassword(
 	ctx context.Context, actor account.Actor, in account.ObtainTokenInput, client ClientInfo,
 ) (verifiedPassword, error) {

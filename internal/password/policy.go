@@ -14,10 +14,10 @@ type Policy struct {
 	MinLength int // code points in Normalization Form C
 }
 
-// Check returns the first rule that a new password violates, or nil: REQUIRED, INVALID (not UTF-8, or with NUL or U+FFFD),
-// TOO_SHORT, TOO_LONG, PASSWORD_TOO_COMMON or PASSWORD_TOO_SIMILAR. It requires no kinds of character (NIST
-// SP 800-63B-4, section 3.1.1.2). about holds the username, name and email address of the user; they need not be
-// valid. Case and compatibility forms are ignored when passwords are compared.
+// Check returns the first rule that a new password violates, or nil: REQUIRED, INVALID (not UTF-8, or with NUL or
+// U+FFFD), TOO_SHORT, TOO_LONG, PASSWORD_TOO_COMMON or PASSWORD_TOO_SIMILAR. It requires no kinds of character (NIST SP
+// 800-63B-4, section 3.1.1.2). about holds the username, name and email address of the user; they need not be valid.
+// Case and compatibility forms are ignored when passwords are compared.
 func (p Policy) Check(password string, about ...string) *account.Error {
 	text, wrong := normalize(password)
 	if wrong != nil {

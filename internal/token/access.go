@@ -205,29 +205,24 @@ func unmarshal(segment string, v any, names ...string) error {
 	if !utf8.Valid(data) { // the decoder would replace it (RFC 8725, section 3.7)
 		return errors.New("it is not UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
+	if err := checkMembers(json.NewDecoder(bytes.NewReader(data)), names); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+// checkMembers returns an error unless d is one JSON object with exactly the members named, each once and each a text
+// or a number.
+func checkMembers(d *json.Decoder, names []string) error {
 	if opening, err := d.Token(); err != nil || opening != json.Delim('{') {
 		return errors.New("it is not a JSON object")
 	}
 	for d.More() {
-		name, err := d.Token()
+		name, err := checkMember(d, names)
 		if err != nil {
 			return err
 		}
-		i := slices.Index(names, name.(string))
-		if i < 0 {
-			return fmt.Errorf("member %q is unknown or there twice", name)
-		}
-		names = slices.Delete(slices.Clone(names), i, i+1)
-		value, err := d.Token()
-		if err != nil {
-			return err
-		}
-		switch value.(type) {
-		case string, float64:
-		default:
-			return fmt.Errorf("member %q is neither text nor number", name)
-		}
+		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == name })
 	}
 	if len(names) > 0 {
 		return fmt.Errorf("members %q are missing", names)
@@ -238,7 +233,27 @@ func unmarshal(segment string, v any, names ...string) error {
 	if _, err := d.Token(); err != io.EOF {
 		return errors.New("it goes on after the JSON object")
 	}
-	return json.Unmarshal(data, v)
+	return nil
+}
+
+// checkMember reads one member and returns its name, which must be one of names.
+func checkMember(d *json.Decoder, names []string) (string, error) {
+	name, err := d.Token()
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(names, name.(string)) {
+		return "", fmt.Errorf("member %q is unknown or there twice", name)
+	}
+	value, err := d.Token()
+	if err != nil {
+		return "", err
+	}
+	switch value.(type) {
+	case string, float64:
+		return name.(string), nil
+	}
+	return "", fmt.Errorf("member %q is neither text nor number", name)
 }
 
 // strict rejects unused bits in the last character (RFC 4648, section 3.5).
