@@ -12,7 +12,7 @@ before(async () => {
 })
 after(() => browser.close())
 
-test('every page is accessible, light and dark, and nothing is wider than a narrow screen', async () => {
+test('every page is accessible, in light and dark mode, and fits a narrow screen', async () => {
   const found = []
   await visit(
     (settings) => Site.open(browser, latchkey, settings),
@@ -26,8 +26,8 @@ test('every page is accessible, light and dark, and nothing is wider than a narr
           for (const node of nodes) found.push(`${name}, ${colorScheme}: ${id}: ${node.html}: ${node.failureSummary}`)
         }
       }
-      const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-      if (wide > room) found.push(`${name}: ${wide - room} pixels too wide`)
+      const [contentWidth, width] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+      if (contentWidth > width) found.push(`${name}: ${contentWidth - width} pixels too wide`)
     },
   )
   assert.deepEqual(found, [])
