@@ -27,7 +27,7 @@ export default defineConfig(({ mode }) => {
   const latchkey = loadEnv(mode, import.meta.dirname)['VITE_LATCHKEY_URL'] ?? ''
   return {
     plugins: [react(), contentSecurityPolicy(policy(latchkey))],
-    server: { port: 5173, strictPort: true },
+    server: { port: 5173, strictPort: true, fs: { allow: ['../..'] } },
     preview: { port: 5173, strictPort: true, headers: { 'Content-Security-Policy': "frame-ancestors 'none'" } },
     build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 600 },
   }

@@ -21,13 +21,13 @@ import { SessionContext, useSession } from './ui/useSession'
 
 export function App({ endpoint, session }: { endpoint: string; session: Session }) {
   const state = useSyncExternalStore(session.subscribe, () => session.state)
-  const userId = state.is === 'signed-in' ? state.userId : null
+  const userId = state.status === 'signed-in' ? state.userId : null
   const client = useMemo(() => newClient(endpoint, session), [endpoint, session, userId])
 
   // The data on the page may be out of date after a time offline.
   useEffect(() => {
     const recover = () => {
-      if (session.state.is === 'unreachable') void session.restore()
+      if (session.state.status === 'unreachable') void session.restore()
       else client.refetchQueries({ include: 'active' }).catch(() => {}) // each query shows its own error
     }
     addEventListener('online', recover)
@@ -69,7 +69,7 @@ export function App({ endpoint, session }: { endpoint: string; session: Session 
 function Members() {
   const { state } = useSession()
   const { pathname, search } = useLocation()
-  switch (state.is) {
+  switch (state.status) {
     case 'signed-in':
       return (
         <Fragment key={state.userId}>
@@ -87,7 +87,7 @@ function Members() {
 function Guests() {
   const { state } = useSession()
   const location = useLocation()
-  switch (state.is) {
+  switch (state.status) {
     case 'signed-in':
       return <Navigate to={location.state?.to ?? (location.pathname === '/sign-up' ? '/profile' : '/people')} replace />
     case 'signed-out':
@@ -100,7 +100,7 @@ function Guests() {
 /** Shown until it is known whether the user is signed in. */
 function Waiting() {
   const { session, state } = useSession()
-  if (state.is === 'starting')
+  if (state.status === 'starting')
     return (
       <p className="waiting" role="status">
         Loading…

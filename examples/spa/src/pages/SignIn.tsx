@@ -29,7 +29,7 @@ export function SignIn() {
   const [unconfirmed, setUnconfirmed] = useState(false)
   return (
     <Page title="Sign in" narrow>
-      {state.is === 'signed-out' && state.lost && !location.state?.notice && (
+      {state.status === 'signed-out' && state.lost && !location.state?.notice && (
         <p role="alert" className="alert">
           Your session has ended. If you did not sign out, sign in and check your devices.
         </p>

@@ -36,10 +36,10 @@ export function Frame() {
             <img src="/favicon.svg" alt="" width="28" height="28" />
             Commons
           </Link>
-          {state.is === 'signed-in' ? (
+          {state.status === 'signed-in' ? (
             <Navigation key={state.userId} />
           ) : (
-            state.is === 'signed-out' && <GuestNavigation />
+            state.status === 'signed-out' && <GuestNavigation />
           )}
         </div>
       </header>

@@ -30,7 +30,7 @@ export function useBegin() {
     let data!: Data
     await session.begin(async () => {
       data = await mutate(mutation, variables, { context: { beginsSession: true } })
-      return tokens(data)?.accessToken ?? null
+      return tokens(data)
     })
     return data
   }
