@@ -16,7 +16,7 @@ test('every page is accessible, in light and dark mode, and fits a narrow screen
   const found = []
   await visit(
     (settings) => Site.open(browser, latchkey, settings),
-    { width: 390, height: 800 },
+    { width: 320, height: 800 },
     async (page, name) => {
       await page.evaluate(axe.source)
       for (const colorScheme of ['light', 'dark']) {

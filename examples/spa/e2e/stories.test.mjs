@@ -451,7 +451,7 @@ describe('Commons', { concurrency: 3 }, () => {
     await page.getByRole('link', { name: 'Account' }).click()
     await change('plumber@example.com')
     await page.goto(await site.link('plumber@example.com', 'confirm-email'))
-    await page.getByRole('button', { name: 'Confirm new email address' }).click()
+    await page.getByRole('button', { name: 'Confirm email address' }).click()
     await page.getByText('Your new email address is confirmed.').waitFor()
     assert.equal(await page.getByText('Your session has ended').count(), 0, 'no warning next to the notice')
     await signIn(page, 'plumber@example.com')

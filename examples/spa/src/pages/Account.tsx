@@ -166,7 +166,7 @@ export function Account() {
               <Field
                 name="newUsername"
                 label="New username"
-                hint="Visible to everyone. Letters, digits and . + - _"
+                hint="Visible to everyone. Letters, digits and .&nbsp;+&nbsp;-&nbsp;_"
                 autoComplete="username"
                 autoCapitalize="none"
                 spellCheck={false}

@@ -44,7 +44,7 @@ export function ConfirmEmail() {
       <div className="card">
         {token ? (
           <Form
-            action="Confirm new email address"
+            action="Confirm email address"
             send={async () => {
               const { user, userErrors } = (await mutate(ConfirmEmailChangeMutation, { input: { token } }))
                 .confirmEmailChange

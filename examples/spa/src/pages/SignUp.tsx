@@ -107,7 +107,7 @@ export function SignUp() {
           <Field
             name="username"
             label="Username"
-            hint="Visible to everyone. Letters, digits and . + - _"
+            hint="Visible to everyone. Letters, digits and .&nbsp;+&nbsp;-&nbsp;_"
             autoComplete="username"
             autoCapitalize="none"
             spellCheck={false}
