@@ -391,7 +391,7 @@ describe('Commons', { concurrency: 3 }, () => {
     await other.getByRole('link', { name: 'Resend the confirmation email' }).click()
     await other.getByLabel('Email address').fill('mario@example.com')
     await other.getByRole('button', { name: 'Resend email' }).click()
-    await other.getByText('we sent it an email').waitFor()
+    await other.getByText('we have sent an email').waitFor()
 
     await page.goto(await site.link('mario@example.com', 'activate'))
     await page.getByRole('button', { name: 'Confirm email address' }).click()

@@ -68,8 +68,8 @@ export function Resend({ email }: { email: string }) {
   const [sentTo, setSentTo] = useState<string | null>(null)
   return (
     <section className="card">
-      <h2>No email, or the link does not work?</h2>
-      <Notice>{sentTo && `If ${sentTo} still has to be confirmed, we sent it an email.`}</Notice>
+      <h2>No email, or link not working?</h2>
+      <Notice>{sentTo && `If ${sentTo} still needs to be confirmed, we have sent an email to it.`}</Notice>
       <Form
         action="Resend email"
         kind="minor"

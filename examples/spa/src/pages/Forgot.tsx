@@ -38,7 +38,7 @@ export function Forgot() {
       <Page title="Check your email" narrow>
         <div className="card">
           <p>
-            If an account has the address <strong>{sentTo}</strong>, we sent it an email.
+            If an account uses <strong>{sentTo}</strong>, we have sent an email to it.
           </p>
           <p>
             Nothing after a few minutes? Check your spam folder, or{' '}
@@ -55,7 +55,7 @@ export function Forgot() {
     )
   }
   return (
-    <Page title="Recover your account" narrow lead="We will email you at the address of your account.">
+    <Page title="Recover your account" narrow lead="We'll send an email to the address of your account.">
       <div className="card">
         <Form
           action="Send email"

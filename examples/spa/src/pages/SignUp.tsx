@@ -41,7 +41,7 @@ export function SignUp() {
         narrow
         lead={
           <>
-            We sent an email to <strong>{sentTo}</strong>. Open the link in it to activate your account.
+            We have sent an email to <strong>{sentTo}</strong>. Open the link in it to activate your account.
           </>
         }
       >
@@ -116,7 +116,7 @@ export function SignUp() {
             name="email"
             label="Email address"
             optional={!emailVerification}
-            hint={emailVerification ? 'Confirm it before you first sign in.' : 'Used to recover your account.'}
+            hint={emailVerification ? 'You must confirm it before you can sign in.' : 'Used to recover your account.'}
             type="email"
             autoComplete="email"
           />
