@@ -422,6 +422,7 @@ describe('Commons', { concurrency: 3 }, () => {
     await page.getByRole('button', { name: 'Change password' }).click()
     await page.getByRole('alert').getByText(/\w/).waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('link', { name: 'Sign in', exact: true }).waitFor()
     await page.getByRole('link', { name: 'Request a new one' }).click()
     await page.getByLabel('My username').check()
     await page.getByLabel('Email address').fill('mario@example.com')
