@@ -356,28 +356,6 @@ type MeResponse struct {
 // GetMe returns MeResponse.Me, and is useful for accessing the field via an interface.
 func (v *MeResponse) GetMe() *Account { return v.Me }
 
-// Mistake includes the GraphQL fields of UserError requested by the fragment Mistake.
-// The GraphQL type's documentation follows.
-//
-// A problem that the user can correct. All problems of an input are returned at once.
-type Mistake struct {
-	// The machine-readable code.
-	Code UserErrorCode `json:"code"`
-	// The path inside the input, such as `["profile", "location"]`. Null if the problem is not in a single field.
-	Field []string `json:"field"`
-	// A message for the user, in English.
-	Message string `json:"message"`
-}
-
-// GetCode returns Mistake.Code, and is useful for accessing the field via an interface.
-func (v *Mistake) GetCode() UserErrorCode { return v.Code }
-
-// GetField returns Mistake.Field, and is useful for accessing the field via an interface.
-func (v *Mistake) GetField() []string { return v.Field }
-
-// GetMessage returns Mistake.Message, and is useful for accessing the field via an interface.
-func (v *Mistake) GetMessage() string { return v.Message }
-
 // A sort direction.
 type OrderDirection string
 
@@ -579,14 +557,16 @@ type RefreshRefreshTokenRefreshTokenPayload struct {
 	// The next pair. Null if the refresh token is not valid.
 	Tokens *Tokens `json:"tokens"`
 	// The problems to correct. Empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetTokens returns RefreshRefreshTokenRefreshTokenPayload.Tokens, and is useful for accessing the field via an interface.
 func (v *RefreshRefreshTokenRefreshTokenPayload) GetTokens() *Tokens { return v.Tokens }
 
 // GetUserErrors returns RefreshRefreshTokenRefreshTokenPayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *RefreshRefreshTokenRefreshTokenPayload) GetUserErrors() []Mistake { return v.UserErrors }
+func (v *RefreshRefreshTokenRefreshTokenPayload) GetUserErrors() []UserErrorFields {
+	return v.UserErrors
+}
 
 // RefreshResponse is returned by Refresh on success.
 type RefreshResponse struct {
@@ -614,7 +594,7 @@ type RegisterRegisterRegisterPayload struct {
 	// The tokens of a session. Null if there are user errors, or if the email address must be confirmed first.
 	Tokens *Tokens `json:"tokens"`
 	// The problems to correct. Empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetUser returns RegisterRegisterRegisterPayload.User, and is useful for accessing the field via an interface.
@@ -624,7 +604,7 @@ func (v *RegisterRegisterRegisterPayload) GetUser() *Account { return v.User }
 func (v *RegisterRegisterRegisterPayload) GetTokens() *Tokens { return v.Tokens }
 
 // GetUserErrors returns RegisterRegisterRegisterPayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *RegisterRegisterRegisterPayload) GetUserErrors() []Mistake { return v.UserErrors }
+func (v *RegisterRegisterRegisterPayload) GetUserErrors() []UserErrorFields { return v.UserErrors }
 
 // RegisterResponse is returned by Register on success.
 type RegisterResponse struct {
@@ -667,7 +647,7 @@ type SignInObtainTokenObtainTokenPayload struct {
 	// The tokens of the new session. Null if there are user errors.
 	Tokens *Tokens `json:"tokens"`
 	// The problems to correct. Empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetUser returns SignInObtainTokenObtainTokenPayload.User, and is useful for accessing the field via an interface.
@@ -677,7 +657,7 @@ func (v *SignInObtainTokenObtainTokenPayload) GetUser() *Account { return v.User
 func (v *SignInObtainTokenObtainTokenPayload) GetTokens() *Tokens { return v.Tokens }
 
 // GetUserErrors returns SignInObtainTokenObtainTokenPayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *SignInObtainTokenObtainTokenPayload) GetUserErrors() []Mistake { return v.UserErrors }
+func (v *SignInObtainTokenObtainTokenPayload) GetUserErrors() []UserErrorFields { return v.UserErrors }
 
 // SignInResponse is returned by SignIn on success.
 type SignInResponse struct {
@@ -778,14 +758,14 @@ type UpdateProfileUpdateProfileUpdateProfilePayload struct {
 	// The profile after the change. Null if there are user errors.
 	Profile *Person `json:"profile"`
 	// The problems to correct. Empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetProfile returns UpdateProfileUpdateProfileUpdateProfilePayload.Profile, and is useful for accessing the field via an interface.
 func (v *UpdateProfileUpdateProfileUpdateProfilePayload) GetProfile() *Person { return v.Profile }
 
 // GetUserErrors returns UpdateProfileUpdateProfileUpdateProfilePayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *UpdateProfileUpdateProfileUpdateProfilePayload) GetUserErrors() []Mistake {
+func (v *UpdateProfileUpdateProfileUpdateProfilePayload) GetUserErrors() []UserErrorFields {
 	return v.UserErrors
 }
 
@@ -842,6 +822,28 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeAlreadyExists,
 	UserErrorCodeNotFound,
 }
+
+// UserErrorFields includes the GraphQL fields of UserError requested by the fragment UserErrorFields.
+// The GraphQL type's documentation follows.
+//
+// A problem that the user can correct. All problems of an input are returned at once.
+type UserErrorFields struct {
+	// The machine-readable code.
+	Code UserErrorCode `json:"code"`
+	// The path inside the input, such as `["profile", "location"]`. Null if the problem is not in a single field.
+	Field []string `json:"field"`
+	// A message for the user, in English.
+	Message string `json:"message"`
+}
+
+// GetCode returns UserErrorFields.Code, and is useful for accessing the field via an interface.
+func (v *UserErrorFields) GetCode() UserErrorCode { return v.Code }
+
+// GetField returns UserErrorFields.Field, and is useful for accessing the field via an interface.
+func (v *UserErrorFields) GetField() []string { return v.Field }
+
+// GetMessage returns UserErrorFields.Message, and is useful for accessing the field via an interface.
+func (v *UserErrorFields) GetMessage() string { return v.Message }
 
 // __AgainInput is used internally by genqlient
 type __AgainInput struct {
@@ -1094,7 +1096,7 @@ mutation Refresh ($refreshToken: String) {
 			... Tokens
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1104,7 +1106,7 @@ fragment Tokens on TokenPair {
 	refreshToken
 	refreshTokenExpiresAt
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
@@ -1147,7 +1149,7 @@ mutation Register ($username: String!, $password: String!, $delivery: TokenDeliv
 			... Tokens
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1166,7 +1168,7 @@ fragment Tokens on TokenPair {
 	refreshToken
 	refreshTokenExpiresAt
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
@@ -1222,7 +1224,7 @@ mutation SignIn ($identifier: String!, $password: String!, $deviceName: String, 
 			... Tokens
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1241,7 +1243,7 @@ fragment Tokens on TokenPair {
 	refreshToken
 	refreshTokenExpiresAt
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
@@ -1330,7 +1332,7 @@ mutation UpdateProfile ($id: ID!, $input: ProfileInput!) {
 			... Person
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1343,7 +1345,7 @@ fragment Person on Profile {
 	updatedOn
 	viewerCanUpdate
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
