@@ -15,7 +15,7 @@ var (
 	running = describe("latchkey_password_queue_running", "Passwords being hashed.")
 	entered = describe("latchkey_password_hashes_total", "Passwords hashed or being hashed.")
 	refused = describe("latchkey_password_queue_refused_total", "Passwords rejected because they waited too long.")
-	waited  = describe("latchkey_password_queue_wait_seconds_total", "Total time that passwords have waited.")
+	waited  = describe("latchkey_password_queue_wait_seconds_total", "Total time passwords spent waiting to be hashed.")
 
 	answers = describe("latchkey_database_up", "1 if the database responded to this scrape in time, otherwise 0.")
 	queued  = describe("latchkey_outbox_mails",
@@ -29,9 +29,9 @@ var (
 	inUse = describe("latchkey_database_connections_in_use", "Database connections in use, by pool.", "pool")
 	most  = describe("latchkey_database_connections_max", "Maximum number of database connections, by pool.", "pool")
 	waits = describe("latchkey_database_connection_waits_total",
-		"Number of times a connection was waited for, by pool.", "pool")
+		"Number of waits for a database connection, by pool.", "pool")
 	waitsTime = describe("latchkey_database_connection_wait_seconds_total",
-		"Total time waited for connections, by pool.", "pool")
+		"Total time spent waiting for a database connection, by pool.", "pool")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
