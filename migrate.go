@@ -45,7 +45,7 @@ func inUse(ctx context.Context, st *store.Store) error {
 	if err := upToDate(ctx, st); err != nil {
 		return err
 	}
-	return st.NotMoved(ctx)
+	return st.CheckNotMoved(ctx)
 }
 
 type migrateStatus struct {

@@ -151,7 +151,7 @@ func open(
 	if err := s.service.SyncKeys(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.store.NotMoved(ctx); err != nil { // again, now that there is a row
+	if err := s.store.CheckNotMoved(ctx); err != nil { // again, now that there is a row
 		return nil, err
 	}
 	if err := s.service.Ready(ctx); err != nil {

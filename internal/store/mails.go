@@ -17,10 +17,10 @@ type OutboxMail struct {
 	Attempts    int // tries so far, this one included
 }
 
-const outgoingColumns = `id, letter, state = 'ASKED' AS asked, COALESCE(user_id, '') AS user_id, recipient, address_key,
+const mailColumns = `id, letter, state = 'ASKED' AS asked, COALESCE(user_id, '') AS user_id, recipient, address_key,
 	languages, username, new_email, device, ip_address, sealed_token, attempts, created_at, expires_at`
 
-type outgoingRow struct {
+type mailRow struct {
 	ID          account.ID           `db:"id"`
 	Letter      account.MailTemplate `db:"letter"`
 	Asked       bool                 `db:"asked"`
@@ -38,7 +38,7 @@ type outgoingRow struct {
 	ExpiresAt   int64                `db:"expires_at"`
 }
 
-func (r *outgoingRow) outgoing() *OutboxMail {
+func (r *mailRow) toMail() *OutboxMail {
 	return &OutboxMail{
 		Mail: account.Mail{
 			ID:        r.ID,
@@ -49,8 +49,8 @@ func (r *outgoingRow) outgoing() *OutboxMail {
 			NewEmail:  r.NewEmail,
 			Device:    r.Device,
 			IPAddress: r.IPAddress,
-			CreatedAt: moment(r.CreatedAt),
-			ExpiresAt: moment(r.ExpiresAt),
+			CreatedAt: fromMicros(r.CreatedAt),
+			ExpiresAt: fromMicros(r.ExpiresAt),
 		},
 		AddressKey:  r.AddressKey,
 		Unresolved:  r.Asked,
@@ -77,7 +77,7 @@ func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account
 		askedFor += " " + string(user)
 		before = askedFor
 	}
-	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
+	_, err := s.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
 		languages, username, new_email, device, ip_address, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'ASKED', NULLIF(?, ''), ?, ?, ?, ?, ?, '', '', '', ?, 0, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?)
@@ -95,7 +95,7 @@ func (s *Store) EnqueueMail(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, a Allowance,
 ) error {
 	key := account.EmailKey(m.To)
-	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
+	_, err := s.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
 		new_email, device, ip_address, sealed_token, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?
 		WHERE (SELECT COUNT(*) FROM mails WHERE address_key = ? AND letter = ? AND created_at > ?) < ?`,
@@ -112,21 +112,21 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 		ID    account.ID `db:"id"`
 		DueAt int64      `db:"due_at"`
 	}
-	if err := s.all(ctx, &due, `SELECT id, due_at FROM mails WHERE state IN ('ASKED', 'READY') AND due_at <= ?
+	if err := s.scanAll(ctx, &due, `SELECT id, due_at FROM mails WHERE state IN ('ASKED', 'READY') AND due_at <= ?
 		ORDER BY due_at LIMIT ?`, micros(now), limit); err != nil {
 		return nil, err
 	}
 	var claimed []*OutboxMail
 	for _, d := range due {
-		var row outgoingRow
-		ok, err := s.changeOne(ctx, &row, `UPDATE mails SET attempts = attempts + 1, due_at = ?
-			WHERE id = ? AND due_at = ? AND state IN ('ASKED', 'READY') RETURNING `+outgoingColumns,
+		var row mailRow
+		ok, err := s.execReturning(ctx, &row, `UPDATE mails SET attempts = attempts + 1, due_at = ?
+			WHERE id = ? AND due_at = ? AND state IN ('ASKED', 'READY') RETURNING `+mailColumns,
 			micros(until), d.ID, d.DueAt)
 		if err != nil {
 			return claimed, err
 		}
 		if ok {
-			claimed = append(claimed, row.outgoing())
+			claimed = append(claimed, row.toMail())
 		}
 	}
 	return claimed, nil
@@ -135,7 +135,7 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 // LockRequest makes others that hold the request wait until the transaction ends; ok is false when it has been
 // answered.
 func (s *Store) LockRequest(ctx context.Context, id account.ID) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
+	rows, err := s.exec(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
 	return rows == 1, err
 }
 
@@ -143,7 +143,7 @@ func (s *Store) LockRequest(ctx context.Context, id account.ID) (ok bool, err er
 func (s *Store) ResolveRequest(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, now time.Time,
 ) error {
-	_, err := s.change(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
+	_, err := s.exec(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
 		sealed_token = ?, attempts = 0, due_at = ? WHERE id = ? AND state = 'ASKED'`,
 		m.Letter, user, m.To, m.Username, sealedToken, micros(now), m.ID)
 	return err
@@ -161,14 +161,14 @@ const (
 // FinishMail notes what has become of a mail, and forgets the token in it, unless somebody else has claimed it since
 // that attempt.
 func (s *Store) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
-	_, err := s.change(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
+	_, err := s.exec(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
 		WHERE id = ? AND attempts = ? AND state IN ('ASKED', 'READY')`, state, id, attempt)
 	return err
 }
 
 // PostponeMail makes a mail due again at a time, unless somebody else has claimed it since that attempt.
 func (s *Store) PostponeMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
-	_, err := s.change(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
+	_, err := s.exec(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
 		micros(due), id, attempt)
 	return err
 }
@@ -179,16 +179,16 @@ func (s *Store) OutboxStats(ctx context.Context) (count int, oldest time.Time, e
 		Count  int    `db:"count"`
 		Oldest *int64 `db:"oldest"`
 	}
-	err = s.total(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
+	err = s.aggregate(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
 		WHERE state IN ('ASKED', 'READY')`)
 	if row.Oldest != nil {
-		oldest = moment(*row.Oldest)
+		oldest = fromMicros(*row.Oldest)
 	}
 	return row.Count, oldest, err
 }
 
 // DeleteOldMails removes at most limit of the mails made before a time, whatever became of them, and returns how many.
 func (s *Store) DeleteOldMails(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
-	return s.change(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
+	return s.exec(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
 		micros(before), limit)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
 
 type migration struct {
 	Version  int
@@ -27,14 +27,14 @@ type migration struct {
 // took. Several nodes may call it at once: each step is taken by one of them. It refuses a database that another
 // program made, that a newer version has migrated, or whose steps are not those of this program; and one that has been
 // moved away, or not yet wholly moved there.
-func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []string, err error) {
-	if err := s.NotMoved(ctx); err != nil {
+func (s *Store) Migrate(ctx context.Context, now func() time.Time) (applied []string, err error) {
+	if err := s.CheckNotMoved(ctx); err != nil {
 		return nil, err
 	}
-	return s.migrateUp(ctx, now)
+	return s.applyMigrations(ctx, now)
 }
 
-func (s *Store) migrateUp(ctx context.Context, now func() time.Time) (taken []string, err error) {
+func (s *Store) applyMigrations(ctx context.Context, now func() time.Time) (applied []string, err error) {
 	steps, err := s.migrations()
 	if err != nil {
 		return nil, err
@@ -48,17 +48,17 @@ func (s *Store) migrateUp(ctx context.Context, now func() time.Time) (taken []st
 	for _, step := range steps {
 		ran := false
 		if err := s.inTx(ctx, func(tx *Store) (err error) {
-			ran, err = tx.migrate(ctx, step, now())
+			ran, err = tx.applyMigration(ctx, step, now())
 			return err
 		}); err != nil {
-			return taken, fmt.Errorf("migration %s: %w", step.Name, err)
+			return applied, fmt.Errorf("migration %s: %w", step.Name, err)
 		}
 		if ran {
-			taken = append(taken, step.Name)
+			applied = append(applied, step.Name)
 		}
 	}
 	_, err = s.Steps(ctx) // which refuses what else stands there
-	return taken, err
+	return applied, err
 }
 
 func tooNew(newest, known int) error {
@@ -95,15 +95,15 @@ func (s *Store) Steps(ctx context.Context) ([]Step, error) {
 	if !slices.Contains(tables, "schema_migrations") {
 		return nil, errForeign
 	}
-	var taken []struct {
+	var applied []struct {
 		migration
 		AppliedAt int64 `db:"applied_at"`
 	}
-	if err := s.all(ctx, &taken,
+	if err := s.scanAll(ctx, &applied,
 		`SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version`); err != nil {
 		return nil, err
 	}
-	for _, t := range taken {
+	for _, t := range applied {
 		if err := tooNew(t.Version, len(steps)); err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (s *Store) Steps(ctx context.Context) ([]Step, error) {
 		if t.Checksum != step.Checksum {
 			return nil, fmt.Errorf("migration %s: %w", step.Name, errDifferent)
 		}
-		steps[t.Version-1].AppliedAt = new(moment(t.AppliedAt))
+		steps[t.Version-1].AppliedAt = new(fromMicros(t.AppliedAt))
 	}
 	return steps, nil
 }
@@ -130,9 +130,9 @@ func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
 	if err != nil || !slices.Contains(tables, "schema_migrations") {
 		return false, err
 	}
-	var taken []migration
-	err = s.all(ctx, &taken, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
-	return slices.EqualFunc(steps, taken, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
+	var applied []migration
+	err = s.scanAll(ctx, &applied, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
+	return slices.EqualFunc(steps, applied, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
 }
 
 // Empty reports whether the database holds no tables at all.
@@ -142,13 +142,13 @@ func (s *Store) Empty(ctx context.Context) (bool, error) {
 }
 
 func (s *Store) tables(ctx context.Context) (names []string, err error) {
-	err = s.all(ctx, &names, s.dialect.tables)
+	err = s.scanAll(ctx, &names, s.dialect.tables)
 	return names, err
 }
 
 // migrations returns the steps for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
 func (s *Store) migrations() ([]migration, error) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (s *Store) migrations() ([]migration, error) {
 			}
 			name = base
 		}
-		script, err := migrations.ReadFile(file)
+		script, err := migrationFiles.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +175,7 @@ func (s *Store) migrations() ([]migration, error) {
 }
 
 func (s *Store) prepareMigrations(ctx context.Context) error {
-	if err := s.migrateAlone(ctx); err != nil {
+	if err := s.lockSchema(ctx); err != nil {
 		return err
 	}
 	tables, err := s.tables(ctx)
@@ -185,7 +185,7 @@ func (s *Store) prepareMigrations(ctx context.Context) error {
 	if len(tables) > 0 && !slices.Contains(tables, "schema_migrations") {
 		return errForeign
 	}
-	_, err = s.change(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+	_, err = s.exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
 		version    BIGINT NOT NULL PRIMARY KEY,
 		name       TEXT   NOT NULL,
 		checksum   TEXT   NOT NULL,
@@ -193,12 +193,12 @@ func (s *Store) prepareMigrations(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) migrate(ctx context.Context, step migration, now time.Time) (ran bool, err error) {
-	if err := s.migrateAlone(ctx); err != nil {
+func (s *Store) applyMigration(ctx context.Context, step migration, now time.Time) (ran bool, err error) {
+	if err := s.lockSchema(ctx); err != nil {
 		return false, err
 	}
 	var done []migration
-	err = s.all(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version)
+	err = s.scanAll(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version)
 	if err != nil {
 		return false, err
 	}
@@ -211,15 +211,15 @@ func (s *Store) migrate(ctx context.Context, step migration, now time.Time) (ran
 	if _, err := s.tx.ExecContext(ctx, step.script); err != nil {
 		return false, err
 	}
-	_, err = s.change(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
+	_, err = s.exec(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
 		step.Version, step.Name, step.Checksum, micros(now))
 	return err == nil, err
 }
 
-func (s *Store) migrateAlone(ctx context.Context) error {
-	if s.dialect.exclusive == "" {
+func (s *Store) lockSchema(ctx context.Context) error {
+	if s.dialect.lockSchema == "" {
 		return nil
 	}
-	_, err := s.tx.ExecContext(ctx, s.dialect.exclusive)
+	_, err := s.tx.ExecContext(ctx, s.dialect.lockSchema)
 	return err
 }

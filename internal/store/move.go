@@ -87,15 +87,15 @@ func (s *Store) Move(
 		return nil, err
 	}
 	if err != nil {
-		return nil, inOneLine{fmt.Errorf("the move is not finished: %w", err)}
+		return nil, singleLineError{fmt.Errorf("the move is not finished: %w", err)}
 	}
 	return moved, nil
 }
 
-// NotMoved returns an error when no server may start on the database because of a move from it, or to it, which is not
+// CheckNotMoved returns an error when no server may start on the database because of a move from it, or to it, which is not
 // finished. A move to a database begins only where there is no row yet; so who looks at this after writing one is safe
 // from all that begin later.
-func (s *Store) NotMoved(ctx context.Context) error {
+func (s *Store) CheckNotMoved(ctx context.Context) error {
 	move, err := s.move(ctx)
 	switch {
 	case err != nil || move == nil:
@@ -110,7 +110,7 @@ func (s *Store) NotMoved(ctx context.Context) error {
 
 func movedError(at int64) error {
 	return fmt.Errorf("the database was moved to PostgreSQL at %s: set LATCHKEY_DATABASE_URL to the one it was moved to",
-		moment(at).Format(time.RFC3339))
+		fromMicros(at).Format(time.RFC3339))
 }
 
 // move returns the trace of a move, without an ID when that has copied nothing yet, or nil.
@@ -120,7 +120,7 @@ func (s *Store) move(ctx context.Context) (*moveRow, error) {
 		return nil, err
 	}
 	var rows []moveRow
-	if err := s.all(ctx, &rows, `SELECT id, done_at FROM moves`); err != nil || len(rows) == 0 {
+	if err := s.scanAll(ctx, &rows, `SELECT id, done_at FROM moves`); err != nil || len(rows) == 0 {
 		return new(moveRow), err
 	}
 	return &rows[0], nil
@@ -199,7 +199,7 @@ func (l *leaver) carry(
 		if err := to.inTx(ctx, func(tx *Store) error { return tx.claim(ctx, tables, again) }); err != nil {
 			return nil, err
 		}
-		if _, err := to.migrateUp(ctx, now); err != nil {
+		if _, err := to.applyMigrations(ctx, now); err != nil {
 			return nil, err
 		}
 	}
@@ -239,7 +239,7 @@ func (l *leaver) carry(
 	}); err != nil {
 		return nil, err
 	}
-	_, err = to.change(ctx, `UPDATE moves SET done_at = ?`, micros(now()))
+	_, err = to.exec(ctx, `UPDATE moves SET done_at = ?`, micros(now()))
 	return moved, err
 }
 
@@ -254,14 +254,14 @@ func (s *Store) claim(ctx context.Context, tables []moveTable, again bool) error
 			return err
 		}
 	}
-	_, err := s.change(ctx, createMoves)
+	_, err := s.exec(ctx, createMoves)
 	return err
 }
 
 // takeOver makes a transaction the only one that fills this side: a server that began before the claim has made its key
 // by now, or waits.
 func (s *Store) takeOver(ctx context.Context) error {
-	if err := s.migrateAlone(ctx); err != nil {
+	if err := s.lockSchema(ctx); err != nil {
 		return err
 	}
 	_, err := s.tx.ExecContext(ctx, `LOCK TABLE signing_keys IN SHARE MODE`)
@@ -271,13 +271,13 @@ func (s *Store) takeOver(ctx context.Context) error {
 // release takes a claim back, if nothing has been copied.
 func (s *Store) release(ctx context.Context) error {
 	return s.inTx(ctx, func(tx *Store) error {
-		if err := tx.migrateAlone(ctx); err != nil {
+		if err := tx.lockSchema(ctx); err != nil {
 			return err
 		}
 		if move, err := tx.move(ctx); err != nil || move == nil || move.ID != "" {
 			return err
 		}
-		_, err := tx.change(ctx, `DROP TABLE moves`)
+		_, err := tx.exec(ctx, `DROP TABLE moves`)
 		return err
 	})
 }
@@ -293,7 +293,7 @@ func (s *Store) holdsNothing(ctx context.Context, tables []moveTable) error {
 			continue
 		}
 		var full bool
-		if err := s.one(ctx, &full, `SELECT EXISTS (SELECT 1 FROM `+t.name+`)`); err != nil {
+		if err := s.get(ctx, &full, `SELECT EXISTS (SELECT 1 FROM `+t.name+`)`); err != nil {
 			return err
 		}
 		if full {
@@ -381,7 +381,7 @@ func (l *leaver) copy(
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.change(ctx, `INSERT INTO moves (id) VALUES (?)`, id)
+	_, err = tx.exec(ctx, `INSERT INTO moves (id) VALUES (?)`, id)
 	return moved, err
 }
 
@@ -405,7 +405,7 @@ func (s *Store) sameTables(ctx context.Context, tables []moveTable, types [][]st
 			Name string `db:"column_name"`
 			Type string `db:"data_type"`
 		}
-		if err := s.all(ctx, &columns, `SELECT column_name, data_type FROM information_schema.columns
+		if err := s.scanAll(ctx, &columns, `SELECT column_name, data_type FROM information_schema.columns
 			WHERE table_schema = current_schema() AND table_name = ? ORDER BY column_name COLLATE "C"`, t.name); err != nil {
 			return err
 		}

@@ -13,15 +13,15 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// household fills every table of a SQLite database, with whatever a column can hold, and returns its address.
-func household(t *testing.T) (url string) {
+// fullDatabase fills every table of a SQLite database, with whatever a column can hold, and returns its address.
+func fullDatabase(t *testing.T) (url string) {
 	t.Helper()
 	url = storetest.SQLite(t)
-	s := fresh(t, url)
+	s := newStore(t, url)
 	defer s.Close()
 	must(t, s.InsertSigningKey(t.Context(), SigningKey{"kid", "EdDSA", 1, []byte("\x00\xff'\\sealed"), noon, noon}))
-	mario := join(t, s, "mario")
-	luigi := join(t, s, "luigi")
+	mario := addUser(t, s, "mario")
+	luigi := addUser(t, s, "luigi")
 	signIn(t, s, mario)
 	for _, statement := range []string{
 		`UPDATE users SET email_verified = 1, name = 'Mário "M" \N ü 🍄 {a,NULL}' WHERE username = 'mario'`,
@@ -60,8 +60,8 @@ func moveAll(t testing.TB, from, to string, wrappers ...Wrapper) ([]Moved, error
 	return source.Move(t.Context(), target, atNoon, content, func(int64) {})
 }
 
-// starts tells why no server starts on a database, or nil.
-func starts(t testing.TB, url string) error {
+// startError tells why no server starts on a database, or nil.
+func startError(t testing.TB, url string) error {
 	t.Helper()
 	s := connect(t, url)
 	defer s.Close()
@@ -72,14 +72,14 @@ func starts(t testing.TB, url string) error {
 // alter runs a statement behind the store's back, and leaves no connection open.
 func alter(t testing.TB, url, statement string) error {
 	t.Helper()
-	db := behind(t, url)
+	db := openDirect(t, url)
 	defer db.Close()
 	_, err := db.Exec(statement)
 	return err
 }
 
-// rowsOf returns all rows of all tables but those about the schema and moves, as text.
-func rowsOf(t testing.TB, url string) (said []string) {
+// dumpRows returns all rows of all tables but those about the schema and moves, as text.
+func dumpRows(t testing.TB, url string) (said []string) {
 	t.Helper()
 	s := connect(t, url)
 	defer s.Close()
@@ -115,14 +115,14 @@ func rowsOf(t testing.TB, url string) (said []string) {
 // TestAMoveCopiesEverything holds it to the tables that there are, so that none is forgotten that comes later.
 func TestAMoveCopiesEverything(t *testing.T) {
 	t.Parallel()
-	from, to := household(t), storetest.Postgres(t)
-	before := rowsOf(t, from)
+	from, to := fullDatabase(t), storetest.Postgres(t)
+	before := dumpRows(t, from)
 	moved, err := moveAll(t, from, to)
 	must(t, err)
 	s := connect(t, to)
 	tables := must1(s.tables(t.Context()))(t)
 	for _, m := range moved {
-		if m.Rows == 0 || m.Rows != int64(number(t, s, `SELECT COUNT(*) FROM `+m.Table)) || len(m.Checksum) != 64 {
+		if m.Rows == 0 || m.Rows != int64(queryInt(t, s, `SELECT COUNT(*) FROM `+m.Table)) || len(m.Checksum) != 64 {
 			t.Errorf("moved: %+v", m)
 		}
 		tables = slices.DeleteFunc(tables, func(name string) bool { return name == m.Table })
@@ -131,15 +131,15 @@ func TestAMoveCopiesEverything(t *testing.T) {
 	if !slices.Equal(tables, []string{"moves", "schema_migrations"}) {
 		t.Error("not moved:", tables)
 	}
-	after := rowsOf(t, to)
+	after := dumpRows(t, to)
 	if len(before) < len(moved) || !slices.Equal(before, after) {
 		t.Errorf("%d rows became %d:\n%s\n\n%s", len(before), len(after),
 			strings.Join(before, "\n"), strings.Join(after, "\n"))
 	}
-	if err := starts(t, to); err != nil {
+	if err := startError(t, to); err != nil {
 		t.Error(err)
 	}
-	if err := starts(t, from); err == nil || !strings.Contains(err.Error(), "to PostgreSQL at 2026-05-01T12:00:00Z") {
+	if err := startError(t, from); err == nil || !strings.Contains(err.Error(), "to PostgreSQL at 2026-05-01T12:00:00Z") {
 		t.Error("a server starts on what was moved:", err)
 	}
 	for _, other := range []string{to, storetest.Postgres(t)} {
@@ -147,7 +147,7 @@ func TestAMoveCopiesEverything(t *testing.T) {
 			t.Error("it moves again:", err)
 		}
 	}
-	if again := rowsOf(t, to); !slices.Equal(after, again) {
+	if again := dumpRows(t, to); !slices.Equal(after, again) {
 		t.Error("moving again changed something")
 	}
 }
@@ -156,7 +156,7 @@ func TestAMoveCopiesEverything(t *testing.T) {
 func TestAMoveInManyBatches(t *testing.T) {
 	t.Parallel()
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
-	s := fresh(t, from)
+	s := newStore(t, from)
 	fill(t, s, moveBatch*3/2)
 	must(t, s.Close())
 	source, target := connect(t, from), connect(t, to)
@@ -167,7 +167,7 @@ func TestAMoveInManyBatches(t *testing.T) {
 		t.Error("the progress was", heard)
 	}
 	source.Close()
-	if !slices.Equal(rowsOf(t, from), rowsOf(t, to)) {
+	if !slices.Equal(dumpRows(t, from), dumpRows(t, to)) {
 		t.Error("the rows differ")
 	}
 }
@@ -175,7 +175,7 @@ func TestAMoveInManyBatches(t *testing.T) {
 // TestAMoveNeverOverwrites one row of any table.
 func TestAMoveNeverOverwrites(t *testing.T) {
 	t.Parallel()
-	from := household(t)
+	from := fullDatabase(t)
 	for _, statement := range []string{
 		`INSERT INTO settings (name, value) VALUES ('x', 1)`,
 		`INSERT INTO throttles (subject, source, count, since, until, counted_at) VALUES ('', '', 0, 0, 0, 0)`,
@@ -183,24 +183,24 @@ func TestAMoveNeverOverwrites(t *testing.T) {
 		`CREATE TABLE moves (id TEXT NOT NULL PRIMARY KEY, done_at BIGINT); INSERT INTO moves VALUES ('other', 1)`,
 	} {
 		to := storetest.Postgres(t)
-		fresh(t, to).Close()
+		newStore(t, to).Close()
 		must(t, alter(t, to, statement))
-		before := rowsOf(t, to)
+		before := dumpRows(t, to)
 		if _, err := moveAll(t, from, to); err == nil || !strings.Contains(err.Error(), "not empty") {
 			t.Errorf("%s: %v", statement, err)
 		}
-		if !slices.Equal(before, rowsOf(t, to)) {
+		if !slices.Equal(before, dumpRows(t, to)) {
 			t.Error("something has changed after", statement)
 		}
 	}
 	old := storetest.Postgres(t)
 	s := connect(t, old)
-	takeFirst(t, s, 1)
+	applyFirst(t, s, 1)
 	must(t, alter(t, old, `INSERT INTO settings (name, value) VALUES ('x', 1)`))
 	if _, err := moveAll(t, from, old); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Error(err)
 	}
-	if n := number(t, s, `SELECT COUNT(*) FROM schema_migrations`); n != 1 {
+	if n := queryInt(t, s, `SELECT COUNT(*) FROM schema_migrations`); n != 1 {
 		t.Errorf("%d steps are taken where nothing was to change", n)
 	}
 	other := storetest.Postgres(t)
@@ -208,18 +208,18 @@ func TestAMoveNeverOverwrites(t *testing.T) {
 	if _, err := moveAll(t, from, other); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Error(err)
 	}
-	must(t, starts(t, from))
+	must(t, startError(t, from))
 }
 
 // TestAServerThatBeginsBesideAMove comes too late, or the move does.
 func TestAServerThatBeginsBesideAMove(t *testing.T) {
 	t.Parallel()
-	from, to := household(t), storetest.Postgres(t)
+	from, to := fullDatabase(t), storetest.Postgres(t)
 	source, target := connect(t, from), connect(t, to)
 	const key = `INSERT INTO signing_keys (kid, alg, number, sealed, created_at, signs_from) VALUES ('x', '', 1, '', 0, 0)`
 	steps := 0
 	_, err := source.Move(t.Context(), target, func() time.Time {
-		if err := starts(t, to); !errors.Is(err, errUnfinished) {
+		if err := startError(t, to); !errors.Is(err, errUnfinished) {
 			t.Error("a server starts after the claim:", err)
 		}
 		if steps++; steps == 2 { // the table is there since the first one
@@ -230,7 +230,7 @@ func TestAServerThatBeginsBesideAMove(t *testing.T) {
 	if !errors.Is(err, errTaken) {
 		t.Fatal(err)
 	}
-	must(t, starts(t, to))
+	must(t, startError(t, to))
 	must(t, alter(t, to, `DELETE FROM signing_keys`))
 	_, err = source.Move(t.Context(), target, atNoon, content, func(rows int64) {
 		if err := alter(t, to, `SET lock_timeout = '10ms'; `+key); err == nil {
@@ -238,15 +238,15 @@ func TestAServerThatBeginsBesideAMove(t *testing.T) {
 		}
 	})
 	must(t, err)
-	must(t, starts(t, to))
+	must(t, startError(t, to))
 }
 
 // TestAMoveTakesItsTime whatever limits the database has. An index that looks at them stands in for one that takes long,
 // when rows come and when they are looked at.
 func TestAMoveTakesItsTime(t *testing.T) {
 	t.Parallel()
-	from, to := household(t), storetest.Postgres(t)
-	fresh(t, to).Close()
+	from, to := fullDatabase(t), storetest.Postgres(t)
+	newStore(t, to).Close()
 	const limits = `SELECT name FROM pg_settings WHERE (name LIKE '%statement_timeout' OR name = 'lock_timeout'
 		OR name LIKE '%transaction%_timeout') AND context = 'user'`
 	must(t, alter(t, to, `DO $do$ DECLARE found TEXT; BEGIN
@@ -263,9 +263,9 @@ func TestAMoveTakesItsTime(t *testing.T) {
 		CREATE INDEX slow ON users (slow(id))`))
 	_, err := moveAll(t, from, to)
 	must(t, err)
-	must(t, starts(t, to))
+	must(t, startError(t, to))
 	s := connect(t, to)
-	if n := number(t, s, `SELECT COUNT(*) FROM pg_stats WHERE tablename = 'users'`); n == 0 {
+	if n := queryInt(t, s, `SELECT COUNT(*) FROM pg_stats WHERE tablename = 'users'`); n == 0 {
 		t.Error("the first queries are planned blindly")
 	}
 }
@@ -273,8 +273,8 @@ func TestAMoveTakesItsTime(t *testing.T) {
 // TestAMoveBeginsAgainWhenItsConnectionEnds, of itself, unless it has gone on for long.
 func TestAMoveBeginsAgainWhenItsConnectionEnds(t *testing.T) {
 	t.Parallel()
-	from, to := household(t), storetest.Postgres(t)
-	before := rowsOf(t, from)
+	from, to := fullDatabase(t), storetest.Postgres(t)
+	before := dumpRows(t, from)
 	attempt := func() (moved []Moved, heard []int64, err error) {
 		faults := new(storetest.Faults)
 		source, target := connect(t, from), must1(Open(t.Context(), to, faults.Wrap))(t)
@@ -288,25 +288,25 @@ func TestAMoveBeginsAgainWhenItsConnectionEnds(t *testing.T) {
 		return moved, heard, err
 	}
 	moved, heard, err := attempt()
-	for deadline := time.Now().Add(patience); errors.Is(err, errEnded) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(eventuallyTimeout); errors.Is(err, errEnded) && time.Now().Before(deadline); {
 		moved, heard, err = attempt()
 	}
 	must(t, err)
 	if len(heard) != 3+len(moved) || !slices.Equal(heard[:3], heard[3:6]) {
 		t.Error("the progress was", heard)
 	}
-	if !slices.Equal(before, rowsOf(t, to)) {
+	if !slices.Equal(before, dumpRows(t, to)) {
 		t.Error("the rows differ")
 	}
-	must(t, starts(t, to))
+	must(t, startError(t, to))
 }
 
 // TestAMoveIsAlone with the file, however idle the others are, and lets nobody in.
 func TestAMoveIsAlone(t *testing.T) {
 	t.Parallel()
-	from, to := household(t), storetest.Postgres(t)
+	from, to := fullDatabase(t), storetest.Postgres(t)
 	idle := connect(t, from)
-	number(t, idle, `SELECT COUNT(*) FROM users`)
+	queryInt(t, idle, `SELECT COUNT(*) FROM users`)
 	if _, err := moveAll(t, from, to); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestAMoveIsAlone(t *testing.T) {
 				t.Errorf("%s: %v", statement, err)
 			}
 		}
-		if err := starts(t, to); err == nil || !strings.Contains(err.Error(), "run latchkey move again") {
+		if err := startError(t, to); err == nil || !strings.Contains(err.Error(), "run latchkey move again") {
 			t.Error("a server starts on what is not finished:", err)
 		}
 		return errors.New("another secret")
@@ -327,35 +327,35 @@ func TestAMoveIsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	source.Close()
-	must(t, starts(t, from))
+	must(t, startError(t, from))
 	must(t, alter(t, from, `UPDATE users SET name = 'later'`))
-	before := rowsOf(t, from)
+	before := dumpRows(t, from)
 	_, err = moveAll(t, from, to)
 	must(t, err)
-	if !slices.Equal(before, rowsOf(t, to)) {
+	if !slices.Equal(before, dumpRows(t, to)) {
 		t.Error("the second move left out what happened after the first")
 	}
-	must(t, starts(t, to))
+	must(t, startError(t, to))
 }
 
 // TestAMoveComparesWhatArrived notices a row that the other side drops or changes.
 func TestAMoveComparesWhatArrived(t *testing.T) {
 	t.Parallel()
-	from := household(t)
+	from := fullDatabase(t)
 	for change, body := range map[string]string{
 		"dropped": `RETURN NULL;`, "changed": `NEW.seen_at = 1; RETURN NEW;`, "cut": `NEW.agent = 'x'; RETURN NEW;`,
 	} {
 		to := storetest.Postgres(t)
-		fresh(t, to).Close()
+		newStore(t, to).Close()
 		must(t, alter(t, to, `CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN `+body+` END$$;
 			CREATE TRIGGER meddle BEFORE INSERT ON devices FOR EACH ROW EXECUTE FUNCTION meddle()`))
 		if _, err := moveAll(t, from, to); err == nil || !strings.Contains(err.Error(), "table devices arrived with") {
 			t.Errorf("%s: %v", change, err)
 		}
-		if left := rowsOf(t, to); len(left) > 0 {
+		if left := dumpRows(t, to); len(left) > 0 {
 			t.Errorf("%s: left are %v", change, left)
 		}
-		must(t, starts(t, from))
+		must(t, startError(t, from))
 	}
 }
 
@@ -370,8 +370,8 @@ func TestEveryCallOfAMoveMayFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			from, to := household(t), storetest.Postgres(t)
-			before := rowsOf(t, from)
+			from, to := fullDatabase(t), storetest.Postgres(t)
+			before := dumpRows(t, from)
 			struck, finished := 0, 0
 			for n := 1 + rand.IntN(stride); ; n += stride {
 				faults := new(storetest.Faults)
@@ -382,23 +382,23 @@ func TestEveryCallOfAMoveMayFail(t *testing.T) {
 					break
 				}
 				struck++
-				if starts(t, from) == nil {
+				if startError(t, from) == nil {
 					if err == nil {
 						t.Fatalf("call %d: it says that all is well", n)
 					}
 					continue
 				}
-				if starts(t, to) != nil {
+				if startError(t, to) != nil {
 					_, err = moveAll(t, from, to)
 					must(t, err)
-					must(t, starts(t, to))
+					must(t, startError(t, to))
 				}
-				if after := rowsOf(t, to); !slices.Equal(before, after) {
+				if after := dumpRows(t, to); !slices.Equal(before, after) {
 					t.Fatalf("call %d: %d rows became %d", n, len(before), len(after))
 				}
 				finished++
-				from, to = household(t), storetest.Postgres(t)
-				before = rowsOf(t, from)
+				from, to = fullDatabase(t), storetest.Postgres(t)
+				before = dumpRows(t, from)
 			}
 			if struck < 10 {
 				t.Errorf("only %d calls failed", struck)

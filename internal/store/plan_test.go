@@ -35,7 +35,7 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 							continue // one row is expected, which every index finds as fast
 						}
 						window.Selection, window.Limit = test.selection, account.DefaultPage
-						comesFrom(t, s, test.index, window)
+						wantIndex(t, s, test.index, window)
 					}
 				}
 			}
@@ -43,7 +43,7 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 	})
 }
 
-func comesFrom(t *testing.T, s *Store, index string, window account.Window) {
+func wantIndex(t *testing.T, s *Store, index string, window account.Window) {
 	t.Helper()
 	query, args := s.pageQuery(window)
 	plan := explain(t, s, query, args)

@@ -34,7 +34,7 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 		}
 	}
 	tried := stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
-		return p.IdleDuration > time.Second || stirs(p.Conn.PgConn().Conn())
+		return p.IdleDuration > time.Second || hasPendingData(p.Conn.PgConn().Conn())
 	})
 	db := sqlx.NewDb(sql.OpenDB(wrap(stdlib.GetConnector(*config, tried))), "pgx")
 	db.SetMaxOpenConns(20)
@@ -52,15 +52,15 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 			},
 			retryable: postgresRetryable,
 			broken:    postgresBroken,
-			find:      "strpos",
+			position:  "strpos",
 			tables:    `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`,
-			parts: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
+			objects: `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()
 				UNION ALL SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()`,
 			triggers: `SELECT t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 				JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND NOT t.tgisinternal`,
 			// A stricter transaction would see the database as it was before the wait. Whoever waits for a table makes all
 			// others wait behind it; so a step does not wait for long, and comes again.
-			exclusive: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+			lockSchema: fmt.Sprintf(`SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 				SELECT pg_advisory_xact_lock(%d);
 				SET LOCAL lock_timeout = '1s'`, migrationLock),
 		},

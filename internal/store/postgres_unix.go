@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// stirs reports whether there is something to read on a connection on which nothing was asked, such as its end. It does
+// hasPendingData reports whether there is something to read on a connection on which nothing was asked, such as its end. It does
 // not wait, and leaves it there.
-func stirs(c net.Conn) bool {
+func hasPendingData(c net.Conn) bool {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}

@@ -12,7 +12,7 @@ import (
 // Profile returns a profile, or NOT_FOUND.
 func (s *Store) Profile(ctx context.Context, id account.ID) (*account.Profile, error) {
 	var row profileRow
-	if err := s.one(ctx, &row, `SELECT `+profileColumns+` FROM profiles WHERE id = ?`, id); err != nil {
+	if err := s.get(ctx, &row, `SELECT `+profileColumns+` FROM profiles WHERE id = ?`, id); err != nil {
 		return nil, err
 	}
 	return row.profile(), nil
@@ -20,7 +20,7 @@ func (s *Store) Profile(ctx context.Context, id account.ID) (*account.Profile, e
 
 // ProfileOwner returns whose profile it is, or NOT_FOUND.
 func (s *Store) ProfileOwner(ctx context.Context, id account.ID) (owner account.ID, err error) {
-	err = s.one(ctx, &owner, `SELECT user_id FROM profiles WHERE id = ?`, id)
+	err = s.get(ctx, &owner, `SELECT user_id FROM profiles WHERE id = ?`, id)
 	return owner, err
 }
 
@@ -28,14 +28,14 @@ func (s *Store) ProfileOwner(ctx context.Context, id account.ID) (owner account.
 // user, and with ALREADY_EXISTS when the user has one.
 func (s *Store) InsertProfile(ctx context.Context, p *account.Profile) error {
 	// Writing the user's row makes this wait for a change of the username, and the reverse.
-	found, err := s.changeOne(ctx, &p.Username, `UPDATE users SET epoch = epoch WHERE id = ? RETURNING username`, p.UserID)
+	found, err := s.execReturning(ctx, &p.Username, `UPDATE users SET epoch = epoch WHERE id = ? RETURNING username`, p.UserID)
 	if err != nil {
 		return err
 	}
 	if !found {
 		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
 	}
-	_, err = s.change(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description,
+	_, err = s.exec(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description,
 		description_key, location, location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		p.ID, p.UserID, p.Username, account.UsernameKey(p.Username), p.Description, account.Canonical(p.Description),
 		p.Location, account.Canonical(p.Location), p.IsOrganizer, micros(p.DateJoined), micros(p.UpdatedOn))
@@ -48,7 +48,7 @@ func (s *Store) UpdateProfile(
 	ctx context.Context, id, owner account.ID, in account.ProfileInput, now time.Time,
 ) (*account.Profile, error) {
 	var row profileRow
-	found, err := s.changeOne(ctx, &row, `UPDATE profiles SET
+	found, err := s.execReturning(ctx, &row, `UPDATE profiles SET
 		description = COALESCE(?, description), description_key = COALESCE(?, description_key),
 		location = COALESCE(?, location), location_key = COALESCE(?, location_key),
 		is_organizer = COALESCE(?, is_organizer), updated_on = ?
@@ -65,7 +65,7 @@ func (s *Store) UpdateProfile(
 
 // DeleteProfile removes a profile that belongs to owner; NOT_FOUND when owner has no such profile.
 func (s *Store) DeleteProfile(ctx context.Context, id, owner account.ID) error {
-	rows, err := s.change(ctx, `DELETE FROM profiles WHERE id = ? AND user_id = ?`, id, owner)
+	rows, err := s.exec(ctx, `DELETE FROM profiles WHERE id = ? AND user_id = ?`, id, owner)
 	if err == nil && rows == 0 {
 		return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
 	}
@@ -84,9 +84,9 @@ func canonical(text *string) *string {
 // the window is cut from the back, in front of them. The cost depends on the number returned, not on the table.
 func (s *Store) Profiles(ctx context.Context, w account.Window) (profiles []*account.Profile, more bool, err error) {
 	query, args := s.pageQuery(w)
-	read := s.few
+	read := s.list
 	if w.Selection.Search != "" {
-		read = s.all
+		read = s.scanAll
 	}
 	var rows profileRows
 	if err := read(ctx, &rows, query, args...); err != nil {
@@ -149,7 +149,7 @@ func (s *Store) pageQuery(w account.Window) (query string, args []any) {
 func (s *Store) CountProfiles(ctx context.Context, selection account.Selection) (n int, err error) {
 	where, args := s.conditions(selection)
 	var counted []int
-	err = s.all(ctx, &counted, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
+	err = s.scanAll(ctx, &counted, `SELECT COUNT(*) FROM profiles`+whereClause(where), args...)
 	if err == nil {
 		n = counted[0]
 	}
@@ -165,7 +165,7 @@ func (s *Store) conditions(selection account.Selection) (where []string, args []
 	}
 	if selection.Search != "" {
 		// Not LIKE, which compares letter by letter from every place on: a text of one letter over and over takes it long.
-		find := func(column string) string { return s.dialect.find + "(" + column + ", ?) > 0" }
+		find := func(column string) string { return s.dialect.position + "(" + column + ", ?) > 0" }
 		where = append(where, `(`+find("username_key")+` OR `+find("description_key")+` OR `+find("location_key")+`)`)
 		args = append(args, selection.Search, selection.Search, selection.Search)
 	}

@@ -12,26 +12,26 @@ import (
 // micros is a time as the databases keep it: microseconds since 1970, UTC.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
-func moment(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+func fromMicros(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-func momentOrNil(micros sql.Null[int64]) *time.Time {
+func fromNullMicros(micros sql.Null[int64]) *time.Time {
 	if !micros.Valid {
 		return nil
 	}
-	t := moment(micros.V)
+	t := fromMicros(micros.V)
 	return &t
 }
 
-func orNil[T any](value sql.Null[T]) *T {
+func fromNull[T any](value sql.Null[T]) *T {
 	if !value.Valid {
 		return nil
 	}
 	return &value.V
 }
 
-// direct is a row that says where its columns go, in their order. It is read in half the time that one takes whose
+// scanner is a row that says where its columns go, in their order. It is read in half the time that one takes whose
 // fields are found by their tags. A struct that embeds one needs targets of its own.
-type direct interface{ targets() []any }
+type scanner interface{ scanDest() []any }
 
 const userColumns = `u.id AS user_id, u.username AS user_username, u.email, u.pending_email, u.email_verified, u.name,
 	u.role, u.status, u.created_at AS user_created_at, u.last_login_at, p.id AS profile_id, p.username AS profile_username,
@@ -69,14 +69,14 @@ func (r *userRow) user() *account.User {
 	user := &account.User{
 		ID:            r.UserID,
 		Username:      r.Username,
-		Email:         orNil(r.Email),
-		PendingEmail:  orNil(r.PendingEmail),
+		Email:         fromNull(r.Email),
+		PendingEmail:  fromNull(r.PendingEmail),
 		EmailVerified: r.EmailVerified,
 		Name:          r.Name,
 		Role:          r.Role,
 		Status:        r.Status,
-		CreatedAt:     moment(r.CreatedAt),
-		LastLoginAt:   momentOrNil(r.LastLoginAt),
+		CreatedAt:     fromMicros(r.CreatedAt),
+		LastLoginAt:   fromNullMicros(r.LastLoginAt),
 	}
 	if r.ProfileID.Valid {
 		user.Profile = &account.Profile{
@@ -86,8 +86,8 @@ func (r *userRow) user() *account.User {
 			Description: r.Description.V,
 			Location:    r.Location.V,
 			IsOrganizer: r.IsOrganizer.V,
-			DateJoined:  moment(r.DateJoined.V),
-			UpdatedOn:   moment(r.UpdatedOn.V),
+			DateJoined:  fromMicros(r.DateJoined.V),
+			UpdatedOn:   fromMicros(r.UpdatedOn.V),
 		}
 	}
 	return user
@@ -135,7 +135,7 @@ func (r *profileRow) profile() *account.Profile {
 		Description: r.Description,
 		Location:    r.Location,
 		IsOrganizer: r.IsOrganizer,
-		DateJoined:  moment(r.DateJoined),
-		UpdatedOn:   moment(r.UpdatedOn),
+		DateJoined:  fromMicros(r.DateJoined),
+		UpdatedOn:   fromMicros(r.UpdatedOn),
 	}
 }

@@ -25,7 +25,7 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := belongsTogether(absolute); err != nil {
+	if err := checkLogBelongs(absolute); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(absolute, os.O_RDWR|os.O_CREATE, 0o600)
@@ -57,13 +57,13 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 				var e sqlite3.Error
 				return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 			},
-			broken:   func(error) bool { return false },
-			find:     "instr",
-			tables:   `SELECT name FROM sqlite_schema WHERE type = 'table'`,
-			parts:    `SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')`,
-			triggers: `SELECT name FROM sqlite_schema WHERE type = 'trigger'`,
-			backup:   `VACUUM INTO ?`,
-			damage:   sqliteDamage,
+			broken:     func(error) bool { return false },
+			position:   "instr",
+			tables:     `SELECT name FROM sqlite_schema WHERE type = 'table'`,
+			objects:    `SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')`,
+			triggers:   `SELECT name FROM sqlite_schema WHERE type = 'trigger'`,
+			backup:     `VACUUM INTO ?`,
+			corruption: sqliteCorruption,
 		},
 		read:  open(max(4, 2*runtime.NumCPU()), false, "&_query_only=on"),
 		write: open(1, true, "&_txlock=immediate"),
@@ -78,9 +78,9 @@ const cachedStatements = 100
 // plans a statement. It would plan anew each time, for another value may call for another plan (sqlite3_prepare_v3).
 func sqliteBind(query string) string { return strings.ReplaceAll(query, "?", "+?") }
 
-// belongsTogether returns an error when the log beside a database file is not that of the file. SQLite would throw it
+// checkLogBelongs returns an error when the log beside a database file is not that of the file. SQLite would throw it
 // away where the file is missing or empty, and write what it holds into any other.
-func belongsTogether(path string) error {
+func checkLogBelongs(path string) error {
 	log := path + "-wal"
 	if info, err := os.Stat(log); err != nil || info.Size() == 0 {
 		return nil
@@ -117,8 +117,8 @@ func sqliteConstraint(err error) string {
 	return strings.ReplaceAll(column, ".", "_")
 }
 
-// sqliteDamage returns what is wrong with the file and with references between tables.
-func sqliteDamage(ctx context.Context, db *sqlx.DB) (found []string, err error) {
+// sqliteCorruption returns what is wrong with the file and with references between tables.
+func sqliteCorruption(ctx context.Context, db *sqlx.DB) (found []string, err error) {
 	if err := db.SelectContext(ctx, &found, `PRAGMA integrity_check`); err != nil {
 		return nil, err
 	}
@@ -149,14 +149,14 @@ type sqliteConnector struct {
 }
 
 func (c *sqliteConnector) Connect(context.Context) (driver.Conn, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	conn, err := c.Driver().Open(c.dsn)
 	if err != nil || !c.writes {
 		return conn, err
 	}
-	return &sqliteConn{conn.(*sqlite3.SQLiteConn), c.inPlace}, nil
+	return &sqliteConn{conn.(*sqlite3.SQLiteConn), c.checkInPlace}, nil
 }
 
 func (c *sqliteConnector) Driver() driver.Driver {
@@ -166,7 +166,7 @@ func (c *sqliteConnector) Driver() driver.Driver {
 	}}
 }
 
-func (c *sqliteConnector) inPlace() error {
+func (c *sqliteConnector) checkInPlace() error {
 	if file, err := os.Stat(c.path); err != nil || !os.SameFile(file, c.file) {
 		return errors.New("the database file has been moved or replaced: put it back, or stop the server")
 	}
@@ -176,11 +176,11 @@ func (c *sqliteConnector) inPlace() error {
 // sqliteConn refuses to write unless its file is in place.
 type sqliteConn struct {
 	*sqlite3.SQLiteConn
-	inPlace func() error
+	checkInPlace func() error
 }
 
 func (c *sqliteConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	return c.SQLiteConn.BeginTx(ctx, o)
@@ -189,14 +189,14 @@ func (c *sqliteConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx
 func (c *sqliteConn) ExecContext(
 	ctx context.Context, query string, args []driver.NamedValue,
 ) (driver.Result, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	return c.SQLiteConn.ExecContext(ctx, query, args)
 }
 
 func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	return c.SQLiteConn.QueryContext(ctx, query, args)

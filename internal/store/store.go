@@ -31,7 +31,7 @@ type Store struct {
 	bound   *sync.Map
 	tx      *sqlx.Tx // nil outside InTx
 
-	commits *commits
+	commits *groupCommit
 }
 
 // dialect is all that differs between the engines, migrations aside.
@@ -42,13 +42,13 @@ type dialect struct {
 	constraint func(err error) string // the unique constraint that err speaks of, as table_column; or ""
 	retryable  func(err error) bool   // nothing happened, and the same again may well succeed
 	broken     func(err error) bool   // the connection ended; what was sent on it may have happened
-	exclusive  string                 // makes a migration wait for others; empty where every transaction does
+	lockSchema string                 // makes a migration wait for others; empty where every transaction does
 	tables     string                 // the names of the tables there are
-	parts      string                 // the names of the tables and indexes there are
+	objects    string                 // the names of the tables and indexes there are
 	triggers   string                 // the names of the triggers there are
 	backup     string                 // copies the database into a file; empty where a tool does
-	damage     inspection             // nil where the engine keeps watch
-	find       string                 // the function that finds a text in another, from 1 on, or 0
+	corruption inspection             // nil where the engine keeps watch
+	position   string                 // the function that finds a text in another, from 1 on, or 0
 }
 
 // inspection returns what is wrong with a database's file.
@@ -77,20 +77,20 @@ func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	s.bound, s.commits = new(sync.Map), new(commits)
+	s.bound, s.commits = new(sync.Map), new(groupCommit)
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
-		return nil, inOneLine{err}
+		return nil, singleLineError{err}
 	}
 	return s, nil
 }
 
-// inOneLine says in one what an error says in several.
-type inOneLine struct{ error }
+// singleLineError says in one what an error says in several.
+type singleLineError struct{ error }
 
-func (e inOneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+func (e singleLineError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
 
-func (e inOneLine) Unwrap() error { return e.error }
+func (e singleLineError) Unwrap() error { return e.error }
 
 // Close lets go of the database.
 func (s *Store) Close() error {
@@ -111,7 +111,7 @@ func (s *Store) Pools() map[string]sql.DBStats {
 // Ping returns nil when the database answers.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return s.one(ctx, &one, `SELECT 1`)
+	return s.get(ctx, &one, `SELECT 1`)
 }
 
 // Ready returns nil when what every request needs can be read.
@@ -122,7 +122,7 @@ func (s *Store) Ready(ctx context.Context) error {
 		Profiles bool `db:"profiles"`
 		Sessions bool `db:"sessions"`
 	}
-	return s.one(ctx, &found, `SELECT EXISTS (SELECT 1 FROM signing_keys) AS keys, EXISTS (SELECT 1 FROM users) AS users,
+	return s.get(ctx, &found, `SELECT EXISTS (SELECT 1 FROM signing_keys) AS keys, EXISTS (SELECT 1 FROM users) AS users,
 		EXISTS (SELECT 1 FROM profiles) AS profiles, EXISTS (SELECT 1 FROM sessions) AS sessions`)
 }
 
@@ -135,9 +135,9 @@ func (s *Store) InTx(ctx context.Context, f func(tx *Store) error) error {
 	return s.inTx(ctx, f)
 }
 
-// undisturbed returns a context for a statement that finds its rows by an index. Where that is over sooner than it could
+// withoutCancel returns a context for a statement that finds its rows by an index. Where that is over sooner than it could
 // be interrupted it does not end: to wait for the end of a context costs more than the statement.
-func (s *Store) undisturbed(ctx context.Context) context.Context {
+func (s *Store) withoutCancel(ctx context.Context) context.Context {
 	if s.dialect.inProcess {
 		return context.WithoutCancel(ctx)
 	}
@@ -148,10 +148,10 @@ func (s *Store) undisturbed(ctx context.Context) context.Context {
 func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
 	patience, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
-	return s.retrying(patience, func() (undone bool, err error) {
-		undone = true
-		err = s.on(ctx, s.write, func(conn *sqlx.Conn) error {
-			tx, err := conn.BeginTxx(s.undisturbed(ctx), nil)
+	return s.retrying(patience, func() (notApplied bool, err error) {
+		notApplied = true
+		err = s.withConn(ctx, s.write, func(conn *sqlx.Conn) error {
+			tx, err := conn.BeginTxx(s.withoutCancel(ctx), nil)
 			if err != nil {
 				return err
 			}
@@ -161,47 +161,47 @@ func (s *Store) inTx(ctx context.Context, f func(tx *Store) error) error {
 			if err := f(&inside); err != nil {
 				return err
 			}
-			undone = false
+			notApplied = false
 			return tx.Commit()
 		})
-		return undone, err
+		return notApplied, err
 	})
 }
 
 // Many callers may want one row at once, and where transactions are serializable all but one of them fail each time.
 const (
-	tries = 25
-	pause = 200 * time.Millisecond // at most
+	maxTries = 25
+	maxPause = 200 * time.Millisecond // at most
 )
 
 // retrying calls f until it succeeds, fails for good, or has been tried often enough, with growing, random pauses. Once
 // ctx has ended it does not try again. A connection that ends is forgiven once, and only if f says that nothing it did
 // can have lasted.
-func (s *Store) retrying(ctx context.Context, f func() (undone bool, err error)) error {
-	forgiven := false
+func (s *Store) retrying(ctx context.Context, f func() (notApplied bool, err error)) error {
+	retriedConn := false
 	for try := 1; ; try++ {
-		undone, err := f()
+		notApplied, err := f()
 		if err == nil || s.tx != nil {
 			return err
 		}
 		again := s.dialect.retryable(err)
-		if s.dialect.broken(err) && undone && !again && !forgiven {
-			again, forgiven = true, true
+		if s.dialect.broken(err) && notApplied && !again && !retriedConn {
+			again, retriedConn = true, true
 		}
-		if !again || try == tries || ctx.Err() != nil {
+		if !again || try == maxTries || ctx.Err() != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(min(time.Duration(try)*10*time.Millisecond, pause))):
+		case <-time.After(rand.N(min(time.Duration(try)*10*time.Millisecond, maxPause))):
 		}
 	}
 }
 
-// one reads one row, which an index finds, into dest: a value, or a struct by column names. It fails with NOT_FOUND when
+// get reads one row, which an index finds, into dest: a value, or a struct by column names. It fails with NOT_FOUND when
 // there is none.
-func (s *Store) one(ctx context.Context, dest any, query string, args ...any) error {
+func (s *Store) get(ctx context.Context, dest any, query string, args ...any) error {
 	err := s.reading(ctx, anIndex, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return get(ctx, q, dest, query, args)
 	})
@@ -211,30 +211,30 @@ func (s *Store) one(ctx context.Context, dest any, query string, args ...any) er
 	return err
 }
 
-// few reads the rows that an index finds into dest, a slice.
-func (s *Store) few(ctx context.Context, dest any, query string, args ...any) error {
+// list reads the rows that an index finds into dest, a slice.
+func (s *Store) list(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, anIndex, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return find(ctx, q, dest, query, args)
 	})
 }
 
-// total reads the one row that a statement makes of many into dest, until ctx ends.
-func (s *Store) total(ctx context.Context, dest any, query string, args ...any) error {
+// aggregate reads the one row that a statement makes of many into dest, until ctx ends.
+func (s *Store) aggregate(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, allRows, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return get(ctx, q, dest, query, args)
 	})
 }
 
-// all reads every row into dest, a slice, until ctx ends.
-func (s *Store) all(ctx context.Context, dest any, query string, args ...any) error {
+// scanAll reads every row into dest, a slice, until ctx ends.
+func (s *Store) scanAll(ctx context.Context, dest any, query string, args ...any) error {
 	return s.reading(ctx, allRows, query, func(ctx context.Context, q sqlx.QueryerContext, query string) error {
 		return find(ctx, q, dest, query, args)
 	})
 }
 
-// change runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
+// exec runs a statement that writes and returns how many rows it touched. It fails with TAKEN or ALREADY_EXISTS when
 // a unique column says so.
-func (s *Store) change(ctx context.Context, query string, args ...any) (rows int64, err error) {
+func (s *Store) exec(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
 		result, err := q.ExecContext(ctx, query, args...)
 		if err != nil {
@@ -246,17 +246,17 @@ func (s *Store) change(ctx context.Context, query string, args ...any) (rows int
 	return rows, err
 }
 
-// step is change for small changes of which many may come at once.
-func (s *Store) step(ctx context.Context, query string, args ...any) (rows int64, err error) {
+// execBatched is change for small changes of which many may come at once.
+func (s *Store) execBatched(ctx context.Context, query string, args ...any) (rows int64, err error) {
 	if s.tx != nil || !s.dialect.inProcess {
-		return s.change(ctx, query, args...)
+		return s.exec(ctx, query, args...)
 	}
-	return s.commits.do(ctx, s, query, args)
+	return s.commits.exec(ctx, s, query, args)
 }
 
-// changeOne is change for a statement with a RETURNING clause: it reads the one row into dest and reports whether there
+// execReturning is change for a statement with a RETURNING clause: it reads the one row into dest and reports whether there
 // was one.
-func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
+func (s *Store) execReturning(ctx context.Context, dest any, query string, args ...any) (found bool, err error) {
 	err = s.writing(ctx, query, func(ctx context.Context, q queryer, query string) error {
 		return get(ctx, q, dest, query, args)
 	})
@@ -268,7 +268,7 @@ func (s *Store) changeOne(ctx context.Context, dest any, query string, args ...a
 
 // get reads one row into dest, and fails with sql.ErrNoRows when there is none.
 func get(ctx context.Context, q sqlx.QueryerContext, dest any, query string, args []any) error {
-	row, ok := dest.(direct)
+	row, ok := dest.(scanner)
 	if !ok {
 		return sqlx.GetContext(ctx, q, dest, query, args...)
 	}
@@ -281,7 +281,7 @@ func get(ctx context.Context, q sqlx.QueryerContext, dest any, query string, arg
 
 // find reads all rows into dest.
 func find(ctx context.Context, q sqlx.QueryerContext, dest any, query string, args []any) error {
-	rows, ok := dest.(direct)
+	rows, ok := dest.(scanner)
 	if !ok {
 		return sqlx.SelectContext(ctx, q, dest, query, args...)
 	}
@@ -290,14 +290,14 @@ func find(ctx context.Context, q sqlx.QueryerContext, dest any, query string, ar
 }
 
 // scan reads rows to where dest says, and returns how many there were.
-func scan(ctx context.Context, q sqlx.QueryerContext, dest direct, most int, query string, args []any) (n int, err error) {
+func scan(ctx context.Context, q sqlx.QueryerContext, dest scanner, most int, query string, args []any) (n int, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}
 	defer rows.Close()
 	for ; n < most && rows.Next(); n++ {
-		if err := rows.Scan(dest.targets()...); err != nil {
+		if err := rows.Scan(dest.scanDest()...); err != nil {
 			return n, err
 		}
 	}
@@ -336,16 +336,16 @@ func (s *Store) reading(
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	query = s.text(query)
+	query = s.rebind(query)
 	during := ctx
 	if indexed {
-		during = s.undisturbed(ctx)
+		during = s.withoutCancel(ctx)
 	}
 	if s.tx != nil {
 		return f(during, s.tx, query)
 	}
-	return s.retrying(ctx, func() (undone bool, err error) {
-		return true, s.on(ctx, s.read, func(conn *sqlx.Conn) error { return f(during, conn, query) })
+	return s.retrying(ctx, func() (notApplied bool, err error) {
+		return true, s.withConn(ctx, s.read, func(conn *sqlx.Conn) error { return f(during, conn, query) })
 	})
 }
 
@@ -359,19 +359,19 @@ func (s *Store) writing(
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	query = s.text(query)
+	query = s.rebind(query)
 	if s.tx != nil {
-		return s.classify(f(s.undisturbed(ctx), s.tx, query))
+		return s.classify(f(s.withoutCancel(ctx), s.tx, query))
 	}
-	return s.classify(s.retrying(ctx, func() (undone bool, err error) {
-		return false, s.on(ctx, s.write, func(conn *sqlx.Conn) error {
-			return f(s.undisturbed(ctx), conn, query)
+	return s.classify(s.retrying(ctx, func() (notApplied bool, err error) {
+		return false, s.withConn(ctx, s.write, func(conn *sqlx.Conn) error {
+			return f(s.withoutCancel(ctx), conn, query)
 		})
 	}))
 }
 
-// on runs f on a connection of a pool, for which it waits until ctx ends.
-func (s *Store) on(ctx context.Context, pool *sqlx.DB, f func(*sqlx.Conn) error) error {
+// withConn runs f on a connection of a pool, for which it waits until ctx ends.
+func (s *Store) withConn(ctx context.Context, pool *sqlx.DB, f func(*sqlx.Conn) error) error {
 	conn, err := pool.Connx(ctx)
 	if err != nil {
 		return err
@@ -380,8 +380,8 @@ func (s *Store) on(ctx context.Context, pool *sqlx.DB, f func(*sqlx.Conn) error)
 	return f(conn)
 }
 
-// text returns a statement as the engine takes it, the same text each time, by which drivers know it again.
-func (s *Store) text(query string) string {
+// rebind returns a statement as the engine takes it, the same text each time, by which drivers know it again.
+func (s *Store) rebind(query string) string {
 	if text, known := s.bound.Load(query); known {
 		return text.(string)
 	}
@@ -407,16 +407,16 @@ func (s *Store) classify(err error) error {
 	}
 	switch s.dialect.constraint(err) {
 	case "users_username_key":
-		return because(account.UsernameTaken(), err, "username")
+		return wrap(account.UsernameTaken(), err, "username")
 	case "users_email_key":
-		return because(account.EmailTaken(), err, "email")
+		return wrap(account.EmailTaken(), err, "email")
 	case "profiles_user_id":
-		return because(account.ProfileExists(), err)
+		return wrap(account.ProfileExists(), err)
 	}
 	return err
 }
 
-func because(e *account.Error, cause error, field ...string) error {
+func wrap(e *account.Error, cause error, field ...string) error {
 	e.Err, e.Field = cause, field
 	return e
 }

@@ -10,27 +10,27 @@ import (
 // NetworkPrefix begins the subjects that are counted for a network in a window of at most a day.
 const NetworkPrefix = "network/"
 
-// Tally is what has been counted of a subject from a source: failures in a row, or events in a window of time.
-type Tally struct {
+// Counter is what has been counted of a subject from a source: failures in a row, or events in a window of time.
+type Counter struct {
 	Count int
 	Since time.Time // when the window began
 	Until time.Time // no further try before
 }
 
-type tallyRow struct {
+type counterRow struct {
 	Count int   `db:"count"`
 	Since int64 `db:"since"`
 	Until int64 `db:"until"`
 }
 
 // Counter returns what has been counted, or the zero Counter.
-func (s *Store) Counter(ctx context.Context, subject, source string) (t Tally, err error) {
-	var row tallyRow
-	err = s.one(ctx, &row, `SELECT count, since, until FROM throttles WHERE subject = ? AND source = ?`, subject, source)
+func (s *Store) Counter(ctx context.Context, subject, source string) (t Counter, err error) {
+	var row counterRow
+	err = s.get(ctx, &row, `SELECT count, since, until FROM throttles WHERE subject = ? AND source = ?`, subject, source)
 	if account.IsCode(err, account.NotFound) {
 		return t, nil
 	}
-	return Tally{Count: row.Count, Since: moment(row.Since), Until: moment(row.Until)}, err
+	return Counter{Count: row.Count, Since: fromMicros(row.Since), Until: fromMicros(row.Until)}, err
 }
 
 // IncrementFailures counts one more failure in a row and returns their number; counted is false, and nothing changes, while
@@ -38,7 +38,7 @@ func (s *Store) Counter(ctx context.Context, subject, source string) (t Tally, e
 func (s *Store) IncrementFailures(
 	ctx context.Context, subject, source string, now time.Time,
 ) (failures int, counted bool, err error) {
-	counted, err = s.changeOne(ctx, &failures, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
+	counted, err = s.execReturning(ctx, &failures, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
 		VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET count = throttles.count + 1,
 		counted_at = excluded.counted_at WHERE throttles.until <= excluded.counted_at RETURNING count`,
 		subject, source, micros(now), micros(now))
@@ -47,7 +47,7 @@ func (s *Store) IncrementFailures(
 
 // BlockUntil allows no further try before a time.
 func (s *Store) BlockUntil(ctx context.Context, subject, source string, until time.Time) error {
-	_, err := s.change(ctx, `UPDATE throttles SET until = ? WHERE subject = ? AND source = ?`,
+	_, err := s.exec(ctx, `UPDATE throttles SET until = ? WHERE subject = ? AND source = ?`,
 		micros(until), subject, source)
 	return err
 }
@@ -58,7 +58,7 @@ func (s *Store) IncrementEvents(
 	ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
 ) (counted bool, err error) {
 	at, over := micros(now), micros(now.Add(-per))
-	rows, err := s.change(ctx, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
+	rows, err := s.exec(ctx, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
 		VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET
 		count = CASE WHEN throttles.since <= ? THEN 1 ELSE throttles.count + 1 END,
 		since = CASE WHEN throttles.since <= ? THEN excluded.since ELSE throttles.since END,
@@ -69,14 +69,14 @@ func (s *Store) IncrementEvents(
 
 // ResetFailures begins to count failures of a subject from a source anew, unless no try is allowed.
 func (s *Store) ResetFailures(ctx context.Context, subject, source string, now time.Time) error {
-	_, err := s.change(ctx, `DELETE FROM throttles WHERE subject = ? AND source = ? AND until <= ?`,
+	_, err := s.exec(ctx, `DELETE FROM throttles WHERE subject = ? AND source = ? AND until <= ?`,
 		subject, source, micros(now))
 	return err
 }
 
 // ResetAllFailures begins to count failures of a subject anew, from wherever they came.
 func (s *Store) ResetAllFailures(ctx context.Context, subject string) error {
-	_, err := s.change(ctx, `DELETE FROM throttles WHERE subject = ?`, subject)
+	_, err := s.exec(ctx, `DELETE FROM throttles WHERE subject = ?`, subject)
 	return err
 }
 
@@ -84,7 +84,7 @@ func (s *Store) ResetAllFailures(ctx context.Context, subject string) error {
 func (s *Store) KnowsNetwork(
 	ctx context.Context, user account.ID, network string, since time.Time,
 ) (known bool, err error) {
-	err = s.one(ctx, &known, `SELECT EXISTS (SELECT 1 FROM devices WHERE user_id = ? AND network = ? AND seen_at >= ?)`,
+	err = s.get(ctx, &known, `SELECT EXISTS (SELECT 1 FROM devices WHERE user_id = ? AND network = ? AND seen_at >= ?)`,
 		user, network, micros(since))
 	return known, err
 }
@@ -93,7 +93,7 @@ func (s *Store) KnowsNetwork(
 // many it removed.
 func (s *Store) DeleteOldWindows(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	at := micros(before)
-	return s.change(ctx, `DELETE FROM throttles WHERE since < ? AND (subject, source) IN (SELECT subject, source
+	return s.exec(ctx, `DELETE FROM throttles WHERE since < ? AND (subject, source) IN (SELECT subject, source
 		FROM throttles WHERE subject >= ? AND subject < ? AND since < ? LIMIT ?)`,
 		at, NetworkPrefix, NetworkPrefix+"~", at, limit)
 }
@@ -102,6 +102,6 @@ func (s *Store) DeleteOldWindows(ctx context.Context, before time.Time, limit in
 // try, and returns how many it removed.
 func (s *Store) DeleteOldThrottles(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	at := micros(before)
-	return s.change(ctx, `DELETE FROM throttles WHERE counted_at < ? AND until < ? AND (subject, source) IN
+	return s.exec(ctx, `DELETE FROM throttles WHERE counted_at < ? AND until < ? AND (subject, source) IN
 		(SELECT subject, source FROM throttles WHERE counted_at < ? AND until < ? LIMIT ?)`, at, at, at, at, limit)
 }

@@ -16,37 +16,37 @@ type Credentials struct {
 	PasswordHash string         `db:"password_hash"`
 }
 
-const credentials = `SELECT id, status, epoch, password_hash FROM users WHERE `
+const credentialsQuery = `SELECT id, status, epoch, password_hash FROM users WHERE `
 
 // CredentialsByName returns the credentials of the user whose username or e-mail address has the canonical form; an
 // empty key matches nobody. NOT_FOUND when there is none.
 func (s *Store) CredentialsByName(ctx context.Context, usernameKey, emailKey string) (c Credentials, err error) {
 	if emailKey != "" {
-		err = s.one(ctx, &c, credentials+`email_key = ?`, emailKey)
+		err = s.get(ctx, &c, credentialsQuery+`email_key = ?`, emailKey)
 		return c, err
 	}
-	err = s.one(ctx, &c, credentials+`username_key = ?`, usernameKey)
+	err = s.get(ctx, &c, credentialsQuery+`username_key = ?`, usernameKey)
 	return c, err
 }
 
 // PendingCredentials returns the credentials of the newest account that waits for the confirmation of an address in
 // canonical form, or NOT_FOUND.
 func (s *Store) PendingCredentials(ctx context.Context, emailKey string) (c Credentials, err error) {
-	err = s.one(ctx, &c, credentials+`pending_email_key = ? AND status = 'PENDING' ORDER BY created_at DESC, id DESC LIMIT 1`,
+	err = s.get(ctx, &c, credentialsQuery+`pending_email_key = ? AND status = 'PENDING' ORDER BY created_at DESC, id DESC LIMIT 1`,
 		emailKey)
 	return c, err
 }
 
 // CredentialsByID returns the credentials of a user, or NOT_FOUND.
 func (s *Store) CredentialsByID(ctx context.Context, id account.ID) (c Credentials, err error) {
-	err = s.one(ctx, &c, credentials+`id = ?`, id)
+	err = s.get(ctx, &c, credentialsQuery+`id = ?`, id)
 	return c, err
 }
 
 // User returns a user with their profile, or NOT_FOUND.
 func (s *Store) User(ctx context.Context, id account.ID) (*account.User, error) {
 	var row userRow
-	err := s.one(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+` WHERE u.id = ?`, id)
+	err := s.get(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+` WHERE u.id = ?`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) NamesTaken(ctx context.Context, usernameKey, emailKey string) (u
 		Username bool `db:"username"`
 		Email    bool `db:"email"`
 	}
-	err = s.one(ctx, &row, `SELECT EXISTS (SELECT 1 FROM users WHERE username_key = ?) AS username,
+	err = s.get(ctx, &row, `SELECT EXISTS (SELECT 1 FROM users WHERE username_key = ?) AS username,
 		EXISTS (SELECT 1 FROM users WHERE email_key = ?) AS email`, usernameKey, emailKey)
 	return row.Username, row.Email, err
 }
@@ -81,7 +81,7 @@ func (s *Store) InsertUser(ctx context.Context, u *account.User, passwordHash st
 		}
 		draft = new(string(text))
 	}
-	_, err := s.change(ctx, `INSERT INTO users (id, username, username_key, email, email_key, pending_email_key,
+	_, err := s.exec(ctx, `INSERT INTO users (id, username, username_key, email, email_key, pending_email_key,
 		profile_draft, email_verified, name, role, status, password_hash, epoch, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
 		u.ID, u.Username, account.UsernameKey(u.Username), u.Email, emailKey, pendingKey, draft, u.EmailVerified, u.Name,
@@ -92,14 +92,14 @@ func (s *Store) InsertUser(ctx context.Context, u *account.User, passwordHash st
 // PublishProfile adds the profile that a user has as a draft, if any; call it in a transaction.
 func (s *Store) PublishProfile(ctx context.Context, user account.ID) error {
 	var draft *string
-	if err := s.one(ctx, &draft, `SELECT profile_draft FROM users WHERE id = ?`, user); err != nil || draft == nil {
+	if err := s.get(ctx, &draft, `SELECT profile_draft FROM users WHERE id = ?`, user); err != nil || draft == nil {
 		return err
 	}
 	var profile account.Profile
 	if err := json.Unmarshal([]byte(*draft), &profile); err != nil {
 		return err
 	}
-	if err := s.changeUser(ctx, `UPDATE users SET profile_draft = NULL WHERE id = ?`, user); err != nil {
+	if err := s.execUser(ctx, `UPDATE users SET profile_draft = NULL WHERE id = ?`, user); err != nil {
 		return err
 	}
 	return s.InsertProfile(ctx, &profile)
@@ -107,19 +107,19 @@ func (s *Store) PublishProfile(ctx context.Context, user account.ID) error {
 
 // SetName changes how a user is called.
 func (s *Store) SetName(ctx context.Context, id account.ID, name string) error {
-	return s.changeUser(ctx, `UPDATE users SET name = ? WHERE id = ?`, name, id)
+	return s.execUser(ctx, `UPDATE users SET name = ? WHERE id = ?`, name, id)
 }
 
 // SetUsername renames an active user whose epoch is still the given one, and their profile; call it in a transaction.
 // It fails with TAKEN when the name is not free; ok is false when the user has changed meanwhile.
 func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, username string) (ok bool, err error) {
 	key := account.UsernameKey(username)
-	rows, err := s.change(ctx, `UPDATE users SET username = ?, username_key = ?
+	rows, err := s.exec(ctx, `UPDATE users SET username = ?, username_key = ?
 		WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, username, key, id, epoch)
 	if err != nil || rows == 0 {
 		return false, err
 	}
-	_, err = s.change(ctx, `UPDATE profiles SET username = ?, username_key = ? WHERE user_id = ?`, username, key, id)
+	_, err = s.exec(ctx, `UPDATE profiles SET username = ?, username_key = ? WHERE user_id = ?`, username, key, id)
 	return err == nil, err
 }
 
@@ -129,21 +129,21 @@ func (s *Store) SetUsername(ctx context.Context, id account.ID, epoch int64, use
 func (s *Store) SetPassword(
 	ctx context.Context, id account.ID, epoch int64, hash string,
 ) (next int64, ok bool, err error) {
-	ok, err = s.changeOne(ctx, &next, `UPDATE users SET password_hash = ?, pending_email = NULL, pending_email_key = NULL,
+	ok, err = s.execReturning(ctx, &next, `UPDATE users SET password_hash = ?, pending_email = NULL, pending_email_key = NULL,
 		epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
 	return next, ok, err
 }
 
 // Rehash replaces a hash by another of the same password, unless the password has changed meanwhile.
 func (s *Store) Rehash(ctx context.Context, id account.ID, old, hash string) error {
-	_, err := s.change(ctx, `UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?`, hash, id, old)
+	_, err := s.exec(ctx, `UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?`, hash, id, old)
 	return err
 }
 
 // SetLastLogin notes when a user gave their password, if they are active and their epoch is still the given one: ok
 // tells. Until the transaction ends, other sign-ins of the user wait.
 func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, now time.Time) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE users SET last_login_at = ? WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`,
+	rows, err := s.exec(ctx, `UPDATE users SET last_login_at = ? WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`,
 		micros(now), id, epoch)
 	return rows == 1, err
 }
@@ -151,16 +151,16 @@ func (s *Store) SetLastLogin(ctx context.Context, id account.ID, epoch int64, no
 // DeleteUser removes an active user whose epoch is still the given one, with all that is theirs, mails that are not
 // sent yet included; call it in a transaction. ok is false when the user has changed meanwhile.
 func (s *Store) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bool, err error) {
-	rows, err := s.change(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
+	rows, err := s.exec(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
 	if err != nil || rows == 0 {
 		return false, err
 	}
-	err = s.dropMails(ctx, id)
+	err = s.deleteUnsentMails(ctx, id)
 	return err == nil, err
 }
 
-func (s *Store) changeUser(ctx context.Context, query string, args ...any) error {
-	rows, err := s.change(ctx, query, args...)
+func (s *Store) execUser(ctx context.Context, query string, args ...any) error {
+	rows, err := s.exec(ctx, query, args...)
 	if err == nil && rows == 0 {
 		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
 	}

@@ -27,7 +27,7 @@ const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expi
 func (s *Store) UpsertToken(
 	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, hash []byte, now, expires time.Time,
 ) error {
-	_, err := s.change(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
+	_, err := s.exec(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
 		expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, purpose, address_key) DO UPDATE SET
 		hash = excluded.hash, address = excluded.address, expires_at = excluded.expires_at, created_at = CASE
 		WHEN one_time_tokens.expires_at > excluded.created_at THEN one_time_tokens.created_at ELSE excluded.created_at END`,
@@ -37,7 +37,7 @@ func (s *Store) UpsertToken(
 
 // OneTime returns what a token stands for, expired or not; NOT_FOUND when there is none with the hash for the purpose.
 func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.MailTemplate) (t OneTime, err error) {
-	err = s.one(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
+	err = s.get(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
 	return t, err
 }
 
@@ -46,7 +46,7 @@ func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.MailTe
 func (s *Store) Redeem(
 	ctx context.Context, hash []byte, purpose account.MailTemplate, now time.Time,
 ) (t OneTime, ok bool, err error) {
-	ok, err = s.changeOne(ctx, &t, `DELETE FROM one_time_tokens WHERE hash = ? AND purpose = ? AND expires_at > ?
+	ok, err = s.execReturning(ctx, &t, `DELETE FROM one_time_tokens WHERE hash = ? AND purpose = ? AND expires_at > ?
 		RETURNING `+oneTimeColumns, hash, purpose, micros(now))
 	return t, ok, err
 }
@@ -54,14 +54,14 @@ func (s *Store) Redeem(
 // DeleteUserTokens removes a user's one-time tokens, but for those that take back a change of address: they have to outlive
 // whatever a thief does next.
 func (s *Store) DeleteUserTokens(ctx context.Context, user account.ID) error {
-	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
+	_, err := s.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
 		user, account.EmailChangeNotice)
 	return err
 }
 
 // DeleteUserTokensSince removes those of a user's one-time tokens that were made when t was or later.
 func (s *Store) DeleteUserTokensSince(ctx context.Context, t OneTime) error {
-	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
+	_, err := s.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
 	return err
 }
 
@@ -69,7 +69,7 @@ func (s *Store) DeleteUserTokensSince(ctx context.Context, t OneTime) error {
 func (s *Store) ExtendToken(
 	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, now, expires time.Time,
 ) error {
-	_, err := s.change(ctx, `UPDATE one_time_tokens SET expires_at = ?
+	_, err := s.exec(ctx, `UPDATE one_time_tokens SET expires_at = ?
 		WHERE user_id = ? AND purpose = ? AND address_key = ? AND expires_at > ?`,
 		micros(expires), user, purpose, account.EmailKey(address), micros(now))
 	return err
@@ -77,13 +77,13 @@ func (s *Store) ExtendToken(
 
 // DeleteToken removes a user's token for a purpose and an address.
 func (s *Store) DeleteToken(ctx context.Context, user account.ID, purpose account.MailTemplate, address string) error {
-	_, err := s.change(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
+	_, err := s.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
 		user, purpose, account.EmailKey(address))
 	return err
 }
 
 // DeleteExpiredTokens removes at most limit of the tokens that expired before a time, and returns how many it removed.
 func (s *Store) DeleteExpiredTokens(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
-	return s.change(ctx, `DELETE FROM one_time_tokens WHERE hash IN
+	return s.exec(ctx, `DELETE FROM one_time_tokens WHERE hash IN
 		(SELECT hash FROM one_time_tokens WHERE expires_at < ? LIMIT ?)`, micros(before), limit)
 }

@@ -36,7 +36,7 @@ type UserRecord struct {
 
 // UserRecords returns at most limit records whose IDs come after one, in the order of their IDs.
 func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (records []UserRecord, err error) {
-	err = s.all(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
+	err = s.scanAll(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
 		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft, p.username AS profile_username,
 		p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
 		FROM `+userTables+` WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
@@ -53,7 +53,7 @@ type SessionRecord struct {
 
 // SessionRecords returns at most limit records whose IDs come after one, in the order of their IDs.
 func (s *Store) SessionRecords(
-	ctx context.Context, after account.ID, limit int, now, idleCut time.Time,
+	ctx context.Context, after account.ID, limit int, now, idleSince time.Time,
 ) ([]SessionRecord, error) {
 	var rows []struct {
 		sessionRow
@@ -65,11 +65,11 @@ func (s *Store) SessionRecords(
 		SaltSize     int            `db:"salt_size"`
 		Generation   int64          `db:"generation"`
 	}
-	err := s.all(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size, u.epoch, u.status,
+	err := s.scanAll(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size, u.epoch, u.status,
 		`+minAuthTime+` AS min_auth_time,
 		EXISTS (SELECT 1 FROM sessions WHERE id = s.id AND `+live+`) AS counts_as_live
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id > ? ORDER BY s.id LIMIT ?`,
-		micros(now), micros(idleCut), after, limit)
+		micros(now), micros(idleSince), after, limit)
 	records := make([]SessionRecord, len(rows))
 	for i, r := range rows {
 		records[i] = SessionRecord{
@@ -77,7 +77,7 @@ func (s *Store) SessionRecords(
 				Session:     r.session(r.UserID),
 				Epoch:       r.Epoch,
 				Status:      r.Status,
-				MinAuthTime: moment(r.MinAuthTime),
+				MinAuthTime: fromMicros(r.MinAuthTime),
 			},
 			CountsAsLive: r.CountsAsLive,
 			SaltSize:     r.SaltSize,
@@ -87,8 +87,8 @@ func (s *Store) SessionRecords(
 	return records, err
 }
 
-// madePart is how the steps of the schema make tables and indexes.
-var madePart = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
+// createStatement is how the steps of the schema make tables and indexes.
+var createStatement = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
 
 // SchemaDrift returns the tables and indexes that are missing, and the triggers there are, for Latchkey makes none.
 func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
@@ -97,14 +97,14 @@ func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 		return nil, err
 	}
 	var parts, triggers []string
-	if err := s.all(ctx, &parts, s.dialect.parts); err != nil {
+	if err := s.scanAll(ctx, &parts, s.dialect.objects); err != nil {
 		return nil, err
 	}
-	if err := s.all(ctx, &triggers, s.dialect.triggers); err != nil {
+	if err := s.scanAll(ctx, &triggers, s.dialect.triggers); err != nil {
 		return nil, err
 	}
 	for _, step := range steps {
-		for _, made := range madePart.FindAllStringSubmatch(step.script, -1) {
+		for _, made := range createStatement.FindAllStringSubmatch(step.script, -1) {
 			if !slices.Contains(parts, made[2]) {
 				found = append(found, fmt.Sprintf("%s %s is missing", strings.ToLower(made[1]), made[2]))
 			}
@@ -119,8 +119,8 @@ func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 // FileCorruption returns what the engine finds wrong with its file and with references between tables. It takes as long as it
 // takes. PostgreSQL keeps watch itself.
 func (s *Store) FileCorruption(ctx context.Context) (found []string, err error) {
-	if s.dialect.damage == nil {
+	if s.dialect.corruption == nil {
 		return nil, nil
 	}
-	return s.dialect.damage(ctx, s.read)
+	return s.dialect.corruption(ctx, s.read)
 }

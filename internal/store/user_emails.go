@@ -11,25 +11,25 @@ import (
 // whose accounts wait for its confirmation, newest first.
 func (s *Store) UsersByAddress(ctx context.Context, emailKey string, limit int) ([]*account.User, error) {
 	var rows []userRow
-	err := s.all(ctx, &rows, `SELECT `+userColumns+` FROM `+userTables+`
+	err := s.scanAll(ctx, &rows, `SELECT `+userColumns+` FROM `+userTables+`
 		WHERE u.email_key = ? OR (u.pending_email_key = ? AND u.status = 'PENDING')
 		ORDER BY CASE WHEN u.status = 'PENDING' THEN 1 ELSE 0 END, u.created_at DESC, u.id DESC LIMIT ?`,
 		emailKey, emailKey, limit)
 	return usersOf(rows), err
 }
 
-// fewWaiters selects the accounts that wait for an address, as many as one transaction can end. Others are left to the
+// pendingForEmail selects the accounts that wait for an address, as many as one transaction can end. Others are left to the
 // sweep: they cannot get an address that somebody has proven.
-const fewWaiters = `id IN (SELECT id FROM users WHERE pending_email_key = ? ORDER BY id LIMIT 1000)`
+const pendingForEmail = `id IN (SELECT id FROM users WHERE pending_email_key = ? ORDER BY id LIMIT 1000)`
 
 // LockEmail makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the
 // rows of those who have the address or wait for it holds all that Yield and the rest will touch.
 func (s *Store) LockEmail(ctx context.Context, emailKey string) error {
 	for _, statement := range []string{
-		`UPDATE users SET epoch = epoch WHERE ` + fewWaiters,
+		`UPDATE users SET epoch = epoch WHERE ` + pendingForEmail,
 		`UPDATE users SET epoch = epoch WHERE email_key = ?`,
 	} {
-		if _, err := s.change(ctx, statement, emailKey); err != nil {
+		if _, err := s.exec(ctx, statement, emailKey); err != nil {
 			return err
 		}
 	}
@@ -42,12 +42,12 @@ func (s *Store) LockEmail(ctx context.Context, emailKey string) error {
 func (s *Store) ReleaseUnverifiedEmail(ctx context.Context, emailKey string, user account.ID) error {
 	for _, statement := range []string{
 		`UPDATE users SET email = NULL, email_key = NULL WHERE email_key = ? AND id <> ? AND NOT email_verified`,
-		`DELETE FROM users WHERE ` + fewWaiters + ` AND id <> ? AND status = 'PENDING'`,
+		`DELETE FROM users WHERE ` + pendingForEmail + ` AND id <> ? AND status = 'PENDING'`,
 		`UPDATE users SET pending_email = NULL, pending_email_key = NULL
 			WHERE pending_email_key = ? AND id <> ? AND status <> 'PENDING'`,
 		`DELETE FROM one_time_tokens WHERE address_key = ? AND user_id <> ?`,
 	} {
-		if _, err := s.change(ctx, statement, emailKey, user); err != nil {
+		if _, err := s.exec(ctx, statement, emailKey, user); err != nil {
 			return err
 		}
 	}
@@ -57,7 +57,7 @@ func (s *Store) ReleaseUnverifiedEmail(ctx context.Context, emailKey string, use
 // Activate puts an account into use whose address is proven; ok is false when it does not wait for that address. It
 // fails with TAKEN when another account has confirmed the address.
 func (s *Store) Activate(ctx context.Context, user account.ID, emailKey string) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE users SET status = 'ACTIVE', email_key = pending_email_key, email_verified = ?,
+	rows, err := s.exec(ctx, `UPDATE users SET status = 'ACTIVE', email_key = pending_email_key, email_verified = ?,
 		pending_email_key = NULL WHERE id = ? AND status = 'PENDING' AND pending_email_key = ?`, true, user, emailKey)
 	return rows == 1, err
 }
@@ -67,7 +67,7 @@ func (s *Store) Activate(ctx context.Context, user account.ID, emailKey string) 
 // the account does not have or wait for that address, or is disabled. It fails with TAKEN when another account has
 // confirmed the address.
 func (s *Store) ResetPassword(ctx context.Context, user account.ID, emailKey, hash string) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE users SET password_hash = ?, epoch = epoch + 1, status = 'ACTIVE', email_key = ?,
+	rows, err := s.exec(ctx, `UPDATE users SET password_hash = ?, epoch = epoch + 1, status = 'ACTIVE', email_key = ?,
 		email_verified = ?, pending_email = NULL, pending_email_key = NULL
 		WHERE id = ? AND (email_key = ? AND status = 'ACTIVE' OR pending_email_key = ? AND status = 'PENDING')`,
 		hash, emailKey, true, user, emailKey, emailKey)
@@ -77,7 +77,7 @@ func (s *Store) ResetPassword(ctx context.Context, user account.ID, emailKey, ha
 // SetPendingEmail notes the address that an active user whose epoch is still the given one wants to have; ok is false
 // when the user has changed meanwhile.
 func (s *Store) SetPendingEmail(ctx context.Context, user account.ID, epoch int64, email string) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE users SET pending_email = ?, pending_email_key = ?
+	rows, err := s.exec(ctx, `UPDATE users SET pending_email = ?, pending_email_key = ?
 		WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, email, account.EmailKey(email), user, epoch)
 	return rows == 1, err
 }
@@ -85,7 +85,7 @@ func (s *Store) SetPendingEmail(ctx context.Context, user account.ID, epoch int6
 // ConfirmEmail gives a user the address they wait for, as proven, and ends every session; ok is false when they do not
 // wait for that address. It fails with TAKEN when another account has confirmed it.
 func (s *Store) ConfirmEmail(ctx context.Context, user account.ID, emailKey string) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE users SET email = pending_email, email_key = pending_email_key, email_verified = ?,
+	rows, err := s.exec(ctx, `UPDATE users SET email = pending_email, email_key = pending_email_key, email_verified = ?,
 		pending_email = NULL, pending_email_key = NULL, epoch = epoch + 1
 		WHERE id = ? AND status = 'ACTIVE' AND pending_email_key = ?`, true, user, emailKey)
 	return rows == 1, err
@@ -96,7 +96,7 @@ func (s *Store) ConfirmEmail(ctx context.Context, user account.ID, emailKey stri
 // as it was. It fails with TAKEN when another account has confirmed it.
 func (s *Store) RestoreEmail(ctx context.Context, user account.ID, email string) (ok bool, err error) {
 	key := account.EmailKey(email)
-	rows, err := s.change(ctx, `UPDATE users SET email = ?, email_key = ?,
+	rows, err := s.exec(ctx, `UPDATE users SET email = ?, email_key = ?,
 		email_verified = CASE WHEN email_key = ? THEN email_verified ELSE ? END,
 		pending_email = NULL, pending_email_key = NULL, epoch = epoch + 1 WHERE id = ? AND status = 'ACTIVE'`,
 		email, key, key, true, user)
@@ -106,7 +106,7 @@ func (s *Store) RestoreEmail(ctx context.Context, user account.ID, email string)
 // DeletePendingUsers removes at most limit of the accounts that have waited for their confirmation since before a time, and
 // returns how many it removed.
 func (s *Store) DeletePendingUsers(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
-	return s.change(ctx, `DELETE FROM users WHERE status = 'PENDING' AND created_at < ? AND id IN
+	return s.exec(ctx, `DELETE FROM users WHERE status = 'PENDING' AND created_at < ? AND id IN
 		(SELECT id FROM users WHERE pending_email_key IS NOT NULL AND status = 'PENDING' AND created_at < ? LIMIT ?)`,
 		micros(before), micros(before), limit)
 }
