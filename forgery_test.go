@@ -100,7 +100,7 @@ func (f *forger) member(text, member string) string { return f.with(text, `{`, `
 func (s *site) insider() *token.Issuer {
 	s.t.Helper()
 	var ring *token.KeySet
-	s.aside(func(tx *store.Store) error {
+	s.aside(func(tx *store.Tx) error {
 		kept, err := tx.SigningKeys(s.t.Context())
 		if err != nil {
 			return err

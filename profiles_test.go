@@ -50,7 +50,7 @@ func (s *site) admit(n int, p someone) {
 		ID: nth(account.ProfileKind, n), UserID: user.ID, Description: p.description, Location: p.location,
 		IsOrganizer: p.organizer, DateJoined: joined, UpdatedOn: joined,
 	}
-	s.aside(func(tx *store.Store) error {
+	s.aside(func(tx *store.Tx) error {
 		if err := tx.InsertUser(s.t.Context(), user, ""); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (s *site) admit(n int, p someone) {
 // expel deletes one of the crowd.
 func (s *site) expel(username string) {
 	s.t.Helper()
-	s.aside(func(tx *store.Store) error {
+	s.aside(func(tx *store.Tx) error {
 		found, err := tx.CredentialsByName(s.t.Context(), account.UsernameKey(username), "")
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (s *site) expel(username string) {
 }
 
 // aside does something to the database as another process would.
-func (s *site) aside(f func(tx *store.Store) error) {
+func (s *site) aside(f func(tx *store.Tx) error) {
 	s.t.Helper()
 	st, err := store.Open(s.t.Context(), s.database)
 	if err != nil {

@@ -103,7 +103,7 @@ func middle(t testing.TB, s *Store, selection account.Selection) *account.Positi
 	n := must1(s.CountProfiles(t.Context(), selection))(t)
 	query, args := s.pageQuery(account.Window{Selection: selection})
 	var row profileRow
-	must(t, s.read.Get(&row, s.read.Rebind(strings.TrimSuffix(query, "?")+`1 OFFSET ?`), append(args[:len(args)-1], n/2)...))
+	must(t, s.readPool.Get(&row, s.readPool.Rebind(strings.TrimSuffix(query, "?")+`1 OFFSET ?`), append(args[:len(args)-1], n/2)...))
 	position := row.profile().Position()
 	return &position
 }

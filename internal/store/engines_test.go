@@ -79,7 +79,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 		if account.CheckLocation(text) == nil {
 			profile.Location = text
 		}
-		must(t, s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, profile) }))
+		must(t, s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, profile) }))
 		profiles = append(profiles, profile)
 	}
 	for _, text := range texts {

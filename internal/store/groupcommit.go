@@ -5,39 +5,42 @@ import (
 	"sync"
 )
 
-// groupCommit makes changes that come while another one is being written in one transaction: writing to the disk takes
-// longer than everything else about a small change, and takes as long for many as for one. PostgreSQL does so by itself.
+// groupCommit commits the writes that arrive during another one in one transaction: writing to the disk takes longer
+// than everything else about a small write, and takes as long for many as for one. PostgreSQL does so itself.
 type groupCommit struct {
+	store *Store
+
 	mu      sync.Mutex
 	pending []*pendingWrite
-	busy    bool // somebody commits
+	busy    bool // a write is being committed
 }
 
-// pendingWrite is a change that somebody waits for.
+// pendingWrite is a statement whose caller waits.
 type pendingWrite struct {
 	ctx   context.Context
 	query string
 	args  []any
 
-	done chan struct{} // closed when the rest is known
+	done chan struct{} // closed when rows and err are set
 	rows int64
 	err  error
 }
 
-// exec makes a change, and returns how many rows it touched. When ctx ends first, the change may be made or not.
-func (c *groupCommit) exec(ctx context.Context, s *Store, query string, args []any) (rows int64, err error) {
+// exec runs a statement that writes and returns the number of rows it changed. If ctx ends first, it is unknown whether
+// the statement was applied.
+func (c *groupCommit) exec(ctx context.Context, query string, args []any) (rows int64, err error) {
 	c.mu.Lock()
 	if !c.busy {
 		c.busy = true
 		c.mu.Unlock()
 		defer func() {
-			if all := c.drain(); all != nil {
-				go c.run(s, all)
+			if writes := c.drain(); writes != nil {
+				go c.run(writes)
 			}
 		}()
-		return s.exec(ctx, query, args...)
+		return c.store.exec(ctx, query, args...)
 	}
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout) // as change has
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout) // the same limit as in exec
 	defer cancel()
 	w := &pendingWrite{ctx: ctx, query: query, args: args, done: make(chan struct{})}
 	c.pending = append(c.pending, w)
@@ -50,28 +53,28 @@ func (c *groupCommit) exec(ctx context.Context, s *Store, query string, args []a
 	}
 }
 
-// drain returns all that waits; nil when nothing does, and then nobody commits any more.
+// drain returns all pending writes, and marks c as idle if there are none.
 func (c *groupCommit) drain() []*pendingWrite {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := c.pending
-	c.pending, c.busy = nil, len(all) > 0
-	return all
+	writes := c.pending
+	c.pending, c.busy = nil, len(writes) > 0
+	return writes
 }
 
-// run commits what waits, until nothing does.
-func (c *groupCommit) run(s *Store, writes []*pendingWrite) {
+// run commits writes, and those that arrive meanwhile, until none is pending.
+func (c *groupCommit) run(writes []*pendingWrite) {
 	for ; len(writes) > 0; writes = c.drain() {
-		s.commit(writes)
+		c.commit(writes)
 		for _, w := range writes {
 			close(w.done)
 		}
 	}
 }
 
-// commit makes the changes for which somebody still waits, in one transaction: all of them or, if that fails, none.
-func (s *Store) commit(writes []*pendingWrite) {
-	err := s.InTx(context.Background(), func(tx *Store) error {
+// commit applies the writes whose callers still wait in one transaction: all of them or, if that fails, none.
+func (c *groupCommit) commit(writes []*pendingWrite) {
+	err := c.store.InTx(context.Background(), func(tx *Tx) error {
 		for _, w := range writes {
 			if w.err = w.ctx.Err(); w.err != nil {
 				continue

@@ -38,7 +38,7 @@ func TestChangesThatWaitAreCommittedTogether(t *testing.T) {
 		all = append(all, newWrite(t.Context(), string(session.ID), i%2))
 	}
 	faults.Arm(2, storetest.Fault{Err: errors.New("a second commit"), After: true})
-	s.commit(all)
+	s.groupCommit.commit(all)
 	if faults.Disarm() {
 		t.Error("committed more than once")
 	}
@@ -56,11 +56,11 @@ func TestChangesThatFailTogether(t *testing.T) {
 	hangUp()
 	first, left, bad := newWrite(t.Context(), string(sessions[0].ID), 0), newWrite(gone, string(sessions[1].ID), 0),
 		&pendingWrite{ctx: t.Context(), query: `UPDATE nowhere SET n = 1`}
-	s.commit([]*pendingWrite{first, bad})
+	s.groupCommit.commit([]*pendingWrite{first, bad})
 	if first.err == nil || bad.err == nil || first.rows != 0 {
 		t.Errorf("%d rows, %v, %v", first.rows, first.err, bad.err)
 	}
-	s.commit([]*pendingWrite{left, first})
+	s.groupCommit.commit([]*pendingWrite{left, first})
 	if first.err != nil || first.rows != 1 || !errors.Is(left.err, context.Canceled) {
 		t.Errorf("%d rows, %v, %v", first.rows, first.err, left.err)
 	}
@@ -75,7 +75,7 @@ func TestRotationsQueueBehindAWriter(t *testing.T) {
 	release, held := make(chan struct{}), make(chan struct{})
 	writer := make(chan error, 1)
 	go func() {
-		writer <- s.InTx(t.Context(), func(*Store) error { close(held); <-release; return nil })
+		writer <- s.InTx(t.Context(), func(*Tx) error { close(held); <-release; return nil })
 	}()
 	<-held
 	leaving, leave := context.WithCancel(t.Context())
@@ -97,9 +97,9 @@ func TestRotationsQueueBehindAWriter(t *testing.T) {
 		})...)
 	}()
 	for queued := 0; queued < len(sessions)-1; runtime.Gosched() {
-		s.commits.mu.Lock()
-		queued = len(s.commits.pending)
-		s.commits.mu.Unlock()
+		s.groupCommit.mu.Lock()
+		queued = len(s.groupCommit.pending)
+		s.groupCommit.mu.Unlock()
 	}
 	leave()
 	close(release)

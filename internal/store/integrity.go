@@ -122,5 +122,5 @@ func (s *Store) FileCorruption(ctx context.Context) (found []string, err error) 
 	if s.dialect.corruption == nil {
 		return nil, nil
 	}
-	return s.dialect.corruption(ctx, s.read)
+	return s.dialect.corruption(ctx, s.readPool)
 }

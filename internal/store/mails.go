@@ -69,7 +69,7 @@ type Allowance struct {
 // EnqueueRequest puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been
 // asked for too often. Nobody is told which. user is whom it is about, or empty; a request about one user needs no
 // pause after those about others.
-func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
+func (q *Queries) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
 	now := m.CreatedAt
 	key, letters := account.EmailKey(m.To), string(m.Letter)+"%"
 	askedFor, before := string(m.Letter), letters
@@ -77,7 +77,7 @@ func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account
 		askedFor += " " + string(user)
 		before = askedFor
 	}
-	_, err := s.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
+	_, err := q.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
 		languages, username, new_email, device, ip_address, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'ASKED', NULLIF(?, ''), ?, ?, ?, ?, ?, '', '', '', ?, 0, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?)
@@ -91,11 +91,11 @@ func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account
 
 // EnqueueMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call
 // it in the transaction of what it speaks of.
-func (s *Store) EnqueueMail(
+func (tx *Tx) EnqueueMail(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, a Allowance,
 ) error {
 	key := account.EmailKey(m.To)
-	_, err := s.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
+	_, err := tx.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
 		new_email, device, ip_address, sealed_token, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?
 		WHERE (SELECT COUNT(*) FROM mails WHERE address_key = ? AND letter = ? AND created_at > ?) < ?`,
@@ -134,16 +134,16 @@ func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int)
 
 // LockRequest makes others that hold the request wait until the transaction ends; ok is false when it has been
 // answered.
-func (s *Store) LockRequest(ctx context.Context, id account.ID) (ok bool, err error) {
-	rows, err := s.exec(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
+func (tx *Tx) LockRequest(ctx context.Context, id account.ID) (ok bool, err error) {
+	rows, err := tx.exec(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
 	return rows == 1, err
 }
 
 // ResolveRequest turns a request that is held into a mail for a user, due at once.
-func (s *Store) ResolveRequest(
+func (tx *Tx) ResolveRequest(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, now time.Time,
 ) error {
-	_, err := s.exec(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
+	_, err := tx.exec(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
 		sealed_token = ?, attempts = 0, due_at = ? WHERE id = ? AND state = 'ASKED'`,
 		m.Letter, user, m.To, m.Username, sealedToken, micros(now), m.ID)
 	return err
@@ -160,26 +160,32 @@ const (
 
 // FinishMail notes what has become of a mail, and forgets the token in it, unless somebody else has claimed it since
 // that attempt.
-func (s *Store) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
-	_, err := s.exec(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
+func (q *Queries) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
+	_, err := q.exec(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
 		WHERE id = ? AND attempts = ? AND state IN ('ASKED', 'READY')`, state, id, attempt)
 	return err
 }
 
 // PostponeMail makes a mail due again at a time, unless somebody else has claimed it since that attempt.
-func (s *Store) PostponeMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
-	_, err := s.exec(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
+func (q *Queries) PostponeMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
+	_, err := q.exec(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
 		micros(due), id, attempt)
 	return err
 }
 
+// deleteUnsentMails removes the mails to a user that are not sent yet.
+func (tx *Tx) deleteUnsentMails(ctx context.Context, user account.ID) error {
+	_, err := tx.exec(ctx, `DELETE FROM mails WHERE user_id = ? AND state IN ('ASKED', 'READY')`, user)
+	return err
+}
+
 // OutboxStats returns how many mails wait to be sent, and since when the oldest does; the zero time when none does.
-func (s *Store) OutboxStats(ctx context.Context) (count int, oldest time.Time, err error) {
+func (q *Queries) OutboxStats(ctx context.Context) (count int, oldest time.Time, err error) {
 	var row struct {
 		Count  int    `db:"count"`
 		Oldest *int64 `db:"oldest"`
 	}
-	err = s.aggregate(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
+	err = q.aggregate(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
 		WHERE state IN ('ASKED', 'READY')`)
 	if row.Oldest != nil {
 		oldest = fromMicros(*row.Oldest)
@@ -188,7 +194,7 @@ func (s *Store) OutboxStats(ctx context.Context) (count int, oldest time.Time, e
 }
 
 // DeleteOldMails removes at most limit of the mails made before a time, whatever became of them, and returns how many.
-func (s *Store) DeleteOldMails(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
-	return s.exec(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
+func (q *Queries) DeleteOldMails(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	return q.exec(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
 		micros(before), limit)
 }

@@ -42,12 +42,12 @@ func (s *Store) applyMigrations(ctx context.Context, now func() time.Time) (appl
 	if done, err := s.upToDate(ctx, steps); err != nil || done {
 		return nil, err
 	}
-	if err := s.inTx(ctx, func(tx *Store) error { return tx.prepareMigrations(ctx) }); err != nil {
+	if err := s.InLongTx(ctx, func(tx *Tx) error { return tx.prepareMigrations(ctx) }); err != nil {
 		return nil, err
 	}
 	for _, step := range steps {
 		ran := false
-		if err := s.inTx(ctx, func(tx *Store) (err error) {
+		if err := s.InLongTx(ctx, func(tx *Tx) (err error) {
 			ran, err = tx.applyMigration(ctx, step, now())
 			return err
 		}); err != nil {
@@ -141,13 +141,13 @@ func (s *Store) Empty(ctx context.Context) (bool, error) {
 	return len(tables) == 0, err
 }
 
-func (s *Store) tables(ctx context.Context) (names []string, err error) {
-	err = s.scanAll(ctx, &names, s.dialect.tables)
+func (q *Queries) tables(ctx context.Context) (names []string, err error) {
+	err = q.scanAll(ctx, &names, q.dialect.tables)
 	return names, err
 }
 
 // migrations returns the steps for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
-func (s *Store) migrations() ([]migration, error) {
+func (q *Queries) migrations() ([]migration, error) {
 	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (s *Store) migrations() ([]migration, error) {
 	for _, file := range files {
 		name := strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql")
 		if base, engine, ok := strings.Cut(name, "."); ok {
-			if engine != s.dialect.name {
+			if engine != q.dialect.name {
 				continue
 			}
 			name = base
@@ -174,18 +174,18 @@ func (s *Store) migrations() ([]migration, error) {
 	return steps, nil
 }
 
-func (s *Store) prepareMigrations(ctx context.Context) error {
-	if err := s.lockSchema(ctx); err != nil {
+func (tx *Tx) prepareMigrations(ctx context.Context) error {
+	if err := tx.lockSchema(ctx); err != nil {
 		return err
 	}
-	tables, err := s.tables(ctx)
+	tables, err := tx.tables(ctx)
 	if err != nil {
 		return err
 	}
 	if len(tables) > 0 && !slices.Contains(tables, "schema_migrations") {
 		return errForeign
 	}
-	_, err = s.exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+	_, err = tx.exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
 		version    BIGINT NOT NULL PRIMARY KEY,
 		name       TEXT   NOT NULL,
 		checksum   TEXT   NOT NULL,
@@ -193,12 +193,12 @@ func (s *Store) prepareMigrations(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) applyMigration(ctx context.Context, step migration, now time.Time) (ran bool, err error) {
-	if err := s.lockSchema(ctx); err != nil {
+func (tx *Tx) applyMigration(ctx context.Context, step migration, now time.Time) (ran bool, err error) {
+	if err := tx.lockSchema(ctx); err != nil {
 		return false, err
 	}
 	var done []migration
-	err = s.scanAll(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version)
+	err = tx.scanAll(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version)
 	if err != nil {
 		return false, err
 	}
@@ -208,18 +208,18 @@ func (s *Store) applyMigration(ctx context.Context, step migration, now time.Tim
 		}
 		return false, nil
 	}
-	if _, err := s.tx.ExecContext(ctx, step.script); err != nil {
+	if _, err := tx.tx.ExecContext(ctx, step.script); err != nil {
 		return false, err
 	}
-	_, err = s.exec(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
+	_, err = tx.exec(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
 		step.Version, step.Name, step.Checksum, micros(now))
 	return err == nil, err
 }
 
-func (s *Store) lockSchema(ctx context.Context) error {
-	if s.dialect.lockSchema == "" {
+func (tx *Tx) lockSchema(ctx context.Context) error {
+	if tx.dialect.lockSchema == "" {
 		return nil
 	}
-	_, err := s.tx.ExecContext(ctx, s.dialect.lockSchema)
+	_, err := tx.tx.ExecContext(ctx, tx.dialect.lockSchema)
 	return err
 }

@@ -85,7 +85,7 @@ func TestMigrateRefusesAnotherProgramsDatabase(t *testing.T) {
 			t.Errorf("took %v: %v", applied, err)
 		}
 		var tables []string
-		must(t, s.read.Select(&tables, s.dialect.tables))
+		must(t, s.readPool.Select(&tables, s.dialect.tables))
 		if n := queryInt(t, s, `SELECT n FROM things`); n != 42 || !slices.Equal(tables, []string{"things"}) {
 			t.Errorf("there are %v and %d now", tables, n)
 		}
@@ -112,14 +112,14 @@ func TestMigrateRefusesAnotherVersionsDatabase(t *testing.T) {
 // applyFirst takes the first steps of the schema, as an older program did.
 func applyFirst(t *testing.T, s *Store, n int) {
 	t.Helper()
-	must(t, s.inTx(t.Context(), func(tx *Store) error { return tx.prepareMigrations(t.Context()) }))
+	must(t, s.InLongTx(t.Context(), func(tx *Tx) error { return tx.prepareMigrations(t.Context()) }))
 	for _, step := range must1(s.migrations())(t)[:n] {
 		must(t, s.apply(t.Context(), step))
 	}
 }
 
 func (s *Store) apply(ctx context.Context, step migration) error {
-	return s.inTx(ctx, func(tx *Store) error { _, err := tx.applyMigration(ctx, step, noon); return err })
+	return s.InLongTx(ctx, func(tx *Tx) error { _, err := tx.applyMigration(ctx, step, noon); return err })
 }
 
 // TestNodesMigrateWhatAnOlderProgramLeft, from every version, several at once.
@@ -188,7 +188,7 @@ func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 			_, err := older.User(ctx, user.ID)
 			_, also := older.CredentialsByName(ctx, "mario", "")
 			return errors.Join(err, also, older.SetName(ctx, user.ID, fmt.Sprint("Mario ", i)),
-				older.InTx(ctx, func(tx *Store) error {
+				older.InTx(ctx, func(tx *Tx) error {
 					luigi := newUser(fmt.Sprintf("luigi%d", i))
 					return errors.Join(tx.InsertUser(ctx, luigi, "hash"), tx.InsertProfile(ctx, newProfile(luigi)))
 				}))

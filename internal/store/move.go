@@ -114,13 +114,13 @@ func movedError(at int64) error {
 }
 
 // move returns the trace of a move, without an ID when that has copied nothing yet, or nil.
-func (s *Store) move(ctx context.Context) (*moveRow, error) {
-	tables, err := s.tables(ctx)
+func (q *Queries) move(ctx context.Context) (*moveRow, error) {
+	tables, err := q.tables(ctx)
 	if err != nil || !slices.Contains(tables, movesTable) {
 		return nil, err
 	}
 	var rows []moveRow
-	if err := s.scanAll(ctx, &rows, `SELECT id, done_at FROM moves`); err != nil || len(rows) == 0 {
+	if err := q.scanAll(ctx, &rows, `SELECT id, done_at FROM moves`); err != nil || len(rows) == 0 {
 		return new(moveRow), err
 	}
 	return &rows[0], nil
@@ -131,12 +131,12 @@ type leaver struct{ *sqlx.Conn }
 
 // alone returns a connection that keeps all others out until it is closed.
 func (s *Store) alone(ctx context.Context) (_ *leaver, err error) {
-	s.read.SetMaxIdleConns(-1) // which closes those that do nothing
-	conn, err := s.write.Connx(ctx)
+	s.readPool.SetMaxIdleConns(-1) // which closes those that do nothing
+	conn, err := s.writePool.Connx(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.write.SetMaxIdleConns(-1) // the lock ends with the connection
+	s.writePool.SetMaxIdleConns(-1) // the lock ends with the connection
 	defer func() {
 		if err != nil {
 			conn.Close()
@@ -196,14 +196,14 @@ func (l *leaver) carry(
 		if _, err := to.Steps(ctx); err != nil { // which refuses what is not ours
 			return nil, err
 		}
-		if err := to.inTx(ctx, func(tx *Store) error { return tx.claim(ctx, tables, again) }); err != nil {
+		if err := to.InLongTx(ctx, func(tx *Tx) error { return tx.claim(ctx, tables, again) }); err != nil {
 			return nil, err
 		}
 		if _, err := to.applyMigrations(ctx, now); err != nil {
 			return nil, err
 		}
 	}
-	if err := to.inTx(ctx, func(tx *Store) (err error) {
+	if err := to.InLongTx(ctx, func(tx *Tx) (err error) {
 		if move.DoneAt == nil {
 			if err := tx.takeOver(ctx); err != nil {
 				return err
@@ -230,7 +230,7 @@ func (l *leaver) carry(
 			return nil, err
 		}
 	}
-	if err := to.inTx(ctx, func(tx *Store) error {
+	if err := to.InLongTx(ctx, func(tx *Tx) error {
 		if err := tx.unhurried(ctx); err != nil {
 			return err
 		}
@@ -245,32 +245,32 @@ func (l *leaver) carry(
 
 // claim keeps servers from starting on this side from now on. It fails where there are rows already, other than those
 // of an earlier attempt.
-func (s *Store) claim(ctx context.Context, tables []moveTable, again bool) error {
-	if err := s.prepareMigrations(ctx); err != nil {
+func (tx *Tx) claim(ctx context.Context, tables []moveTable, again bool) error {
+	if err := tx.prepareMigrations(ctx); err != nil {
 		return err
 	}
 	if !again {
-		if err := s.holdsNothing(ctx, tables); err != nil {
+		if err := tx.holdsNothing(ctx, tables); err != nil {
 			return err
 		}
 	}
-	_, err := s.exec(ctx, createMoves)
+	_, err := tx.exec(ctx, createMoves)
 	return err
 }
 
 // takeOver makes a transaction the only one that fills this side: a server that began before the claim has made its key
 // by now, or waits.
-func (s *Store) takeOver(ctx context.Context) error {
-	if err := s.lockSchema(ctx); err != nil {
+func (tx *Tx) takeOver(ctx context.Context) error {
+	if err := tx.lockSchema(ctx); err != nil {
 		return err
 	}
-	_, err := s.tx.ExecContext(ctx, `LOCK TABLE signing_keys IN SHARE MODE`)
+	_, err := tx.tx.ExecContext(ctx, `LOCK TABLE signing_keys IN SHARE MODE`)
 	return err
 }
 
 // release takes a claim back, if nothing has been copied.
 func (s *Store) release(ctx context.Context) error {
-	return s.inTx(ctx, func(tx *Store) error {
+	return s.InLongTx(ctx, func(tx *Tx) error {
 		if err := tx.lockSchema(ctx); err != nil {
 			return err
 		}
@@ -283,8 +283,8 @@ func (s *Store) release(ctx context.Context) error {
 }
 
 // holdsNothing fails unless those of the tables that there are have no rows.
-func (s *Store) holdsNothing(ctx context.Context, tables []moveTable) error {
-	names, err := s.tables(ctx)
+func (tx *Tx) holdsNothing(ctx context.Context, tables []moveTable) error {
+	names, err := tx.tables(ctx)
 	if err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (s *Store) holdsNothing(ctx context.Context, tables []moveTable) error {
 			continue
 		}
 		var full bool
-		if err := s.get(ctx, &full, `SELECT EXISTS (SELECT 1 FROM `+t.name+`)`); err != nil {
+		if err := tx.get(ctx, &full, `SELECT EXISTS (SELECT 1 FROM `+t.name+`)`); err != nil {
 			return err
 		}
 		if full {
@@ -358,7 +358,7 @@ func (l *leaver) tables(ctx context.Context) (sorted []moveTable, err error) {
 // copy copies the tables within a transaction of the other side, which must be empty, or be emptied because an earlier
 // attempt filled it; compares both; and leaves the move's ID there.
 func (l *leaver) copy(
-	ctx context.Context, tx *Store, tables []moveTable, id string, again bool, seen func(rows int64),
+	ctx context.Context, tx *Tx, tables []moveTable, id string, again bool, seen func(rows int64),
 ) ([]Moved, error) {
 	types := make([][]string, len(tables))
 	if err := tx.sameTables(ctx, tables, types); err != nil {
@@ -387,15 +387,15 @@ func (l *leaver) copy(
 
 // unhurried lets a transaction take as long as it takes, whatever the role's limits are. Not every version of
 // PostgreSQL has all of them.
-func (s *Store) unhurried(ctx context.Context) error {
-	_, err := s.tx.ExecContext(ctx, `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
+func (tx *Tx) unhurried(ctx context.Context) error {
+	_, err := tx.tx.ExecContext(ctx, `SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN
 		('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`)
 	return err
 }
 
 // sameTables finds the types of the columns, and fails unless there are the same tables and columns on this side.
-func (s *Store) sameTables(ctx context.Context, tables []moveTable, types [][]string) error {
-	names, err := s.tables(ctx)
+func (tx *Tx) sameTables(ctx context.Context, tables []moveTable, types [][]string) error {
+	names, err := tx.tables(ctx)
 	if err != nil {
 		return err
 	}
@@ -405,7 +405,7 @@ func (s *Store) sameTables(ctx context.Context, tables []moveTable, types [][]st
 			Name string `db:"column_name"`
 			Type string `db:"data_type"`
 		}
-		if err := s.scanAll(ctx, &columns, `SELECT column_name, data_type FROM information_schema.columns
+		if err := tx.scanAll(ctx, &columns, `SELECT column_name, data_type FROM information_schema.columns
 			WHERE table_schema = current_schema() AND table_name = ? ORDER BY column_name COLLATE "C"`, t.name); err != nil {
 			return err
 		}
@@ -424,7 +424,7 @@ func (s *Store) sameTables(ctx context.Context, tables []moveTable, types [][]st
 }
 
 // copyTable inserts the rows of a table, a batch at a time, and calls seen with the size of each.
-func (l *leaver) copyTable(ctx context.Context, tx *Store, t moveTable, types []string, seen func(rows int)) error {
+func (l *leaver) copyTable(ctx context.Context, tx *Tx, t moveTable, types []string, seen func(rows int)) error {
 	arrays := make([]string, len(types))
 	for i, name := range types {
 		arrays[i] = `CAST(? AS ` + name + `[])`
@@ -483,7 +483,7 @@ func truth(value any) (any, error) {
 }
 
 // compare returns the rows and checksums of the tables, and fails unless both sides have the same.
-func (l *leaver) compare(ctx context.Context, tx *Store, tables []moveTable) ([]Moved, error) {
+func (l *leaver) compare(ctx context.Context, tx *Tx, tables []moveTable) ([]Moved, error) {
 	moved := make([]Moved, len(tables))
 	for i, t := range tables {
 		here, err := sum(ctx, l, t)

@@ -88,7 +88,7 @@ func dumpRows(t testing.TB, url string) (said []string) {
 			continue
 		}
 		var columns []string
-		rows := must1(s.read.QueryxContext(t.Context(), `SELECT * FROM `+table))(t)
+		rows := must1(s.readPool.QueryxContext(t.Context(), `SELECT * FROM `+table))(t)
 		columns = must1(rows.Columns())(t)
 		for rows.Next() {
 			values := must1(rows.SliceScan())(t)

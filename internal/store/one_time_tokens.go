@@ -24,10 +24,10 @@ const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expi
 
 // UpsertToken keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
 // If that still works, the new one counts as made when it was: what has been made in between is later.
-func (s *Store) UpsertToken(
+func (q *Queries) UpsertToken(
 	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, hash []byte, now, expires time.Time,
 ) error {
-	_, err := s.exec(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
+	_, err := q.exec(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
 		expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, purpose, address_key) DO UPDATE SET
 		hash = excluded.hash, address = excluded.address, expires_at = excluded.expires_at, created_at = CASE
 		WHEN one_time_tokens.expires_at > excluded.created_at THEN one_time_tokens.created_at ELSE excluded.created_at END`,
@@ -36,54 +36,54 @@ func (s *Store) UpsertToken(
 }
 
 // OneTime returns what a token stands for, expired or not; NOT_FOUND when there is none with the hash for the purpose.
-func (s *Store) OneTime(ctx context.Context, hash []byte, purpose account.MailTemplate) (t OneTime, err error) {
-	err = s.get(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
+func (q *Queries) OneTime(ctx context.Context, hash []byte, purpose account.MailTemplate) (t OneTime, err error) {
+	err = q.get(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
 	return t, err
 }
 
 // Redeem uses a token up and returns what it stood for; ok is false when there is none with the hash for the purpose,
 // or it has expired. Of several at once one succeeds.
-func (s *Store) Redeem(
+func (q *Queries) Redeem(
 	ctx context.Context, hash []byte, purpose account.MailTemplate, now time.Time,
 ) (t OneTime, ok bool, err error) {
-	ok, err = s.execReturning(ctx, &t, `DELETE FROM one_time_tokens WHERE hash = ? AND purpose = ? AND expires_at > ?
+	ok, err = q.execReturning(ctx, &t, `DELETE FROM one_time_tokens WHERE hash = ? AND purpose = ? AND expires_at > ?
 		RETURNING `+oneTimeColumns, hash, purpose, micros(now))
 	return t, ok, err
 }
 
 // DeleteUserTokens removes a user's one-time tokens, but for those that take back a change of address: they have to outlive
 // whatever a thief does next.
-func (s *Store) DeleteUserTokens(ctx context.Context, user account.ID) error {
-	_, err := s.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
+func (q *Queries) DeleteUserTokens(ctx context.Context, user account.ID) error {
+	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
 		user, account.EmailChangeNotice)
 	return err
 }
 
 // DeleteUserTokensSince removes those of a user's one-time tokens that were made when t was or later.
-func (s *Store) DeleteUserTokensSince(ctx context.Context, t OneTime) error {
-	_, err := s.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
+func (q *Queries) DeleteUserTokensSince(ctx context.Context, t OneTime) error {
+	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
 	return err
 }
 
 // ExtendToken lets a user's token for a purpose and an address, if it works at now, work until expires.
-func (s *Store) ExtendToken(
+func (q *Queries) ExtendToken(
 	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, now, expires time.Time,
 ) error {
-	_, err := s.exec(ctx, `UPDATE one_time_tokens SET expires_at = ?
+	_, err := q.exec(ctx, `UPDATE one_time_tokens SET expires_at = ?
 		WHERE user_id = ? AND purpose = ? AND address_key = ? AND expires_at > ?`,
 		micros(expires), user, purpose, account.EmailKey(address), micros(now))
 	return err
 }
 
 // DeleteToken removes a user's token for a purpose and an address.
-func (s *Store) DeleteToken(ctx context.Context, user account.ID, purpose account.MailTemplate, address string) error {
-	_, err := s.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
+func (q *Queries) DeleteToken(ctx context.Context, user account.ID, purpose account.MailTemplate, address string) error {
+	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
 		user, purpose, account.EmailKey(address))
 	return err
 }
 
 // DeleteExpiredTokens removes at most limit of the tokens that expired before a time, and returns how many it removed.
-func (s *Store) DeleteExpiredTokens(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
-	return s.exec(ctx, `DELETE FROM one_time_tokens WHERE hash IN
+func (q *Queries) DeleteExpiredTokens(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	return q.exec(ctx, `DELETE FROM one_time_tokens WHERE hash IN
 		(SELECT hash FROM one_time_tokens WHERE expires_at < ? LIMIT ?)`, micros(before), limit)
 }

@@ -61,14 +61,14 @@ func explain(t *testing.T, s *Store, query string, args []any) string {
 	t.Helper()
 	if s.dialect.name == "postgres" {
 		var lines []string
-		must(t, s.read.Select(&lines, s.dialect.bind(`EXPLAIN `+query), args...))
+		must(t, s.readPool.Select(&lines, s.dialect.bind(`EXPLAIN `+query), args...))
 		return strings.Join(lines, "\n")
 	}
 	var steps []struct {
 		ID, Parent, NotUsed int
 		Detail              string
 	}
-	must(t, s.read.Select(&steps, s.dialect.bind(`EXPLAIN QUERY PLAN `+query), args...))
+	must(t, s.readPool.Select(&steps, s.dialect.bind(`EXPLAIN QUERY PLAN `+query), args...))
 	plan := ""
 	for _, step := range steps {
 		plan += step.Detail + "\n"

@@ -18,7 +18,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-func openPostgres(url string, wrap Wrapper) (*Store, error) {
+func openPostgres(url string, wrap Wrapper) (*database, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("database: the postgres:// address cannot be understood")
@@ -40,7 +40,7 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 	db.SetMaxOpenConns(20)
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Store{
+	return &database{
 		dialect: dialect{
 			name: "postgres",
 			bind: func(query string) string { return sqlx.Rebind(sqlx.DOLLAR, query) },
@@ -64,8 +64,8 @@ func openPostgres(url string, wrap Wrapper) (*Store, error) {
 				SELECT pg_advisory_xact_lock(%d);
 				SET LOCAL lock_timeout = '1s'`, migrationLock),
 		},
-		read:  db,
-		write: db,
+		readPool:  db,
+		writePool: db,
 	}, nil
 }
 

@@ -23,7 +23,7 @@ func TestConnectionsThatEndedAreNotUsed(t *testing.T) {
 	for range 3 {
 		held := make([]*sql.Conn, 10)
 		for i := range held {
-			held[i] = must1(s.write.Conn(t.Context()))(t)
+			held[i] = must1(s.writePool.Conn(t.Context()))(t)
 		}
 		for _, c := range held {
 			must(t, c.Close()) // into the pool
@@ -50,12 +50,12 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	must1(s.Migrate(ctx, atNoon))(t)
 	execute(t, s, `INSERT INTO settings (name, value) VALUES ('n', 0)`)
-	increment := func(s *Store) error {
-		_, err := s.exec(ctx, `UPDATE settings SET value = value + ?`, 1)
+	increment := func(q *Queries) error {
+		_, err := q.exec(ctx, `UPDATE settings SET value = value + ?`, 1)
 		return err
 	}
 	runs := 0
-	together := func(tx *Store) error { runs++; return increment(tx) }
+	together := func(tx *Tx) error { runs++; return increment(&tx.Queries) }
 	value := 0
 	for what, test := range map[string]struct {
 		do          func() error
@@ -64,7 +64,7 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 		adds, tries int
 		fails       bool
 	}{
-		"statement": {do: func() error { return increment(s) }, call: 1, after: true, adds: 1, fails: true},
+		"statement": {do: func() error { return increment(&s.Queries) }, call: 1, after: true, adds: 1, fails: true},
 		"step": {do: func() error {
 			_, err := s.execBatched(ctx, `UPDATE settings SET value = value + 1 WHERE value = ?`, value)
 			return err
@@ -90,7 +90,7 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 
 	reads := 0
 	broken := func() (bool, error) { reads++; return true, errEnded }
-	if err := s.retrying(ctx, broken); !errors.Is(err, errEnded) || reads != 2 {
+	if err := s.retry(ctx, broken); !errors.Is(err, errEnded) || reads != 2 {
 		t.Errorf("a statement that ends its connection is tried %d times: %v", reads, err)
 	}
 }

@@ -15,7 +15,7 @@ func TestAUserHasOneProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		insert := func(p *account.Profile) error {
-			return s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, p) })
+			return s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, p) })
 		}
 		if err := insert(newProfile(newUser("nobody"))); !account.IsCode(err, account.NotFound) {
 			t.Error("a profile of nobody:", err)
@@ -106,7 +106,7 @@ func wantSameName(t *testing.T, s *Store, user account.ID) {
 }
 
 // setUsername calls SetUsername for a user whose epoch is still the first.
-func setUsername(ctx context.Context, tx *Store, id account.ID, username string) error {
+func setUsername(ctx context.Context, tx *Tx, id account.ID, username string) error {
 	ok, err := tx.SetUsername(ctx, id, 0, username)
 	if err == nil && !ok {
 		err = errors.New("not renamed")
@@ -118,7 +118,7 @@ func TestARenamedUserRenamesTheProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
-		must(t, s.InTx(ctx, func(tx *Store) error { return setUsername(ctx, tx, mario.ID, "JUMPMAN") }))
+		must(t, s.InTx(ctx, func(tx *Tx) error { return setUsername(ctx, tx, mario.ID, "JUMPMAN") }))
 		wantSameName(t, s, mario.ID)
 		wantSameName(t, s, luigi.ID)
 		if found := must1(s.Profile(ctx, mario.Profile.ID))(t); found.Username != "JUMPMAN" {
@@ -135,7 +135,7 @@ func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
 			must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
 			mario.Profile = newProfile(mario)
 			must(t, errors.Join(concurrently(2, func(i int) error {
-				return s.InTx(ctx, func(tx *Store) error {
+				return s.InTx(ctx, func(tx *Tx) error {
 					if i == 0 {
 						return tx.InsertProfile(ctx, mario.Profile)
 					}
@@ -154,12 +154,12 @@ func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
 		mario := addUser(t, s, "mario")
 		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
 		made := make(chan error, 1)
-		must(t, s.InTx(ctx, func(tx *Store) error {
+		must(t, s.InTx(ctx, func(tx *Tx) error {
 			if err := setUsername(ctx, tx, mario.ID, "jumpman"); err != nil {
 				return err
 			}
 			go func() {
-				made <- s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, newProfile(mario)) })
+				made <- s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, newProfile(mario)) })
 			}()
 			for !isBlocked(t, s) {
 				runtime.Gosched()
@@ -174,7 +174,7 @@ func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
 // isBlocked reports whether a transaction waits for another.
 func isBlocked(t *testing.T, s *Store) bool {
 	if s.dialect.name == "sqlite" {
-		return s.write.Stats().WaitCount > 0
+		return s.writePool.Stats().WaitCount > 0
 	}
 	return queryInt(t, s, `SELECT COUNT(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0

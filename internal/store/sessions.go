@@ -22,8 +22,6 @@ type SessionState struct {
 	RefreshesSince time.Time
 }
 
-const minAuthTime = `COALESCE((SELECT value FROM settings WHERE name = 'min_auth_time'), 0)`
-
 // live says which sessions of a user live, in a query on sessions; its arguments are now and idleCut.
 const live = `revoked_at IS NULL AND expires_at > ? AND last_used_at > ? AND created_at >= ` + minAuthTime + `
 	AND user_epoch = (SELECT epoch FROM users WHERE id = sessions.user_id AND status = 'ACTIVE')`
@@ -88,9 +86,9 @@ func (r *sessionStateRow) targets() []any {
 
 // SessionState returns a session, dead or alive, with its user and their profile, in one statement; NOT_FOUND when there is
 // no such session.
-func (s *Store) SessionState(ctx context.Context, id account.ID) (*SessionState, error) {
+func (q *Queries) SessionState(ctx context.Context, id account.ID) (*SessionState, error) {
 	var row sessionStateRow
-	if err := s.get(ctx, &row, sessionStateQuery, id); err != nil {
+	if err := q.get(ctx, &row, sessionStateQuery, id); err != nil {
 		return nil, err
 	}
 	user := row.user()
@@ -114,9 +112,9 @@ func (s *Store) SessionState(ctx context.Context, id account.ID) (*SessionState,
 
 // LiveUser returns the user of a live session with their profile, in one statement; NOT_FOUND when the session is over
 // or there is none.
-func (s *Store) LiveUser(ctx context.Context, session account.ID, now, idleSince time.Time) (*account.User, error) {
+func (q *Queries) LiveUser(ctx context.Context, session account.ID, now, idleSince time.Time) (*account.User, error) {
 	var row userRow
-	err := s.get(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+`
+	err := q.get(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+`
 		WHERE u.id = (SELECT user_id FROM sessions WHERE id = ? AND `+live+`)`, session, micros(now), micros(idleSince))
 	if err != nil {
 		return nil, err
@@ -126,11 +124,11 @@ func (s *Store) LiveUser(ctx context.Context, session account.ID, now, idleSince
 
 // InsertSession adds a session, at generation 0, for an active user whose epoch is still the one in it; ok is false
 // when the user has changed meanwhile.
-func (s *Store) InsertSession(
+func (q *Queries) InsertSession(
 	ctx context.Context, session account.Session, salt []byte, keyID byte,
 ) (ok bool, err error) {
 	created := micros(session.CreatedAt)
-	rows, err := s.exec(ctx, `INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation,
+	rows, err := q.exec(ctx, `INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation,
 		generation_at, created_at, last_used_at, expires_at, grace_replays, refreshes, refreshes_since, auth_time,
 		device_name, user_agent, ip_created, ip_last)
 		SELECT ?, u.id, u.epoch, ?, ?, ?, 0, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?
@@ -156,9 +154,9 @@ type Rotation struct {
 
 // Rotate moves a live session to its next generation; ok is false, and nothing changes, when the session is dead, at
 // another generation, or refreshed too often.
-func (s *Store) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool, err error) {
+func (q *Queries) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool, err error) {
 	now, minuteAgo := micros(r.Now), micros(r.Now.Add(-time.Minute))
-	rows, err := s.execBatched(ctx, `UPDATE sessions SET generation = generation + 1, parent_key_id = key_id, key_id = ?,
+	rows, err := q.execBatched(ctx, `UPDATE sessions SET generation = generation + 1, parent_key_id = key_id, key_id = ?,
 		generation_at = ?, last_used_at = ?, ip_last = ?, `+countRefresh+`
 		WHERE id = ? AND generation = ? AND key_id = ? AND `+live+` AND (refreshes_since <= ? OR refreshes < ?)`,
 		r.NextKeyID, now, now, r.IPAddress, minuteAgo, minuteAgo, now, id, int64(r.Generation), r.KeyID, now,
@@ -168,9 +166,9 @@ func (s *Store) Rotate(ctx context.Context, id account.ID, r Rotation) (ok bool,
 
 // CountReplay notes that the child of a generation is given out again; ok is false, and nothing changes, when the
 // session refreshed too often.
-func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) (ok bool, err error) {
+func (q *Queries) CountReplay(ctx context.Context, id account.ID, now time.Time) (ok bool, err error) {
 	minuteAgo := micros(now.Add(-time.Minute))
-	rows, err := s.exec(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+countRefresh+`
+	rows, err := q.exec(ctx, `UPDATE sessions SET grace_replays = grace_replays + 1, `+countRefresh+`
 		WHERE id = ? AND (refreshes_since <= ? OR refreshes < ?)`,
 		minuteAgo, minuteAgo, micros(now), id, minuteAgo, account.RefreshesPerMinute)
 	return rows == 1, err
@@ -178,23 +176,23 @@ func (s *Store) CountReplay(ctx context.Context, id account.ID, now time.Time) (
 
 // Replace ends a user's session that a new one takes the place of, and returns the name of its device; ok is false when
 // it has ended already.
-func (s *Store) Replace(ctx context.Context, id, user account.ID, now time.Time) (device string, ok bool, err error) {
-	ok, err = s.execReturning(ctx, &device, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'replaced'
+func (q *Queries) Replace(ctx context.Context, id, user account.ID, now time.Time) (device string, ok bool, err error) {
+	ok, err = q.execReturning(ctx, &device, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'replaced'
 		WHERE id = ? AND user_id = ? AND revoked_at IS NULL RETURNING device_name`, micros(now), id, user)
 	return device, ok, err
 }
 
 // Revoke ends a user's session, if it has not ended yet, for a reason that operators read.
-func (s *Store) Revoke(ctx context.Context, id, user account.ID, reason string, now time.Time) error {
-	_, err := s.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
+func (q *Queries) Revoke(ctx context.Context, id, user account.ID, reason string, now time.Time) error {
+	_, err := q.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ?
 		WHERE id = ? AND user_id = ? AND revoked_at IS NULL`, micros(now), reason, id, user)
 	return err
 }
 
 // LiveSessions returns a user's live sessions, newest use first.
-func (s *Store) LiveSessions(ctx context.Context, user account.ID, now, idleSince time.Time) ([]*account.Session, error) {
+func (q *Queries) LiveSessions(ctx context.Context, user account.ID, now, idleSince time.Time) ([]*account.Session, error) {
 	var rows []sessionRow
-	err := s.list(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions s
+	err := q.list(ctx, &rows, `SELECT `+sessionColumns+` FROM sessions s
 		WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND `+live+`) ORDER BY last_used_at DESC, id DESC`,
 		user, micros(now), micros(idleSince))
 	sessions := make([]*account.Session, len(rows))
@@ -207,9 +205,9 @@ func (s *Store) LiveSessions(ctx context.Context, user account.ID, now, idleSinc
 
 // RevokeOverLimit ends a user's least recently used live sessions beyond a number, but never the newest; call it in a
 // transaction that has written the user's row.
-func (s *Store) RevokeOverLimit(ctx context.Context, user, newest account.ID, keep int, now, idleSince time.Time) error {
+func (tx *Tx) RevokeOverLimit(ctx context.Context, user, newest account.ID, keep int, now, idleSince time.Time) error {
 	at, cut := micros(now), micros(idleSince)
-	_, err := s.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'too_many'
+	_, err := tx.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'too_many'
 		WHERE user_id = ? AND id <> ? AND `+live+` AND id NOT IN (SELECT id FROM sessions
 			WHERE user_id = ? AND id <> ? AND `+live+` ORDER BY last_used_at DESC, id DESC LIMIT ?)`,
 		at, user, newest, at, cut, user, newest, at, cut, keep-1)
@@ -219,12 +217,12 @@ func (s *Store) RevokeOverLimit(ctx context.Context, user, newest account.ID, ke
 // RevokeOthers ends all of a user's sessions, or all but their own one that asks, and returns how many lived and ended;
 // call it in a transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND, and
 // nothing changes, when the one that asks is over.
-func (s *Store) RevokeOthers(
+func (tx *Tx) RevokeOthers(
 	ctx context.Context, user, own account.ID, keepOwn bool, now, idleSince time.Time,
 ) (revoked int, err error) {
 	at, cut := micros(now), micros(idleSince)
 	// Before the epoch rises, while living and dead can be told apart; the user's row is held first, by writing it.
-	if err := s.execUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
+	if err := tx.execUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
 		return 0, err
 	}
 	kept := account.ID("")
@@ -232,42 +230,60 @@ func (s *Store) RevokeOthers(
 		kept = own
 	}
 	var asks account.ID
-	if err := s.get(ctx, &asks, `SELECT id FROM sessions WHERE id = ? AND user_id = ? AND `+live, own, user, at, cut); err != nil {
+	if err := tx.get(ctx, &asks, `SELECT id FROM sessions WHERE id = ? AND user_id = ? AND `+live, own, user, at, cut); err != nil {
 		return 0, err
 	}
-	rows, err := s.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'sign_out_everywhere'
+	rows, err := tx.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'sign_out_everywhere'
 		WHERE user_id = ? AND id <> ? AND `+live, at, user, kept, at, cut)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := s.exec(ctx, `UPDATE sessions SET user_epoch = user_epoch + 1 WHERE id = ? AND user_id = ? AND `+live,
+	if _, err := tx.exec(ctx, `UPDATE sessions SET user_epoch = user_epoch + 1 WHERE id = ? AND user_id = ? AND `+live,
 		kept, user, at, cut); err != nil {
 		return 0, err
 	}
-	return int(rows), s.execUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
+	return int(rows), tx.execUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
+}
+
+// RevokeUserSessions ends all of a user's sessions for a reason that operators read, and returns how many lived; call it in a
+// transaction. It raises the epoch, so that no session begins with what was read before. NOT_FOUND when there is no
+// such user.
+func (tx *Tx) RevokeUserSessions(
+	ctx context.Context, user account.ID, reason string, now, idleSince time.Time,
+) (revoked int64, err error) {
+	// The user's row is held first, and the epoch rises last, while living and dead can be told apart.
+	if err := tx.execUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
+		return 0, err
+	}
+	revoked, err = tx.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = ? WHERE user_id = ? AND `+live,
+		micros(now), reason, user, micros(now), micros(idleSince))
+	if err != nil {
+		return 0, err
+	}
+	return revoked, tx.execUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
 }
 
 // RevokeAllBefore ends all sessions begun before a time, with all one-time tokens and mails that wait, and returns the time before
 // which they are over now: a later one if that was set before. Call it in a transaction.
-func (s *Store) RevokeAllBefore(ctx context.Context, before time.Time) (cut time.Time, err error) {
-	if _, err := s.exec(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
+func (tx *Tx) RevokeAllBefore(ctx context.Context, before time.Time) (cut time.Time, err error) {
+	if _, err := tx.exec(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value < excluded.value`,
 		micros(before)); err != nil {
 		return cut, err
 	}
 	for _, statement := range []string{`DELETE FROM one_time_tokens`, `DELETE FROM mails WHERE state IN ('ASKED', 'READY')`} {
-		if _, err := s.exec(ctx, statement); err != nil {
+		if _, err := tx.exec(ctx, statement); err != nil {
 			return cut, err
 		}
 	}
 	var at int64
-	err = s.get(ctx, &at, `SELECT `+minAuthTime)
+	err = tx.get(ctx, &at, `SELECT `+minAuthTime)
 	return fromMicros(at), err
 }
 
 // DeleteIdleSessions removes at most limit sessions that have not been used since a time, and returns how many it removed.
-func (s *Store) DeleteIdleSessions(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
+func (q *Queries) DeleteIdleSessions(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
 	at := micros(since) // twice, for a session may be used while its row is awaited
-	return s.exec(ctx, `DELETE FROM sessions WHERE last_used_at <= ?
+	return q.exec(ctx, `DELETE FROM sessions WHERE last_used_at <= ?
 		AND id IN (SELECT id FROM sessions WHERE last_used_at <= ? LIMIT ?)`, at, at, limit)
 }

@@ -16,7 +16,7 @@ type SigningKey struct {
 }
 
 // SigningKeys returns all keys, oldest first.
-func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
+func (q *Queries) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 	var rows []struct {
 		KID       string `db:"kid"`
 		Alg       string `db:"alg"`
@@ -25,7 +25,7 @@ func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 		CreatedAt int64  `db:"created_at"`
 		SignsFrom int64  `db:"signs_from"`
 	}
-	err := s.scanAll(ctx, &rows, `SELECT kid, alg, number, sealed, created_at, signs_from FROM signing_keys
+	err := q.scanAll(ctx, &rows, `SELECT kid, alg, number, sealed, created_at, signs_from FROM signing_keys
 		ORDER BY created_at, number, kid`)
 	keys := make([]SigningKey, len(rows))
 	for i, r := range rows {
@@ -35,46 +35,39 @@ func (s *Store) SigningKeys(ctx context.Context) ([]SigningKey, error) {
 }
 
 // InsertSigningKey adds a key unless its algorithm has one of this number already.
-func (s *Store) InsertSigningKey(ctx context.Context, k SigningKey) error {
-	_, err := s.exec(ctx, `INSERT INTO signing_keys (kid, alg, number, sealed, created_at, signs_from)
+func (q *Queries) InsertSigningKey(ctx context.Context, k SigningKey) error {
+	_, err := q.exec(ctx, `INSERT INTO signing_keys (kid, alg, number, sealed, created_at, signs_from)
 		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (alg, number) DO NOTHING`,
 		k.ID, k.Alg, k.Number, k.Sealed, micros(k.CreatedAt), micros(k.SignsFrom))
 	return err
 }
 
 // ResealSigningKey replaces the sealed form of a key, unless somebody else has done so since it was read.
-func (s *Store) ResealSigningKey(ctx context.Context, kid string, from, to []byte) error {
-	_, err := s.exec(ctx, `UPDATE signing_keys SET sealed = ? WHERE kid = ? AND sealed = ?`, to, kid, from)
+func (q *Queries) ResealSigningKey(ctx context.Context, kid string, from, to []byte) error {
+	_, err := q.exec(ctx, `UPDATE signing_keys SET sealed = ? WHERE kid = ? AND sealed = ?`, to, kid, from)
 	return err
 }
 
 // AdvanceSigningKey lets a key sign from a time on, if that is sooner than it would.
-func (s *Store) AdvanceSigningKey(ctx context.Context, kid string, from time.Time) error {
-	_, err := s.exec(ctx, `UPDATE signing_keys SET signs_from = ? WHERE kid = ? AND signs_from > ?`,
+func (q *Queries) AdvanceSigningKey(ctx context.Context, kid string, from time.Time) error {
+	_, err := q.exec(ctx, `UPDATE signing_keys SET signs_from = ? WHERE kid = ? AND signs_from > ?`,
 		micros(from), kid, micros(from))
 	return err
 }
 
 // DeleteSigningKey removes a key.
-func (s *Store) DeleteSigningKey(ctx context.Context, kid string) error {
-	_, err := s.exec(ctx, `DELETE FROM signing_keys WHERE kid = ?`, kid)
+func (q *Queries) DeleteSigningKey(ctx context.Context, kid string) error {
+	_, err := q.exec(ctx, `DELETE FROM signing_keys WHERE kid = ?`, kid)
 	return err
 }
 
 // DeleteSigningKeysBefore removes the keys that began to sign before a time, and returns how many.
-func (s *Store) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (removed int64, err error) {
-	return s.exec(ctx, `DELETE FROM signing_keys WHERE signs_from < ?`, micros(t))
+func (q *Queries) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (removed int64, err error) {
+	return q.exec(ctx, `DELETE FROM signing_keys WHERE signs_from < ?`, micros(t))
 }
 
 // LockSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one
 // before it left.
-func (s *Store) LockSigningKeys(ctx context.Context, now time.Time) error {
-	return s.lock(ctx, "signing_keys_held_at", now)
-}
-
-// lock makes others that hold the same thing wait until the transaction ends.
-func (s *Store) lock(ctx context.Context, thing string, now time.Time) error {
-	_, err := s.exec(ctx, `INSERT INTO settings (name, value) VALUES (?, ?)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, thing, micros(now))
-	return err
+func (tx *Tx) LockSigningKeys(ctx context.Context, now time.Time) error {
+	return tx.lock(ctx, "signing_keys_held_at", now)
 }

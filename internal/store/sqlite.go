@@ -20,7 +20,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-func openSQLite(path string, wrap Wrapper) (*Store, error) {
+func openSQLite(path string, wrap Wrapper) (*database, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 		db.SetMaxIdleConns(connections)
 		return db
 	}
-	return &Store{
+	return &database{
 		dialect: dialect{
 			name:       "sqlite",
 			bind:       sqliteBind,
@@ -65,8 +65,8 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 			backup:     `VACUUM INTO ?`,
 			corruption: sqliteCorruption,
 		},
-		read:  open(max(4, 2*runtime.NumCPU()), false, "&_query_only=on"),
-		write: open(1, true, "&_txlock=immediate"),
+		readPool:  open(max(4, 2*runtime.NumCPU()), false, "&_query_only=on"),
+		writePool: open(1, true, "&_txlock=immediate"),
 	}, nil
 }
 

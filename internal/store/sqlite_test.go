@@ -26,8 +26,8 @@ func TestEveryConnectionIsSet(t *testing.T) {
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "1000", "trusted_schema": "0",
 	}
 	for pool, test := range map[*sqlx.DB]struct{ connections, queryOnly string }{
-		s.read:  {fmt.Sprint(s.read.Stats().MaxOpenConnections), "1"},
-		s.write: {"1", "0"},
+		s.readPool:  {fmt.Sprint(s.readPool.Stats().MaxOpenConnections), "1"},
+		s.writePool: {"1", "0"},
 	} {
 		want := maps.Clone(want)
 		want["query_only"] = test.queryOnly
@@ -51,7 +51,7 @@ func TestEveryConnectionIsSet(t *testing.T) {
 func TestTheReadingPoolCannotWrite(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, storetest.SQLite(t))
-	if _, err := s.read.Exec(`DELETE FROM users`); err == nil || !strings.Contains(err.Error(), "readonly") {
+	if _, err := s.readPool.Exec(`DELETE FROM users`); err == nil || !strings.Contains(err.Error(), "readonly") {
 		t.Error("deleting gives", err)
 	}
 }
@@ -117,7 +117,7 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 		must1(other.ExecContext(context.Background(), statement))(t)
 	}
 	toLuigi := func() error {
-		return s.InTx(t.Context(), func(tx *Store) error { return setUsername(t.Context(), tx, user.ID, "luigi") })
+		return s.InTx(t.Context(), func(tx *Tx) error { return setUsername(t.Context(), tx, user.ID, "luigi") })
 	}
 
 	lock(`BEGIN IMMEDIATE`)
@@ -162,7 +162,7 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	execute(t, stores[0], `INSERT INTO settings (name, value) VALUES ('n', 0)`)
 	errs := concurrently(8, func(i int) (err error) {
 		for range 25 {
-			err = errors.Join(err, stores[i%2].InTx(t.Context(), func(tx *Store) error {
+			err = errors.Join(err, stores[i%2].InTx(t.Context(), func(tx *Tx) error {
 				var n int
 				if err := tx.get(t.Context(), &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
 					return err
@@ -184,16 +184,16 @@ func TestTheDatabaseKeepsTypes(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, storetest.SQLite(t))
 	var loose []string
-	must(t, s.read.Select(&loose, `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0
+	must(t, s.readPool.Select(&loose, `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0
 		AND name NOT LIKE 'sqlite_%' AND name <> 'schema_migrations'`))
 	if len(loose) > 0 {
 		t.Error("not STRICT:", loose)
 	}
-	if _, err := s.write.Exec(`INSERT INTO settings (name, value) VALUES ('n', 'text')`); err == nil {
+	if _, err := s.writePool.Exec(`INSERT INTO settings (name, value) VALUES ('n', 'text')`); err == nil {
 		t.Error("text is taken for a number")
 	}
 	var integrity string
-	must(t, s.read.Get(&integrity, `PRAGMA integrity_check`))
+	must(t, s.readPool.Get(&integrity, `PRAGMA integrity_check`))
 	if integrity != "ok" {
 		t.Error(integrity)
 	}

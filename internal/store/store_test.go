@@ -80,13 +80,13 @@ func must1[T any](value T, err error) func(t testing.TB) T {
 // execute does to the database what no method does.
 func execute(t testing.TB, s *Store, statement string, args ...any) {
 	t.Helper()
-	_, err := s.write.Exec(s.write.Rebind(statement), args...)
+	_, err := s.writePool.Exec(s.writePool.Rebind(statement), args...)
 	must(t, err)
 }
 
 func queryInt(t testing.TB, s *Store, query string, args ...any) (n int) {
 	t.Helper()
-	must(t, s.read.Get(&n, s.read.Rebind(query), args...))
+	must(t, s.readPool.Get(&n, s.readPool.Rebind(query), args...))
 	return n
 }
 
@@ -115,13 +115,23 @@ func addUser(t testing.TB, s *Store, username string) *account.User {
 	t.Helper()
 	user := newUser(username)
 	user.Profile = newProfile(user)
-	must(t, s.InTx(t.Context(), func(tx *Store) error {
+	must(t, s.InTx(t.Context(), func(tx *Tx) error {
 		if err := tx.InsertUser(t.Context(), user, "hash"); err != nil {
 			return err
 		}
 		return tx.InsertProfile(t.Context(), user.Profile)
 	}))
 	return user
+}
+
+// inTx returns what f returns in a transaction.
+func inTx[T any](t testing.TB, s *Store, f func(tx *Tx) (T, error)) (value T, err error) {
+	t.Helper()
+	err = s.InTx(t.Context(), func(tx *Tx) (err error) {
+		value, err = f(tx)
+		return err
+	})
+	return value, err
 }
 
 // concurrently calls f for 0 to n-1 at one time and returns the errors.
@@ -141,7 +151,7 @@ func concurrently(n int, f func(i int) error) []error {
 }
 
 // conflict makes the database itself refuse something for reasons that may pass.
-func conflict(t *testing.T, tx *Store) error {
+func conflict(t *testing.T, tx *Tx) error {
 	if tx.dialect.name == "postgres" {
 		_, err := tx.tx.Exec(`DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$`)
 		return err
@@ -156,14 +166,14 @@ func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx, regret := t.Context(), errors.New("regret")
 		user := newUser("mario")
-		insert := func(tx *Store) error {
+		insert := func(tx *Tx) error {
 			must(t, tx.InsertUser(ctx, user, "hash"))
 			if _, err := tx.User(ctx, user.ID); err != nil {
 				t.Error("the transaction does not see its own work:", err)
 			}
 			return tx.InsertProfile(ctx, newProfile(user))
 		}
-		if err := s.InTx(ctx, func(tx *Store) error { return errors.Join(insert(tx), regret) }); !errors.Is(err, regret) {
+		if err := s.InTx(ctx, func(tx *Tx) error { return errors.Join(insert(tx), regret) }); !errors.Is(err, regret) {
 			t.Error("the function's error becomes", err)
 		}
 		func() {
@@ -172,7 +182,7 @@ func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 					t.Error("the panic is lost")
 				}
 			}()
-			s.InTx(ctx, func(tx *Store) error { insert(tx); panic("regret") })
+			s.InTx(ctx, func(tx *Tx) error { insert(tx); panic("regret") })
 		}()
 		if _, err := s.User(ctx, user.ID); !account.IsCode(err, account.NotFound) {
 			t.Error("there is a user after all:", err)
@@ -188,7 +198,7 @@ func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		count := 0
-		must(t, s.InTx(ctx, func(tx *Store) error {
+		must(t, s.InTx(ctx, func(tx *Tx) error {
 			count++
 			must(t, tx.InsertUser(ctx, newUser("mario"), "hash"))
 			if count < 3 {
@@ -201,18 +211,18 @@ func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
 		}
 
 		count = 0
-		err := s.InTx(ctx, func(tx *Store) error { count++; return conflict(t, tx) })
+		err := s.InTx(ctx, func(tx *Tx) error { count++; return conflict(t, tx) })
 		if count != maxTries || err == nil || errors.As(err, new(*account.Error)) {
 			t.Errorf("gave up after %d tries with %v", count, err)
 		}
 
-		for _, final := range []func(tx *Store) error{
-			func(*Store) error { return errors.New("regret") },
-			func(tx *Store) error { return tx.InsertUser(ctx, newUser("MARIO"), "hash") },
-			func(tx *Store) error { _, err := tx.tx.Exec(`SELECT nothing FROM nowhere`); return err },
+		for _, final := range []func(tx *Tx) error{
+			func(*Tx) error { return errors.New("regret") },
+			func(tx *Tx) error { return tx.InsertUser(ctx, newUser("MARIO"), "hash") },
+			func(tx *Tx) error { _, err := tx.tx.Exec(`SELECT nothing FROM nowhere`); return err },
 		} {
 			count = 0
-			if err := s.InTx(ctx, func(tx *Store) error { count++; return final(tx) }); err == nil || count != 1 {
+			if err := s.InTx(ctx, func(tx *Tx) error { count++; return final(tx) }); err == nil || count != 1 {
 				t.Errorf("%v came after %d tries", err, count)
 			}
 		}
@@ -229,7 +239,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 	s, ctx := newStore(t, u.String()), t.Context()
 	execute(t, s, `INSERT INTO settings (name, value) VALUES ('n', 0)`)
 	increment := func(between func()) error {
-		return s.InTx(ctx, func(tx *Store) error {
+		return s.InTx(ctx, func(tx *Tx) error {
 			var n int
 			if err := tx.get(ctx, &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
 				return err
@@ -271,7 +281,7 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 		for what, f := range map[string]func() error{
 			"reading":     func() error { _, err := s.User(over, user.ID); return err },
 			"writing":     func() error { return s.SetName(over, user.ID, "Luigi") },
-			"transaction": func() error { return s.InTx(over, func(*Store) error { return nil }) },
+			"transaction": func() error { return s.InTx(over, func(*Tx) error { return nil }) },
 			"ping":        func() error { return s.Ping(over) },
 		} {
 			if err := f(); !errors.Is(err, context.Canceled) || errors.As(err, new(*account.Error)) {
@@ -281,11 +291,11 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 
 		leaving, cancel := context.WithCancel(t.Context())
 		count := 0
-		err := s.InTx(leaving, func(tx *Store) error { count++; defer cancel(); return conflict(t, tx) })
+		err := s.InTx(leaving, func(tx *Tx) error { count++; defer cancel(); return conflict(t, tx) })
 		if err == nil || count != 1 {
 			t.Errorf("%v after %d tries, although nobody waits", err, count)
 		}
-		err = s.InTx(t.Context(), func(tx *Store) error {
+		err = s.InTx(t.Context(), func(tx *Tx) error {
 			must(t, tx.SetName(t.Context(), user.ID, "Luigi"))
 			return tx.SetName(over, user.ID, "Mario")
 		})
@@ -305,7 +315,7 @@ func TestAClosedStoreFails(t *testing.T) {
 		must(t, s.Close())
 		_, err := s.User(t.Context(), user.ID)
 		for _, err := range []error{err, s.SetName(t.Context(), user.ID, ""), s.Ping(t.Context()),
-			s.InTx(t.Context(), func(*Store) error { return nil })} {
+			s.InTx(t.Context(), func(*Tx) error { return nil })} {
 			if err == nil || errors.As(err, new(*account.Error)) {
 				t.Errorf("a closed store gives %v", err)
 			}
@@ -353,7 +363,7 @@ func TestTextComesBackAsItWas(t *testing.T) {
 			user.Email = &email
 			profile := newProfile(user)
 			profile.Description, profile.Location = text, text
-			must(t, s.InTx(ctx, func(tx *Store) error {
+			must(t, s.InTx(ctx, func(tx *Tx) error {
 				return errors.Join(tx.InsertUser(ctx, user, text), tx.InsertProfile(ctx, profile))
 			}))
 			found := must1(s.User(ctx, user.ID))(t)

@@ -28,7 +28,7 @@ func TestUsersAreFound(t *testing.T) {
 		user, email := newUser("Mario"), "Mario@Example.com"
 		user.Email, user.EmailVerified, user.Name, user.Role = &email, true, "Mario Rossi", account.Staff
 		must(t, s.InsertUser(ctx, user, "hash"))
-		if ok, err := s.SetLastLogin(ctx, user.ID, 0, noon.Add(time.Microsecond)); !ok || err != nil {
+		if ok, err := setLastLogin(t, s, user.ID, 0, noon.Add(time.Microsecond)); !ok || err != nil {
 			t.Fatalf("time not noted: %t %v", ok, err)
 		}
 		found := must1(s.User(ctx, user.ID))(t)
@@ -86,8 +86,8 @@ func TestNamesAreUniqueInCanonicalForm(t *testing.T) {
 		}
 		must(t, s.InsertUser(ctx, newUser("jose"), "hash"))
 		must(t, s.InsertUser(ctx, newUser("without"), "hash")) // neither has an address, and they are not the same
-		wantTaken(t, s.InTx(ctx, func(tx *Store) error { return setUsername(ctx, tx, mario.ID, "JOSE") }), "username")
-		must(t, s.InTx(ctx, func(tx *Store) error { return setUsername(ctx, tx, mario.ID, "JOSÉ") }))
+		wantTaken(t, s.InTx(ctx, func(tx *Tx) error { return setUsername(ctx, tx, mario.ID, "JOSE") }), "username")
+		must(t, s.InTx(ctx, func(tx *Tx) error { return setUsername(ctx, tx, mario.ID, "JOSÉ") }))
 
 		for _, test := range []struct {
 			usernameKey, emailKey string
@@ -126,6 +126,18 @@ func TestOneNameManyTimesAtOnce(t *testing.T) {
 	})
 }
 
+func setLastLogin(t *testing.T, s *Store, id account.ID, epoch int64, now time.Time) (ok bool, err error) {
+	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.SetLastLogin(t.Context(), id, epoch, now) })
+}
+
+func changeUsername(t *testing.T, s *Store, id account.ID, epoch int64, username string) (ok bool, err error) {
+	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.SetUsername(t.Context(), id, epoch, username) })
+}
+
+func deleteUser(t *testing.T, s *Store, id account.ID, epoch int64) (ok bool, err error) {
+	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.DeleteUser(t.Context(), id, epoch) })
+}
+
 func TestDeletionTakesEverythingAlong(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
@@ -133,10 +145,10 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 		signIn(t, s, mario)
 		signIn(t, s, mario)
 		session := signIn(t, s, luigi)
-		if ok, err := s.DeleteUser(ctx, mario.ID, 1); ok || err != nil {
+		if ok, err := deleteUser(t, s, mario.ID, 1); ok || err != nil {
 			t.Fatalf("deleted at another epoch: %t %v", ok, err)
 		}
-		if ok, err := s.DeleteUser(ctx, mario.ID, 0); !ok || err != nil {
+		if ok, err := deleteUser(t, s, mario.ID, 0); !ok || err != nil {
 			t.Fatalf("not deleted: %t %v", ok, err)
 		}
 		for _, table := range []string{"users", "profiles", "sessions"} {
@@ -147,7 +159,7 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 		if _, err := s.SessionState(ctx, session.ID); err != nil {
 			t.Error("somebody else's session:", err)
 		}
-		if ok, err := s.DeleteUser(ctx, mario.ID, 0); ok || err != nil {
+		if ok, err := deleteUser(t, s, mario.ID, 0); ok || err != nil {
 			t.Errorf("deleted again: %t %v", ok, err)
 		}
 		addUser(t, s, "Mario")
@@ -156,7 +168,6 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 
 func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		ctx := t.Context()
 		mario := addUser(t, s, "mario")
 		nobody := account.NewID(account.UserKind, noon)
 		for _, change := range []struct {
@@ -164,16 +175,16 @@ func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
 			epoch int64
 			want  bool
 		}{{nobody, 0, false}, {mario.ID, 1, false}, {mario.ID, 0, true}} {
-			if ok := must1(s.SetLastLogin(ctx, change.id, change.epoch, noon))(t); ok != change.want {
+			if ok := must1(setLastLogin(t, s, change.id, change.epoch, noon))(t); ok != change.want {
 				t.Errorf("time noted: %t", ok)
 			}
-			if ok := must1(s.SetUsername(ctx, change.id, change.epoch, "jumpman"))(t); ok != change.want {
+			if ok := must1(changeUsername(t, s, change.id, change.epoch, "jumpman"))(t); ok != change.want {
 				t.Errorf("renamed: %t", ok)
 			}
 		}
 		execute(t, s, `UPDATE users SET status = 'DISABLED'`)
-		if must1(s.SetLastLogin(ctx, mario.ID, 0, noon))(t) || must1(s.SetUsername(ctx, mario.ID, 0, "mario"))(t) ||
-			must1(s.DeleteUser(ctx, mario.ID, 0))(t) {
+		if must1(setLastLogin(t, s, mario.ID, 0, noon))(t) || must1(changeUsername(t, s, mario.ID, 0, "mario"))(t) ||
+			must1(deleteUser(t, s, mario.ID, 0))(t) {
 			t.Error("a disabled user was changed")
 		}
 	})
