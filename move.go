@@ -12,6 +12,7 @@ import (
 
 	"latchkey/internal/config"
 	"latchkey/internal/store"
+	"latchkey/internal/store/transfer"
 )
 
 type move struct {
@@ -68,7 +69,9 @@ func (m move) Run(ctx context.Context, p *program) error {
 
 	var rows atomic.Int64
 	stop := p.progress(func() string { return fmt.Sprintf("%d rows are copied", rows.Load()) })
-	moved, err := source.Move(ctx, target, p.now, proof(target), rows.Store)
+	moved, err := transfer.Run(ctx, source, target, transfer.Options{
+		Now: p.now, Verify: proof(target), Progress: rows.Store,
+	})
 	stop()
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ func (m move) sides(p *program) (from, to config.Config, err error) {
 }
 
 // tell prints what was moved and how to go on.
-func (m move) tell(p *program, from, to config.Config, moved []store.Moved) error {
+func (m move) tell(p *program, from, to config.Config, moved []transfer.Table) error {
 	if m.JSON {
 		return p.json(moved)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/internal/store"
+	"latchkey/internal/store/transfer"
 	"latchkey/internal/store/storetest"
 )
 
@@ -199,7 +199,7 @@ func TestAMoveThatIsKilled(t *testing.T) {
 		}
 		side.declines("move", "user", "list")
 	}
-	var moved []store.Moved
+	var moved []transfer.Table
 	said, err := s.moves([]string{from, to, "--json"}, "LATCHKEY_SECRET="+testSecret)
 	if err != nil || json.Unmarshal([]byte(said), &moved) != nil || len(moved) == 0 {
 		t.Fatal(err, said)

@@ -119,7 +119,7 @@ func (s *Service) rotate(
 		KeyID:      presented.KeyID,
 		NextKeyID:  s.secrets.Current.KeyID(),
 		Now:        now,
-		IdleSince:    now.Add(-s.IdleTTL),
+		IdleSince:  now.Add(-s.IdleTTL),
 		IPAddress:  client.IPAddress,
 	})
 	if err != nil || !ok {

@@ -112,7 +112,7 @@ func TestMigrateRefusesAnotherVersionsDatabase(t *testing.T) {
 // applyFirst takes the first steps of the schema, as an older program did.
 func applyFirst(t *testing.T, s *Store, n int) {
 	t.Helper()
-	must(t, s.InLongTx(t.Context(), func(tx *Tx) error { return tx.prepareMigrations(t.Context()) }))
+	must(t, s.InLongTx(t.Context(), func(tx *Tx) error { return tx.PrepareMigrations(t.Context()) }))
 	for _, step := range must1(s.migrations())(t)[:n] {
 		must(t, s.apply(t.Context(), step))
 	}

@@ -100,12 +100,14 @@ func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) 
 	db.groupCommit.store = s
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
-		return nil, singleLineError{err}
+		return nil, SingleLine(err)
 	}
 	return s, nil
 }
 
-// singleLineError writes an error of several lines in one.
+// SingleLine returns an error that writes the text of err, which drivers break into lines, in one line.
+func SingleLine(err error) error { return singleLineError{err} }
+
 type singleLineError struct{ error }
 
 func (e singleLineError) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
