@@ -7,8 +7,8 @@ import (
 	"latchkey/internal/account"
 )
 
-// RecordDevice notes that a user signed in with a kind of program in a network. It reports whether that is new, and whether
-// it is the user's first.
+// RecordDevice stores that a user signed in with a user agent from a network. unseen reports whether the pair is new,
+// and first whether it is the user's first.
 func (tx *Tx) RecordDevice(
 	ctx context.Context, user account.ID, agent, network string, now time.Time,
 ) (unseen, first bool, err error) {
@@ -26,7 +26,7 @@ func (tx *Tx) RecordDevice(
 	return true, !others, err
 }
 
-// DeleteOldDevices removes at most limit of the devices not seen since a time, and returns how many it removed.
+// DeleteOldDevices deletes at most limit devices not seen since a time, and returns their number.
 func (q *Queries) DeleteOldDevices(ctx context.Context, since time.Time, limit int) (removed int64, err error) {
 	at := micros(since)
 	return q.exec(ctx, `DELETE FROM devices WHERE seen_at < ? AND (user_id, network, agent) IN

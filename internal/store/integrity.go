@@ -11,9 +11,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// What is stored about a user and about a session, for checking that it belongs together.
-
-// UserRecord is what is stored of a user and their profile.
+// UserRecord is what is stored of a user and their profile, for checking that it is consistent.
 type UserRecord struct {
 	ID              account.ID     `db:"id"`
 	Username        string         `db:"username"`
@@ -25,7 +23,7 @@ type UserRecord struct {
 	EmailVerified   bool           `db:"email_verified"`
 	PasswordHash    string         `db:"password_hash"`
 	Status          account.Status `db:"status"`
-	HasDraft        bool           `db:"has_draft"` // a profile that nobody sees yet
+	HasDraft        bool           `db:"has_draft"` // the profile of a PENDING user
 	ProfileUsername *string        `db:"profile_username"`
 	ProfileKey      *string        `db:"profile_key"`
 	Description     *string        `db:"description"`
@@ -37,16 +35,16 @@ type UserRecord struct {
 // UserRecords returns at most limit records whose IDs come after one, in the order of their IDs.
 func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (records []UserRecord, err error) {
 	err = s.scanAll(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
-		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft, p.username AS profile_username,
-		p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
+		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft,
+		p.username AS profile_username, p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
 		FROM `+userTables+` WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
 	return records, err
 }
 
-// SessionRecord is what is stored of a session and bears on whether it lives.
+// SessionRecord is what is stored of a session and decides whether it is live.
 type SessionRecord struct {
 	account.Liveness
-	CountsAsLive bool  // for statements that change sessions
+	CountsAsLive bool  // in the condition of the statements that change sessions
 	SaltSize     int   // in bytes
 	Generation   int64 // of its refresh token
 }
@@ -65,8 +63,8 @@ func (s *Store) SessionRecords(
 		SaltSize     int            `db:"salt_size"`
 		Generation   int64          `db:"generation"`
 	}
-	err := s.scanAll(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size, u.epoch, u.status,
-		`+minAuthTime+` AS min_auth_time,
+	err := s.scanAll(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size,
+		u.epoch, u.status, `+minAuthTime+` AS min_auth_time,
 		EXISTS (SELECT 1 FROM sessions WHERE id = s.id AND `+live+`) AS counts_as_live
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id > ? ORDER BY s.id LIMIT ?`,
 		micros(now), micros(idleSince), after, limit)
@@ -87,10 +85,11 @@ func (s *Store) SessionRecords(
 	return records, err
 }
 
-// createStatement is how the steps of the schema make tables and indexes.
+// createStatement matches the statements with which migrations create tables and indexes.
 var createStatement = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
 
-// SchemaDrift returns the tables and indexes that are missing, and the triggers there are, for Latchkey makes none.
+// SchemaDrift returns a message for each table or index that is missing, and for each trigger, as Latchkey creates
+// none.
 func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	steps, err := s.migrations()
 	if err != nil {
@@ -116,8 +115,8 @@ func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// FileCorruption returns what the engine finds wrong with its file and with references between tables. It takes as long as it
-// takes. PostgreSQL keeps watch itself.
+// FileCorruption returns a message for each problem in the database file and each broken reference between tables. It
+// has no time limit. PostgreSQL checks its files itself.
 func (s *Store) FileCorruption(ctx context.Context) (found []string, err error) {
 	if s.dialect.corruption == nil {
 		return nil, nil

@@ -21,16 +21,11 @@ type Move struct {
 	DoneAt sql.Null[int64] `db:"done_at"` // SQLite: when it was given up; PostgreSQL: when it was ready
 }
 
-// MovedError is returned for a SQLite database that has been moved.
-type MovedError struct{ at time.Time }
-
-func (e MovedError) Error() string {
-	return fmt.Sprintf("the database was moved to PostgreSQL at %s: set LATCHKEY_DATABASE_URL to the one it was moved to",
-		e.at.Format(time.RFC3339))
+// MovedError returns the error for a SQLite database that has been moved.
+func (m Move) MovedError() error {
+	return fmt.Errorf("the database was moved to PostgreSQL at %s: set LATCHKEY_DATABASE_URL to the one it was moved to",
+		fromMicros(m.DoneAt.V).Format(time.RFC3339))
 }
-
-// MovedError returns the error for a database whose move is done.
-func (m Move) MovedError() error { return MovedError{fromMicros(m.DoneAt.V)} }
 
 // ErrUnfinishedMove is returned for a PostgreSQL database that a transfer has not finished.
 var ErrUnfinishedMove = errors.New("the move to this database is not finished: run latchkey move again")

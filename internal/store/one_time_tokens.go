@@ -7,23 +7,23 @@ import (
 	"latchkey/internal/account"
 )
 
-// OneTime is what a one-time token stands for: a user, what the token is for, and the address it was sent to.
+// OneTime is what a one-time token is for: a user, a purpose, and the email address it was sent to.
 type OneTime struct {
 	UserID     account.ID           `db:"user_id"`
-	Purpose    account.MailTemplate `db:"purpose"` // the letter that carried it
+	Purpose    account.MailTemplate `db:"purpose"` // the template of the email with the token
 	Address    string               `db:"address"`
 	AddressKey string               `db:"address_key"`
 	CreatedAt  int64                `db:"created_at"`
 	ExpiresAt  int64                `db:"expires_at"`
 }
 
-// Expired reports whether the token has run out at now.
+// Expired reports whether the token has expired at now.
 func (t OneTime) Expired(now time.Time) bool { return t.ExpiresAt <= micros(now) }
 
 const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expires_at`
 
-// UpsertToken keeps the hash of a one-time token, in place of an older one of the user for the same purpose and address.
-// If that still works, the new one counts as made when it was: what has been made in between is later.
+// UpsertToken stores the hash of a one-time token, in place of an older one of the user for the same purpose and
+// address. If that one has not expired, the new one keeps its creation time: what was created in between is later.
 func (q *Queries) UpsertToken(
 	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, hash []byte, now, expires time.Time,
 ) error {
@@ -35,14 +35,16 @@ func (q *Queries) UpsertToken(
 	return err
 }
 
-// OneTime returns what a token stands for, expired or not; NOT_FOUND when there is none with the hash for the purpose.
+// OneTime returns what a token is for, expired or not.
+//
+// Errors: NOT_FOUND if no token has the hash and the purpose.
 func (q *Queries) OneTime(ctx context.Context, hash []byte, purpose account.MailTemplate) (t OneTime, err error) {
 	err = q.get(ctx, &t, `SELECT `+oneTimeColumns+` FROM one_time_tokens WHERE hash = ? AND purpose = ?`, hash, purpose)
 	return t, err
 }
 
-// Redeem uses a token up and returns what it stood for; ok is false when there is none with the hash for the purpose,
-// or it has expired. Of several at once one succeeds.
+// Redeem deletes a token and returns what it was for; ok is false if no token has the hash and the purpose, or it has
+// expired. Of several concurrent calls one succeeds.
 func (q *Queries) Redeem(
 	ctx context.Context, hash []byte, purpose account.MailTemplate, now time.Time,
 ) (t OneTime, ok bool, err error) {
@@ -51,21 +53,21 @@ func (q *Queries) Redeem(
 	return t, ok, err
 }
 
-// DeleteUserTokens removes a user's one-time tokens, but for those that take back a change of address: they have to outlive
-// whatever a thief does next.
+// DeleteUserTokens deletes a user's one-time tokens except those that revert a change of the email address, which must
+// outlive whatever a thief does next.
 func (q *Queries) DeleteUserTokens(ctx context.Context, user account.ID) error {
 	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose <> ?`,
 		user, account.EmailChangeNotice)
 	return err
 }
 
-// DeleteUserTokensSince removes those of a user's one-time tokens that were made when t was or later.
+// DeleteUserTokensSince deletes those of a user's one-time tokens that were created with t or later.
 func (q *Queries) DeleteUserTokensSince(ctx context.Context, t OneTime) error {
 	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND created_at >= ?`, t.UserID, t.CreatedAt)
 	return err
 }
 
-// ExtendToken lets a user's token for a purpose and an address, if it works at now, work until expires.
+// ExtendToken sets the expiry of a user's token for a purpose and an address, unless it has expired at now.
 func (q *Queries) ExtendToken(
 	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, now, expires time.Time,
 ) error {
@@ -75,14 +77,14 @@ func (q *Queries) ExtendToken(
 	return err
 }
 
-// DeleteToken removes a user's token for a purpose and an address.
+// DeleteToken deletes a user's token for a purpose and an address.
 func (q *Queries) DeleteToken(ctx context.Context, user account.ID, purpose account.MailTemplate, address string) error {
 	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
 		user, purpose, account.EmailKey(address))
 	return err
 }
 
-// DeleteExpiredTokens removes at most limit of the tokens that expired before a time, and returns how many it removed.
+// DeleteExpiredTokens deletes at most limit tokens that expired before a time, and returns their number.
 func (q *Queries) DeleteExpiredTokens(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	return q.exec(ctx, `DELETE FROM one_time_tokens WHERE hash IN
 		(SELECT hash FROM one_time_tokens WHERE expires_at < ? LIMIT ?)`, micros(before), limit)

@@ -4,5 +4,5 @@ package store
 
 import "net"
 
-// hasPendingData would tell whether there is something to read on a connection on which nothing was asked.
+// hasPendingData would report whether there is something to read on an idle connection.
 func hasPendingData(net.Conn) bool { return false }

@@ -27,7 +27,7 @@ func (r *profileRow) targets() []any {
 		&r.DateJoined, &r.UpdatedOn}
 }
 
-// profileRows is a list of rows that is read directly.
+// profileRows is a list that implements scanner.
 type profileRows []profileRow
 
 func (l *profileRows) targets() []any {
@@ -48,7 +48,9 @@ func (r *profileRow) profile() *account.Profile {
 	}
 }
 
-// Profile returns a profile, or NOT_FOUND.
+// Profile returns a profile.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) Profile(ctx context.Context, id account.ID) (*account.Profile, error) {
 	var row profileRow
 	if err := q.get(ctx, &row, `SELECT `+profileColumns+` FROM profiles WHERE id = ?`, id); err != nil {
@@ -57,17 +59,21 @@ func (q *Queries) Profile(ctx context.Context, id account.ID) (*account.Profile,
 	return row.profile(), nil
 }
 
-// ProfileOwner returns whose profile it is, or NOT_FOUND.
+// ProfileOwner returns the user that a profile belongs to.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) ProfileOwner(ctx context.Context, id account.ID) (owner account.ID, err error) {
 	err = q.get(ctx, &owner, `SELECT user_id FROM profiles WHERE id = ?`, id)
 	return owner, err
 }
 
-// InsertProfile adds a profile under its user's name; call it in a transaction. It fails with NOT_FOUND without the
-// user, and with ALREADY_EXISTS when the user has one.
+// InsertProfile adds a profile under its user's username, which it sets in p.
+//
+// Errors: NOT_FOUND without the user, ALREADY_EXISTS if the user has a profile.
 func (tx *Tx) InsertProfile(ctx context.Context, p *account.Profile) error {
-	// Writing the user's row makes this wait for a change of the username, and the reverse.
-	found, err := tx.execReturning(ctx, &p.Username, `UPDATE users SET epoch = epoch WHERE id = ? RETURNING username`, p.UserID)
+	// Writing the user's row makes this and a change of the username wait for each other.
+	found, err := tx.execReturning(ctx, &p.Username,
+		`UPDATE users SET epoch = epoch WHERE id = ? RETURNING username`, p.UserID)
 	if err != nil {
 		return err
 	}
@@ -81,8 +87,9 @@ func (tx *Tx) InsertProfile(ctx context.Context, p *account.Profile) error {
 	return err
 }
 
-// UpdateProfile changes what in says of a profile that belongs to owner, and returns it as it is then; NOT_FOUND when
-// owner has no such profile.
+// UpdateProfile changes the fields of a profile that are set in the input, and returns the new profile.
+//
+// Errors: NOT_FOUND if owner has no such profile.
 func (q *Queries) UpdateProfile(
 	ctx context.Context, id, owner account.ID, in account.ProfileInput, now time.Time,
 ) (*account.Profile, error) {
@@ -102,7 +109,9 @@ func (q *Queries) UpdateProfile(
 	return row.profile(), nil
 }
 
-// DeleteProfile removes a profile that belongs to owner; NOT_FOUND when owner has no such profile.
+// DeleteProfile deletes a profile.
+//
+// Errors: NOT_FOUND if owner has no such profile.
 func (q *Queries) DeleteProfile(ctx context.Context, id, owner account.ID) error {
 	rows, err := q.exec(ctx, `DELETE FROM profiles WHERE id = ? AND user_id = ?`, id, owner)
 	if err == nil && rows == 0 {
@@ -119,8 +128,9 @@ func canonical(text *string) *string {
 	return &key
 }
 
-// Profiles returns the profiles of a window in the selection's order, and whether there are more behind them, or, when
-// the window is cut from the back, in front of them. The cost depends on the number returned, not on the table.
+// Profiles returns the profiles of a window in the order of the selection, and reports whether there are more after
+// them or, if the window is taken from the end, before them. The cost depends on the number of profiles returned, not
+// on the size of the table.
 func (q *Queries) Profiles(ctx context.Context, w account.Window) (profiles []*account.Profile, more bool, err error) {
 	query, args := q.pageQuery(w)
 	read := q.list
@@ -144,13 +154,13 @@ func (q *Queries) Profiles(ctx context.Context, w account.Window) (profiles []*a
 	return profiles, more, nil
 }
 
-// pageQuery asks for the rows of a window and one more, starting at the end that the window is cut from.
+// pageQuery returns the query for the rows of a window and one more, from the end that the window is taken from.
 func (q *Queries) pageQuery(w account.Window) (query string, args []any) {
 	order := w.Selection.Order
 	descending := (order.Direction == account.Descending) != w.Backward
 	where, args := q.conditions(w.Selection)
 	if w.Selection.IsOrganizer == nil && w.Selection.Location == "" {
-		where = append(where, `id <> ''`) // opens the indexes of the whole table
+		where = append(where, `id <> ''`) // makes the indexes of the whole table usable
 	}
 	bound := func(p *account.Position, after bool) {
 		if p == nil {
@@ -184,7 +194,7 @@ func (q *Queries) pageQuery(w account.Window) (query string, args []any) {
 	return query, append(args, w.Limit+1)
 }
 
-// CountProfiles returns how many profiles a selection has. It reads all of them.
+// CountProfiles returns the number of profiles of a selection. It reads all of them.
 func (q *Queries) CountProfiles(ctx context.Context, selection account.Selection) (n int, err error) {
 	where, args := q.conditions(selection)
 	var counted []int
@@ -203,7 +213,7 @@ func (q *Queries) conditions(selection account.Selection) (where []string, args 
 		where, args = append(where, `location_key = ?`), append(args, selection.Location)
 	}
 	if selection.Search != "" {
-		// Not LIKE, which compares letter by letter from every place on: a text of one letter over and over takes it long.
+		// Not LIKE, which compares from every position on, and so is slow for a text that repeats one letter.
 		find := func(column string) string { return q.dialect.position + "(" + column + ", ?) > 0" }
 		where = append(where, `(`+find("username_key")+` OR `+find("description_key")+` OR `+find("location_key")+`)`)
 		args = append(args, selection.Search, selection.Search, selection.Search)

@@ -5,9 +5,7 @@ import (
 	"time"
 )
 
-// The shapes of rows, and how they become account's nouns.
-
-// micros is a time as the databases keep it: microseconds since 1970, UTC.
+// micros returns a time as the databases store it: microseconds since 1970, UTC.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 func fromMicros(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The names of settings. Latchkey's own settings are not in the database; these are what its nodes share.
+// minAuthTime selects the time before which all sessions are revoked, or 0.
 const minAuthTime = `COALESCE((SELECT value FROM settings WHERE name = 'min_auth_time'), 0)`
 
 // lock makes other transactions that take the lock of this name wait until this one ends.

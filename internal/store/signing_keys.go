@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// SigningKey is a signing key as the database keeps it: sealed.
+// SigningKey is a sealed signing key.
 type SigningKey struct {
 	ID        string
 	Alg       string
-	Number    int64 // 1, 2, 3 … for each algorithm; two nodes cannot both add the same
+	Number    int64 // 1, 2, 3 … for each algorithm, and unique, so that one node adds it
 	Sealed    []byte
 	CreatedAt time.Time
-	SignsFrom time.Time // nobody signs with it before
+	SignsFrom time.Time // no node signs with it before
 }
 
 // SigningKeys returns all keys, oldest first.
@@ -42,32 +42,32 @@ func (q *Queries) InsertSigningKey(ctx context.Context, k SigningKey) error {
 	return err
 }
 
-// ResealSigningKey replaces the sealed form of a key, unless somebody else has done so since it was read.
+// ResealSigningKey replaces the sealed form of a key, unless another node has done so since it was read.
 func (q *Queries) ResealSigningKey(ctx context.Context, kid string, from, to []byte) error {
 	_, err := q.exec(ctx, `UPDATE signing_keys SET sealed = ? WHERE kid = ? AND sealed = ?`, to, kid, from)
 	return err
 }
 
-// AdvanceSigningKey lets a key sign from a time on, if that is sooner than it would.
+// AdvanceSigningKey sets the time from which a key signs, if that is earlier than the present one.
 func (q *Queries) AdvanceSigningKey(ctx context.Context, kid string, from time.Time) error {
 	_, err := q.exec(ctx, `UPDATE signing_keys SET signs_from = ? WHERE kid = ? AND signs_from > ?`,
 		micros(from), kid, micros(from))
 	return err
 }
 
-// DeleteSigningKey removes a key.
+// DeleteSigningKey deletes a key.
 func (q *Queries) DeleteSigningKey(ctx context.Context, kid string) error {
 	_, err := q.exec(ctx, `DELETE FROM signing_keys WHERE kid = ?`, kid)
 	return err
 }
 
-// DeleteSigningKeysBefore removes the keys that began to sign before a time, and returns how many.
+// DeleteSigningKeysBefore deletes the keys that signed from before a time, and returns their number.
 func (q *Queries) DeleteSigningKeysBefore(ctx context.Context, t time.Time) (removed int64, err error) {
 	return q.exec(ctx, `DELETE FROM signing_keys WHERE signs_from < ?`, micros(t))
 }
 
-// LockSigningKeys makes others that hold the keys wait until the transaction ends, so that each sees what the one
-// before it left.
+// LockSigningKeys makes other transactions that call it wait until this one ends, so that each sees the keys that the
+// one before left.
 func (tx *Tx) LockSigningKeys(ctx context.Context, now time.Time) error {
 	return tx.lock(ctx, "signing_keys_held_at", now)
 }

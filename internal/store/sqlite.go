@@ -38,8 +38,8 @@ func openSQLite(path string, wrap Wrapper) (*database, error) {
 		return nil, err
 	}
 	open := func(connections int, writes bool, options string) *sqlx.DB {
-		// The driver waits for a lock without looking at the context, so it waits for a second and we try again. A
-		// connection needs no lock of its own, for a pool gives it to one at a time.
+		// The driver ignores the context while it waits for a lock, so it waits for one second and the store retries. A
+		// connection needs no mutex, as the pool gives it to one goroutine at a time.
 		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() + "?mode=rw&_journal_mode=WAL&_synchronous=FULL" +
 			"&_foreign_keys=on&_busy_timeout=1000&_mutex=no&_stmt_cache_size=" + strconv.Itoa(cachedStatements) + options
 		db := sqlx.NewDb(sql.OpenDB(wrap(&sqliteConnector{dsn, absolute, opened, writes})), "sqlite3")
@@ -70,22 +70,22 @@ func openSQLite(path string, wrap Wrapper) (*database, error) {
 	}, nil
 }
 
-// cachedStatements are how many of the latest a connection keeps ready. Pages alone have more forms than that, of which
-// clients use few.
+// cachedStatements is the number of latest statements that a connection keeps prepared. There are more forms of pages
+// alone, of which clients use few.
 const cachedStatements = 100
 
-// sqliteBind writes a plus sign before each argument, which changes nothing but that SQLite does not look at it when it
-// plans a statement. It would plan anew each time, for another value may call for another plan (sqlite3_prepare_v3).
+// sqliteBind writes a plus sign before each argument. It changes nothing but that SQLite ignores the value when it
+// plans a statement; otherwise SQLite would plan again for each value (sqlite3_prepare_v3).
 func sqliteBind(query string) string { return strings.ReplaceAll(query, "?", "+?") }
 
-// checkLogBelongs returns an error when the log beside a database file is not that of the file. SQLite would throw it
-// away where the file is missing or empty, and write what it holds into any other.
+// checkLogBelongs returns an error if the write-ahead log beside a database file is not that of the file. SQLite would
+// discard it if the file is missing or empty, and apply it to any other.
 func checkLogBelongs(path string) error {
 	log := path + "-wal"
 	if info, err := os.Stat(log); err != nil || info.Size() == 0 {
 		return nil
 	}
-	// The log is looked at first: where another process is beginning, the file is in WAL mode before there is a log.
+	// The log is checked first: while another process starts, the file is in WAL mode before the log exists.
 	head := make([]byte, 20)
 	file, err := os.Open(path)
 	if err == nil {
@@ -103,7 +103,7 @@ func checkLogBelongs(path string) error {
 	return nil
 }
 
-// rollbackMode stands in the head of a database that has no log beside it, as backups have none (Database File Format,
+// rollbackMode is in the header of a database without a write-ahead log, as backups have none (Database File Format,
 // section 1.3.3).
 const rollbackMode = 1
 
@@ -117,7 +117,7 @@ func sqliteConstraint(err error) string {
 	return strings.ReplaceAll(column, ".", "_")
 }
 
-// sqliteCorruption returns what is wrong with the file and with references between tables.
+// sqliteCorruption returns the problems of the file and the broken references between tables.
 func sqliteCorruption(ctx context.Context, db *sqlx.DB) (found []string, err error) {
 	if err := db.SelectContext(ctx, &found, `PRAGMA integrity_check`); err != nil {
 		return nil, err
@@ -140,8 +140,8 @@ func sqliteCorruption(ctx context.Context, db *sqlx.DB) (found []string, err err
 	return found, nil
 }
 
-// sqliteConnector opens connections to a file as long as it is where it was at first. SQLite would go on writing to a
-// file that has been moved or deleted, where the next start does not find what was answered meanwhile.
+// sqliteConnector opens connections to a file as long as it is in its place. SQLite would go on writing to a file that
+// has been moved or deleted, where the next start does not find what was acknowledged meanwhile.
 type sqliteConnector struct {
 	dsn, path string
 	file      os.FileInfo
@@ -173,7 +173,7 @@ func (c *sqliteConnector) checkInPlace() error {
 	return nil
 }
 
-// sqliteConn refuses to write unless its file is in place.
+// sqliteConn refuses to write unless its file is in its place.
 type sqliteConn struct {
 	*sqlite3.SQLiteConn
 	checkInPlace func() error

@@ -7,14 +7,14 @@ import (
 	"latchkey/internal/account"
 )
 
-// NetworkPrefix begins the subjects that are counted for a network in a window of at most a day.
+// NetworkPrefix is the prefix of subjects that are counted for a network in a window of at most a day.
 const NetworkPrefix = "network/"
 
-// Counter is what has been counted of a subject from a source: failures in a row, or events in a window of time.
+// Counter counts a subject from a source: consecutive failures, or events in a window.
 type Counter struct {
 	Count int
-	Since time.Time // when the window began
-	Until time.Time // no further try before
+	Since time.Time // when the window started
+	Until time.Time // attempts are blocked until then
 }
 
 type counterRow struct {
@@ -23,7 +23,7 @@ type counterRow struct {
 	Until int64 `db:"until"`
 }
 
-// Counter returns what has been counted, or the zero Counter.
+// Counter returns a counter, or the zero Counter.
 func (q *Queries) Counter(ctx context.Context, subject, source string) (t Counter, err error) {
 	var row counterRow
 	err = q.get(ctx, &row, `SELECT count, since, until FROM throttles WHERE subject = ? AND source = ?`, subject, source)
@@ -33,27 +33,27 @@ func (q *Queries) Counter(ctx context.Context, subject, source string) (t Counte
 	return Counter{Count: row.Count, Since: fromMicros(row.Since), Until: fromMicros(row.Until)}, err
 }
 
-// IncrementFailures counts one more failure in a row and returns their number; counted is false, and nothing changes, while
-// no try is allowed. Call HoldOff in the same transaction.
+// IncrementFailures counts one more consecutive failure and returns their number, for BlockUntil in the same
+// transaction. counted is false, and nothing changes, while attempts are blocked.
 func (tx *Tx) IncrementFailures(
 	ctx context.Context, subject, source string, now time.Time,
 ) (failures int, counted bool, err error) {
-	counted, err = tx.execReturning(ctx, &failures, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
-		VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET count = throttles.count + 1,
+	counted, err = tx.execReturning(ctx, &failures, `INSERT INTO throttles (subject, source, count, since, until,
+		counted_at) VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET count = throttles.count + 1,
 		counted_at = excluded.counted_at WHERE throttles.until <= excluded.counted_at RETURNING count`,
 		subject, source, micros(now), micros(now))
 	return failures, counted, err
 }
 
-// BlockUntil allows no further try before a time.
+// BlockUntil blocks attempts until a time.
 func (tx *Tx) BlockUntil(ctx context.Context, subject, source string, until time.Time) error {
 	_, err := tx.exec(ctx, `UPDATE throttles SET until = ? WHERE subject = ? AND source = ?`,
 		micros(until), subject, source)
 	return err
 }
 
-// IncrementEvents counts an event in the window that begins with the first; counted is false, and nothing changes, when
-// there were as many as allowed.
+// IncrementEvents counts an event in the window that starts with the first one; counted is false, and nothing changes,
+// if the window has the allowed number already.
 func (q *Queries) IncrementEvents(
 	ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
 ) (counted bool, err error) {
@@ -67,14 +67,14 @@ func (q *Queries) IncrementEvents(
 	return rows == 1, err
 }
 
-// ResetFailures begins to count failures of a subject from a source anew, unless no try is allowed.
+// ResetFailures sets the failures of a subject from a source to zero, unless attempts are blocked.
 func (q *Queries) ResetFailures(ctx context.Context, subject, source string, now time.Time) error {
 	_, err := q.exec(ctx, `DELETE FROM throttles WHERE subject = ? AND source = ? AND until <= ?`,
 		subject, source, micros(now))
 	return err
 }
 
-// ResetAllFailures begins to count failures of a subject anew, from wherever they came.
+// ResetAllFailures sets the failures of a subject from all sources to zero.
 func (q *Queries) ResetAllFailures(ctx context.Context, subject string) error {
 	_, err := q.exec(ctx, `DELETE FROM throttles WHERE subject = ?`, subject)
 	return err
@@ -89,8 +89,8 @@ func (q *Queries) KnowsNetwork(
 	return known, err
 }
 
-// DeleteOldWindows removes at most limit of the counters of networks whose window began before a time, and returns how
-// many it removed.
+// DeleteOldWindows deletes at most limit counters of networks whose window started before a time, and returns their
+// number.
 func (q *Queries) DeleteOldWindows(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	at := micros(before)
 	return q.exec(ctx, `DELETE FROM throttles WHERE since < ? AND (subject, source) IN (SELECT subject, source
@@ -98,8 +98,8 @@ func (q *Queries) DeleteOldWindows(ctx context.Context, before time.Time, limit 
 		at, NetworkPrefix, NetworkPrefix+"~", at, limit)
 }
 
-// DeleteOldThrottles removes at most limit of the counters that have counted nothing since a time and allow another
-// try, and returns how many it removed.
+// DeleteOldThrottles deletes at most limit counters that have counted nothing since a time and block nothing, and
+// returns their number.
 func (q *Queries) DeleteOldThrottles(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	at := micros(before)
 	return q.exec(ctx, `DELETE FROM throttles WHERE counted_at < ? AND until < ? AND (subject, source) IN

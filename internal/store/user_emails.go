@@ -7,8 +7,8 @@ import (
 	"latchkey/internal/account"
 )
 
-// UsersByAddress returns at most limit users of an address in canonical form: first the one who has it, then those
-// whose accounts wait for its confirmation, newest first.
+// UsersByAddress returns at most limit users of a canonical email address: first the one who has it, then those whose
+// PENDING accounts wait for its confirmation, newest first.
 func (q *Queries) UsersByAddress(ctx context.Context, emailKey string, limit int) ([]*account.User, error) {
 	var rows []userRow
 	err := q.scanAll(ctx, &rows, `SELECT `+userColumns+` FROM `+userTables+`
@@ -18,12 +18,13 @@ func (q *Queries) UsersByAddress(ctx context.Context, emailKey string, limit int
 	return usersOf(rows), err
 }
 
-// pendingForEmail selects the accounts that wait for an address, as many as one transaction can end. Others are left to the
-// sweep: they cannot get an address that somebody has proven.
+// pendingForEmail selects users with a pending email address, as many as one transaction can delete. The purge deletes
+// the rest, which cannot get an address that another user has confirmed.
 const pendingForEmail = `id IN (SELECT id FROM users WHERE pending_email_key = ? ORDER BY id LIMIT 1000)`
 
-// LockEmail makes others that prove or claim an address wait until the transaction ends. Call it first: who holds the
-// rows of those who have the address or wait for it holds all that Yield and the rest will touch.
+// LockEmail makes other transactions that confirm or claim an email address wait until this one ends. It must be the
+// first call: it locks the rows of the users who have the address or wait for it, which are all that
+// ReleaseUnverifiedEmail and the rest write.
 func (tx *Tx) LockEmail(ctx context.Context, emailKey string) error {
 	for _, statement := range []string{
 		`UPDATE users SET epoch = epoch WHERE ` + pendingForEmail,
@@ -36,9 +37,9 @@ func (tx *Tx) LockEmail(ctx context.Context, emailKey string) error {
 	return nil
 }
 
-// ReleaseUnverifiedEmail takes an address that user has proven to have from everybody who has not: accounts that wait for its
-// confirmation end, unconfirmed ones lose it, and changes to it are dropped. Call it in a transaction, before user gets
-// the address.
+// ReleaseUnverifiedEmail removes an email address that user has confirmed from all other users who have not: it deletes
+// PENDING accounts, clears unverified addresses and cancels changes to the address. It comes before user gets the
+// address.
 func (tx *Tx) ReleaseUnverifiedEmail(ctx context.Context, emailKey string, user account.ID) error {
 	for _, statement := range []string{
 		`UPDATE users SET email = NULL, email_key = NULL WHERE email_key = ? AND id <> ? AND NOT email_verified`,
@@ -54,18 +55,21 @@ func (tx *Tx) ReleaseUnverifiedEmail(ctx context.Context, emailKey string, user 
 	return nil
 }
 
-// Activate puts an account into use whose address is proven; ok is false when it does not wait for that address. It
-// fails with TAKEN when another account has confirmed the address.
+// Activate activates a PENDING account that has confirmed its email address; ok is false if the account does not wait
+// for that address.
+//
+// Errors: TAKEN if another account has confirmed the address.
 func (tx *Tx) Activate(ctx context.Context, user account.ID, emailKey string) (ok bool, err error) {
 	rows, err := tx.exec(ctx, `UPDATE users SET status = 'ACTIVE', email_key = pending_email_key, email_verified = ?,
 		pending_email_key = NULL WHERE id = ? AND status = 'PENDING' AND pending_email_key = ?`, true, user, emailKey)
 	return rows == 1, err
 }
 
-// ResetPassword replaces the hash of a user whose address is proven, and with it all that was set before: every session
-// ends, an account that waited for the address is put into use, and a change of address is dropped. ok is false when
-// the account does not have or wait for that address, or is disabled. It fails with TAKEN when another account has
-// confirmed the address.
+// ResetPassword replaces the password hash of a user who has confirmed the email address, ends every session, activates
+// a PENDING account and cancels a pending change of the address. ok is false if the account neither has nor waits for
+// that address, or is disabled.
+//
+// Errors: TAKEN if another account has confirmed the address.
 func (tx *Tx) ResetPassword(ctx context.Context, user account.ID, emailKey, hash string) (ok bool, err error) {
 	rows, err := tx.exec(ctx, `UPDATE users SET password_hash = ?, epoch = epoch + 1, status = 'ACTIVE', email_key = ?,
 		email_verified = ?, pending_email = NULL, pending_email_key = NULL
@@ -74,16 +78,18 @@ func (tx *Tx) ResetPassword(ctx context.Context, user account.ID, emailKey, hash
 	return rows == 1, err
 }
 
-// SetPendingEmail notes the address that an active user whose epoch is still the given one wants to have; ok is false
-// when the user has changed meanwhile.
+// SetPendingEmail stores the email address that an active user whose epoch is the given one wants to have; ok is false
+// if the user has changed meanwhile.
 func (q *Queries) SetPendingEmail(ctx context.Context, user account.ID, epoch int64, email string) (ok bool, err error) {
 	rows, err := q.exec(ctx, `UPDATE users SET pending_email = ?, pending_email_key = ?
 		WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, email, account.EmailKey(email), user, epoch)
 	return rows == 1, err
 }
 
-// ConfirmEmail gives a user the address they wait for, as proven, and ends every session; ok is false when they do not
-// wait for that address. It fails with TAKEN when another account has confirmed it.
+// ConfirmEmail gives a user their pending email address, as verified, and ends every session; ok is false if the user
+// does not wait for that address.
+//
+// Errors: TAKEN if another account has confirmed the address.
 func (tx *Tx) ConfirmEmail(ctx context.Context, user account.ID, emailKey string) (ok bool, err error) {
 	rows, err := tx.exec(ctx, `UPDATE users SET email = pending_email, email_key = pending_email_key, email_verified = ?,
 		pending_email = NULL, pending_email_key = NULL, epoch = epoch + 1
@@ -91,9 +97,11 @@ func (tx *Tx) ConfirmEmail(ctx context.Context, user account.ID, emailKey string
 	return rows == 1, err
 }
 
-// RestoreEmail gives a user back an address that they have proven to have, drops a change that is under way and ends
-// every session; ok is false when the account is not active. Where they have the address still, it stays as confirmed
-// as it was. It fails with TAKEN when another account has confirmed it.
+// RestoreEmail gives a user back an earlier email address that they have confirmed, cancels a pending change and ends
+// every session; ok is false if the account is not active. If the user still has the address, it stays verified or
+// unverified as it was.
+//
+// Errors: TAKEN if another account has confirmed the address.
 func (tx *Tx) RestoreEmail(ctx context.Context, user account.ID, email string) (ok bool, err error) {
 	key := account.EmailKey(email)
 	rows, err := tx.exec(ctx, `UPDATE users SET email = ?, email_key = ?,
@@ -103,8 +111,7 @@ func (tx *Tx) RestoreEmail(ctx context.Context, user account.ID, email string) (
 	return rows == 1, err
 }
 
-// DeletePendingUsers removes at most limit of the accounts that have waited for their confirmation since before a time, and
-// returns how many it removed.
+// DeletePendingUsers deletes at most limit PENDING accounts created before a time, and returns their number.
 func (q *Queries) DeletePendingUsers(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
 	return q.exec(ctx, `DELETE FROM users WHERE status = 'PENDING' AND created_at < ? AND id IN
 		(SELECT id FROM users WHERE pending_email_key IS NOT NULL AND status = 'PENDING' AND created_at < ? LIMIT ?)`,

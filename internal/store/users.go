@@ -19,8 +19,10 @@ type Credentials struct {
 
 const credentialsQuery = `SELECT id, status, epoch, password_hash FROM users WHERE `
 
-// CredentialsByName returns the credentials of the user whose username or e-mail address has the canonical form; an
-// empty key matches nobody. NOT_FOUND when there is none.
+// CredentialsByName returns the credentials of the user with a canonical username or, if emailKey is not empty, a
+// canonical email address.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) CredentialsByName(ctx context.Context, usernameKey, emailKey string) (c Credentials, err error) {
 	if emailKey != "" {
 		err = q.get(ctx, &c, credentialsQuery+`email_key = ?`, emailKey)
@@ -30,15 +32,18 @@ func (q *Queries) CredentialsByName(ctx context.Context, usernameKey, emailKey s
 	return c, err
 }
 
-// PendingCredentials returns the credentials of the newest account that waits for the confirmation of an address in
-// canonical form, or NOT_FOUND.
+// PendingCredentials returns the credentials of the newest PENDING account with a canonical email address.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) PendingCredentials(ctx context.Context, emailKey string) (c Credentials, err error) {
-	err = q.get(ctx, &c, credentialsQuery+`pending_email_key = ? AND status = 'PENDING' ORDER BY created_at DESC, id DESC LIMIT 1`,
-		emailKey)
+	err = q.get(ctx, &c, credentialsQuery+`pending_email_key = ? AND status = 'PENDING'
+		ORDER BY created_at DESC, id DESC LIMIT 1`, emailKey)
 	return c, err
 }
 
-// CredentialsByID returns the credentials of a user, or NOT_FOUND.
+// CredentialsByID returns the credentials of a user.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) CredentialsByID(ctx context.Context, id account.ID) (c Credentials, err error) {
 	err = q.get(ctx, &c, credentialsQuery+`id = ?`, id)
 	return c, err
@@ -112,7 +117,9 @@ func usersOf(rows []userRow) []*account.User {
 	return users
 }
 
-// User returns a user with their profile, or NOT_FOUND.
+// User returns a user with their profile.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) User(ctx context.Context, id account.ID) (*account.User, error) {
 	var row userRow
 	err := q.get(ctx, &row, `SELECT `+userColumns+` FROM `+userTables+` WHERE u.id = ?`, id)
@@ -122,7 +129,8 @@ func (q *Queries) User(ctx context.Context, id account.ID) (*account.User, error
 	return row.user(), nil
 }
 
-// Users returns at most limit users whose IDs come after one, in the order of their IDs, which is that of their making.
+// Users returns at most limit users whose IDs come after one, in the order of their IDs, which is that of their
+// creation.
 func (q *Queries) Users(ctx context.Context, after account.ID, limit int) ([]*account.User, error) {
 	var rows []userRow
 	err := q.scanAll(ctx, &rows, `SELECT `+userColumns+` FROM `+userTables+`
@@ -130,7 +138,8 @@ func (q *Queries) Users(ctx context.Context, after account.ID, limit int) ([]*ac
 	return usersOf(rows), err
 }
 
-// NamesTaken tells which of two canonical forms somebody has already; an empty one counts as free.
+// NamesTaken reports which of a canonical username and a canonical email address a user has already. An empty one
+// counts as free.
 func (q *Queries) NamesTaken(ctx context.Context, usernameKey, emailKey string) (username, email bool, err error) {
 	var row struct {
 		Username bool `db:"username"`
@@ -141,9 +150,10 @@ func (q *Queries) NamesTaken(ctx context.Context, usernameKey, emailKey string) 
 	return row.Username, row.Email, err
 }
 
-// InsertUser adds a user, without profile. It fails with TAKEN when the username or the address is not free. A PENDING
-// user does not have the address yet, only waits for it, like perhaps others; their profile is kept as a draft for
-// PublishProfile.
+// InsertUser adds a user without a profile. A PENDING user does not have the email address yet, and shares it with
+// other pending users; their profile is stored as a draft for PublishProfile.
+//
+// Errors: TAKEN at username or email.
 func (q *Queries) InsertUser(ctx context.Context, u *account.User, passwordHash string) error {
 	var emailKey, pendingKey, draft *string
 	if u.Email != nil {
@@ -166,7 +176,7 @@ func (q *Queries) InsertUser(ctx context.Context, u *account.User, passwordHash 
 	return err
 }
 
-// PublishProfile adds the profile that a user has as a draft, if any; call it in a transaction.
+// PublishProfile inserts the profile that a user has as a draft, if any.
 func (tx *Tx) PublishProfile(ctx context.Context, user account.ID) error {
 	var draft *string
 	if err := tx.get(ctx, &draft, `SELECT profile_draft FROM users WHERE id = ?`, user); err != nil || draft == nil {
@@ -182,13 +192,17 @@ func (tx *Tx) PublishProfile(ctx context.Context, user account.ID) error {
 	return tx.InsertProfile(ctx, &profile)
 }
 
-// SetName changes how a user is called.
+// SetName sets a user's display name.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) SetName(ctx context.Context, id account.ID, name string) error {
 	return q.execUser(ctx, `UPDATE users SET name = ? WHERE id = ?`, name, id)
 }
 
-// SetUsername renames an active user whose epoch is still the given one, and their profile; call it in a transaction.
-// It fails with TAKEN when the name is not free; ok is false when the user has changed meanwhile.
+// SetUsername renames an active user whose epoch is the given one, and their profile. ok is false if the user has
+// changed meanwhile.
+//
+// Errors: TAKEN at username.
 func (tx *Tx) SetUsername(ctx context.Context, id account.ID, epoch int64, username string) (ok bool, err error) {
 	key := account.UsernameKey(username)
 	rows, err := tx.exec(ctx, `UPDATE users SET username = ?, username_key = ?
@@ -200,33 +214,33 @@ func (tx *Tx) SetUsername(ctx context.Context, id account.ID, epoch int64, usern
 	return err == nil, err
 }
 
-// SetPassword replaces the hash of an active user whose epoch is still the given one, drops a change of address that is
-// under way, and raises the epoch, which ends every session. It returns the new epoch; ok is false when the user has
-// changed meanwhile.
+// SetPassword replaces the password hash of an active user whose epoch is the given one, cancels a pending change of
+// the email address, and increments the epoch, which ends every session. It returns the new epoch; ok is false if the
+// user has changed meanwhile.
 func (q *Queries) SetPassword(
 	ctx context.Context, id account.ID, epoch int64, hash string,
 ) (next int64, ok bool, err error) {
-	ok, err = q.execReturning(ctx, &next, `UPDATE users SET password_hash = ?, pending_email = NULL, pending_email_key = NULL,
-		epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
+	ok, err = q.execReturning(ctx, &next, `UPDATE users SET password_hash = ?, pending_email = NULL,
+		pending_email_key = NULL, epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
 	return next, ok, err
 }
 
-// Rehash replaces a hash by another of the same password, unless the password has changed meanwhile.
+// Rehash replaces a hash by another one of the same password, unless the password has changed meanwhile.
 func (q *Queries) Rehash(ctx context.Context, id account.ID, old, hash string) error {
 	_, err := q.exec(ctx, `UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?`, hash, id, old)
 	return err
 }
 
-// SetLastLogin notes when a user gave their password, if they are active and their epoch is still the given one: ok
-// tells. Until the transaction ends, other sign-ins of the user wait.
+// SetLastLogin stores when an active user whose epoch is the given one signed in; ok is false if the user has changed
+// meanwhile. Other sign-ins of the user wait until the transaction ends.
 func (tx *Tx) SetLastLogin(ctx context.Context, id account.ID, epoch int64, now time.Time) (ok bool, err error) {
 	rows, err := tx.exec(ctx, `UPDATE users SET last_login_at = ? WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`,
 		micros(now), id, epoch)
 	return rows == 1, err
 }
 
-// DeleteUser removes an active user whose epoch is still the given one, with all that is theirs, mails that are not
-// sent yet included; call it in a transaction. ok is false when the user has changed meanwhile.
+// DeleteUser deletes an active user whose epoch is the given one, with all their rows and the emails that are not sent
+// yet. ok is false if the user has changed meanwhile.
 func (tx *Tx) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bool, err error) {
 	rows, err := tx.exec(ctx, `DELETE FROM users WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, id, epoch)
 	if err != nil || rows == 0 {
@@ -236,22 +250,24 @@ func (tx *Tx) DeleteUser(ctx context.Context, id account.ID, epoch int64) (ok bo
 	return err == nil, err
 }
 
-// LockAdmins makes others that hold the administrators wait until the transaction ends, so that each sees what the one
-// before it left. Call it first.
+// LockAdmins makes other transactions that call it wait until this one ends, so that each sees the administrators that
+// the one before left. It must be the first call.
 func (tx *Tx) LockAdmins(ctx context.Context, now time.Time) error {
 	return tx.lock(ctx, "admins_held_at", now)
 }
 
-// OtherAdmin reports whether there is an active administrator besides a user.
+// OtherAdmin reports whether there is an active administrator besides a user. Only after LockAdmins does the result
+// hold until the transaction ends.
 func (tx *Tx) OtherAdmin(ctx context.Context, user account.ID) (exists bool, err error) {
 	err = tx.aggregate(ctx, &exists, `SELECT EXISTS
 		(SELECT 1 FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' AND id <> ?)`, user)
 	return exists, err
 }
 
-// Disable shuts a user out: it raises the epoch, which ends every session, and drops a change of address that is under
-// way and mails that are not sent yet. Call it in a transaction. NOT_FOUND when there is no such user, or one that is
-// PENDING.
+// Disable disables a user: it increments the epoch, which ends every session, cancels a pending change of the email
+// address and deletes emails that are not sent yet.
+//
+// Errors: NOT_FOUND, also for a PENDING user.
 func (tx *Tx) Disable(ctx context.Context, user account.ID) error {
 	if err := tx.execUser(ctx, `UPDATE users SET status = 'DISABLED', pending_email = NULL, pending_email_key = NULL,
 		epoch = epoch + 1 WHERE id = ? AND status <> 'PENDING'`, user); err != nil {
@@ -260,18 +276,23 @@ func (tx *Tx) Disable(ctx context.Context, user account.ID) error {
 	return tx.deleteUnsentMails(ctx, user)
 }
 
-// Enable lets a disabled user in again; NOT_FOUND when there is none.
+// Enable activates a disabled user.
+//
+// Errors: NOT_FOUND, also for a user who is not disabled.
 func (q *Queries) Enable(ctx context.Context, user account.ID) error {
 	return q.execUser(ctx, `UPDATE users SET status = 'ACTIVE' WHERE id = ? AND status = 'DISABLED'`, user)
 }
 
-// SetRole changes what a user may do and raises the epoch, which ends every session; NOT_FOUND when there is no such
-// user.
+// SetRole sets a user's role and increments the epoch, which ends every session.
+//
+// Errors: NOT_FOUND.
 func (q *Queries) SetRole(ctx context.Context, user account.ID, role account.Role) error {
 	return q.execUser(ctx, `UPDATE users SET role = ?, epoch = epoch + 1 WHERE id = ?`, role, user)
 }
 
-// RemoveUser removes a user as DeleteUser does, whatever their status; NOT_FOUND when there is none.
+// RemoveUser is DeleteUser for any status and epoch.
+//
+// Errors: NOT_FOUND.
 func (tx *Tx) RemoveUser(ctx context.Context, user account.ID) error {
 	if err := tx.execUser(ctx, `DELETE FROM users WHERE id = ?`, user); err != nil {
 		return err
@@ -279,6 +300,9 @@ func (tx *Tx) RemoveUser(ctx context.Context, user account.ID) error {
 	return tx.deleteUnsentMails(ctx, user)
 }
 
+// execUser is exec for a statement that changes one user.
+//
+// Errors: NOT_FOUND if it changes no row.
 func (q *Queries) execUser(ctx context.Context, query string, args ...any) error {
 	rows, err := q.exec(ctx, query, args...)
 	if err == nil && rows == 0 {
