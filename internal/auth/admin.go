@@ -76,7 +76,7 @@ func (s *Service) CreateUser(
 		return nil, err
 	}
 	user := newUser(in, role, s.Now())
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertUser(ctx, user, hash); err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (s *Service) CreateUser(
 // an account that waits for the confirmation of its address.
 func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.operate(ctx, id, func(tx *store.Tx, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Disabled:
 			return nil
@@ -118,7 +118,7 @@ func (s *Service) DisableUser(ctx context.Context, id account.ID) (*account.User
 // EnableUser lets a disabled user in again. FORBIDDEN for an account that waits for the confirmation of its address.
 func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.operate(ctx, id, func(tx *store.Tx, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Active:
 			return nil
@@ -137,7 +137,7 @@ func (s *Service) EnableUser(ctx context.Context, id account.ID) (*account.User,
 // still do, but for taking back a change of address. FORBIDDEN for the last administrator.
 func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role) (*account.User, error) {
 	var before account.Role
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.operate(ctx, id, func(tx *store.Tx, user *account.User) error {
 		if before = user.Role; before == role {
 			return nil
 		}
@@ -159,7 +159,7 @@ func (s *Service) SetRole(ctx context.Context, id account.ID, role account.Role)
 // waits for. An operator neither sets nor sees a password (OWASP ASVS 5.0, section 6.4.6). FORBIDDEN for a disabled
 // user, and for one without an address.
 func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*account.User, error) {
-	user, err := s.operate(ctx, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.operate(ctx, id, func(tx *store.Tx, user *account.User) error {
 		switch {
 		case user.Status == account.Disabled:
 			return forbidden("This user is disabled.")
@@ -184,7 +184,7 @@ func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*accoun
 // nothing.
 func (s *Service) RevokeSessionsOf(ctx context.Context, user account.ID) (ended int64, err error) {
 	now := s.Now()
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		ended, err = tx.RevokeUserSessions(ctx, user, byOperator, now, now.Add(-s.IdleTTL))
 		return err
 	})
@@ -213,7 +213,7 @@ func (s *Service) RevokeSessionByID(ctx context.Context, id account.ID) error {
 // RemoveUser removes a user with all that is theirs, as DeleteMe does, whatever their status, and returns who it was.
 // FORBIDDEN for the last administrator.
 func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.User, err error) {
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if user, err = s.hold(ctx, tx, id); err != nil {
 			return err
 		}
@@ -240,9 +240,9 @@ func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.
 
 // operate calls act with a user in one transaction, and returns the user as they are then.
 func (s *Service) operate(
-	ctx context.Context, id account.ID, act func(tx *store.Store, user *account.User) error,
+	ctx context.Context, id account.ID, act func(tx *store.Tx, user *account.User) error,
 ) (user *account.User, err error) {
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if user, err = s.hold(ctx, tx, id); err != nil {
 			return err
 		}
@@ -256,7 +256,7 @@ func (s *Service) operate(
 }
 
 // hold makes the other acts of operators wait, and returns a user as they are now.
-func (s *Service) hold(ctx context.Context, tx *store.Store, id account.ID) (*account.User, error) {
+func (s *Service) hold(ctx context.Context, tx *store.Tx, id account.ID) (*account.User, error) {
 	if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ func (s *Service) hold(ctx context.Context, tx *store.Store, id account.ID) (*ac
 
 // mayGo returns FORBIDDEN when nobody would be left to administer the server without the user. Call it while the
 // administrators are held.
-func mayGo(ctx context.Context, tx *store.Store, user *account.User) error {
+func mayGo(ctx context.Context, tx *store.Tx, user *account.User) error {
 	if user.Role != account.Admin || user.Status != account.Active {
 		return nil
 	}

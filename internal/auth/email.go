@@ -32,8 +32,8 @@ func (s *Service) request(ctx context.Context, letter account.MailTemplate, emai
 	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
 		return err
 	}
-	return s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
+	return s.inTxWithMail(ctx, func(tx *store.Tx) error {
+		if err := s.count(ctx, &tx.Queries, mailRequests, client, s.Limits.Mail); err != nil {
 			return err
 		}
 		return s.askForMail(ctx, tx, letter, email, "", client)
@@ -43,7 +43,7 @@ func (s *Service) request(ctx context.Context, letter account.MailTemplate, emai
 // Activate confirms the address of a new account and puts it into use. Mistakes: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
 func (s *Service) Activate(ctx context.Context, text string) (*account.User, error) {
 	var user *account.User
-	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
+	err := s.redeem(ctx, account.Activation, text, func(tx *store.Tx, proof store.OneTime) (ok bool, err error) {
 		if ok, err = tx.Activate(ctx, proof.UserID, proof.AddressKey); err != nil || !ok {
 			return false, err
 		}
@@ -83,7 +83,7 @@ func (s *Service) ResetPassword(ctx context.Context, text, newPassword string, c
 	if err != nil {
 		return err
 	}
-	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Tx, proof store.OneTime) (bool, error) {
 		if ok, err := tx.ResetPassword(ctx, proof.UserID, proof.AddressKey, hash); err != nil || !ok {
 			return false, err
 		}
@@ -115,7 +115,7 @@ func (s *Service) RequestEmailChange(
 		return nil, err
 	}
 	var user *account.User
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		ok, err := tx.SetPendingEmail(ctx, caller.User.ID, proof.Epoch, in.NewEmail)
 		if err != nil {
 			return err
@@ -151,7 +151,7 @@ func (s *Service) RequestEmailChange(
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client ClientInfo) (*account.User, error) {
 	var user *account.User
-	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Store, proof store.OneTime) (ok bool, err error) {
+	err := s.redeem(ctx, account.EmailConfirmation, text, func(tx *store.Tx, proof store.OneTime) (ok bool, err error) {
 		before, err := tx.User(ctx, proof.UserID)
 		if err != nil {
 			return false, unlessAbsent(err)
@@ -179,7 +179,7 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 
 // settleOldAddress decides what the notice to the address that a user had is good for from now on: if they had shown
 // that it is theirs, it takes the change back for another day; otherwise nobody knows who got it.
-func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before *account.User) error {
+func (s *Service) settleOldAddress(ctx context.Context, tx *store.Tx, before *account.User) error {
 	switch {
 	case before.Email == nil:
 		return nil
@@ -195,7 +195,7 @@ func (s *Service) settleOldAddress(ctx context.Context, tx *store.Store, before 
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) CancelEmailChange(ctx context.Context, text string) error {
 	var user account.ID
-	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Store, proof store.OneTime) (bool, error) {
+	err := s.redeem(ctx, account.EmailChangeNotice, text, func(tx *store.Tx, proof store.OneTime) (bool, error) {
 		user = proof.UserID
 		if ok, err := tx.RestoreEmail(ctx, proof.UserID, proof.Address); err != nil || !ok {
 			return false, err
@@ -233,14 +233,14 @@ func (s *Service) oneTimeOf(ctx context.Context, purpose account.MailTemplate, t
 // for.
 func (s *Service) redeem(
 	ctx context.Context, purpose account.MailTemplate, text string,
-	act func(tx *store.Store, proof store.OneTime) (ok bool, err error),
+	act func(tx *store.Tx, proof store.OneTime) (ok bool, err error),
 ) error {
 	known, err := s.oneTimeOf(ctx, purpose, text)
 	if err != nil {
 		return err
 	}
 	hash, _ := token.HashOneTime(text)
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if err := tx.LockEmail(ctx, known.AddressKey); err != nil {
 			return err
 		}

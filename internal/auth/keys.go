@@ -260,7 +260,7 @@ func (s *Service) RotateKeys(ctx context.Context) (SigningKey, error) {
 // accepts its tokens; sessions go on. When it was the one that signed, the next one signs at once. It fails when there
 // is no such key, and when there is no other.
 func (s *Service) RetireKey(ctx context.Context, id string) (signing string, err error) {
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.LockSigningKeys(ctx, s.Now()); err != nil {
 			return err
 		}
@@ -310,7 +310,7 @@ func (s *Service) next(stored []store.SigningKey, now time.Time) *store.SigningK
 // RevokeAllSessions ends every session begun before now, on every node at its next request, with what mails sent by now could
 // still do and mails that are not sent yet. It returns the time before which sessions are over; that never moves back.
 func (s *Service) RevokeAllSessions(ctx context.Context) (cut time.Time, err error) {
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		cut, err = tx.RevokeAllBefore(ctx, s.Now())
 		return err
 	})

@@ -38,7 +38,7 @@ func (s *Service) DeleteMe(
 	if err != nil {
 		return nil, err
 	}
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if caller.User.Role == account.Admin { // who becomes one meanwhile gets another epoch
 			if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 				return err
@@ -81,7 +81,7 @@ func (s *Service) ChangePassword(
 		return nil, err
 	}
 	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		epoch, ok, err := tx.SetPassword(ctx, user.ID, proof.Epoch, hash)
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (s *Service) ChangePassword(
 
 // passwordChanged does what goes with every new password: what mails could still do is void, failures are counted anew,
 // and the user is told.
-func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *account.User, client ClientInfo) error {
+func (s *Service) passwordChanged(ctx context.Context, tx *store.Tx, user *account.User, client ClientInfo) error {
 	if err := tx.DeleteUserTokens(ctx, user.ID); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *Service) ChangeUsername(
 		return nil, err
 	}
 	var user *account.User
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		ok, err := tx.SetUsername(ctx, caller.User.ID, proof.Epoch, in.NewUsername)
 		if err != nil {
 			return err
@@ -199,7 +199,7 @@ func (s *Service) prove(
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "current password wrong")
 		return found, wrongPassword()
 	}
-	return found, s.succeeded(ctx, s.store, attempt)
+	return found, s.succeeded(ctx, &s.store.Queries, attempt)
 }
 
 func wrongPassword() error {

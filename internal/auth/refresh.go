@@ -78,10 +78,10 @@ func (s *Service) Refresh(ctx context.Context, from RefreshCredential, client Cl
 	now := s.Now()
 	became := s.judge(family, presented, now)
 	if became == rotated {
-		pair, err = s.rotate(ctx, s.store, family, presented, client, now)
+		pair, err = s.rotate(ctx, &s.store.Queries, family, presented, client, now)
 	}
 	if pair == nil && err == nil {
-		err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
+		err = s.store.InTx(ctx, func(tx *store.Tx) (err error) {
 			pair, became, err = s.exchange(ctx, tx, family, presented, client)
 			return err
 		})
@@ -106,7 +106,7 @@ func (s *Service) Refresh(ctx context.Context, from RefreshCredential, client Cl
 // rotate exchanges the current token of a live session; nil without an error when it is not that. The next pair is signed
 // before the session moves on, so that nothing can fail afterwards.
 func (s *Service) rotate(
-	ctx context.Context, at *store.Store, family *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
+	ctx context.Context, db *store.Queries, family *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
 ) (*account.TokenPair, error) {
 	session := family.Session
 	session.LastUsedAt = now
@@ -114,12 +114,12 @@ func (s *Service) rotate(
 	if err != nil {
 		return nil, err
 	}
-	ok, err := at.Rotate(ctx, family.Session.ID, store.Rotation{
+	ok, err := db.Rotate(ctx, family.Session.ID, store.Rotation{
 		Generation: presented.Generation,
 		KeyID:      presented.KeyID,
 		NextKeyID:  s.secrets.Current.KeyID(),
 		Now:        now,
-		IdleCut:    now.Add(-s.IdleTTL),
+		IdleSince:  now.Add(-s.IdleTTL),
 		IPAddress:  client.IPAddress,
 	})
 	if err != nil || !ok {
@@ -131,11 +131,11 @@ func (s *Service) rotate(
 // exchange is the transaction of Refresh for all that is not simply the current token, or was not a moment ago. Its time
 // is that of the transaction, not of the request, which may have waited.
 func (s *Service) exchange(
-	ctx context.Context, tx *store.Store, family *store.SessionState, presented token.Refresh, client ClientInfo,
+	ctx context.Context, tx *store.Tx, family *store.SessionState, presented token.Refresh, client ClientInfo,
 ) (*account.TokenPair, outcome, error) {
 	now := s.Now()
 	for range 2 {
-		if pair, err := s.rotate(ctx, tx, family, presented, client, now); pair != nil || err != nil {
+		if pair, err := s.rotate(ctx, &tx.Queries, family, presented, client, now); pair != nil || err != nil {
 			return pair, rotated, err
 		}
 		current, err := tx.SessionState(ctx, family.Session.ID)
@@ -161,7 +161,7 @@ func (s *Service) exchange(
 
 // replay gives the child of the presented token out again.
 func (s *Service) replay(
-	ctx context.Context, tx *store.Store, f *store.SessionState, now time.Time,
+	ctx context.Context, tx *store.Tx, f *store.SessionState, now time.Time,
 ) (*account.TokenPair, outcome, error) {
 	secret := s.secrets.Named(f.KeyID)
 	if secret == nil {
@@ -250,7 +250,7 @@ func (s *Service) refuse(ctx context.Context, why outcome, f *store.SessionState
 	if err := s.withinLimit(ctx, refreshes, account.Network(client.IPAddress), s.Limits.Refresh); err != nil {
 		return err
 	}
-	if err := s.count(ctx, s.store, refreshes, client, s.Limits.Refresh); err != nil {
+	if err := s.count(ctx, &s.store.Queries, refreshes, client, s.Limits.Refresh); err != nil {
 		return err
 	}
 	return account.UserError(account.TokenInvalid, "The refresh token is not valid; sign in again.").At("refreshToken")

@@ -40,8 +40,8 @@ func (s *Service) Register(
 		user.LastLoginAt = &now
 	}
 	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, registrations, client, s.Limits.Register); err != nil {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
+		if err := s.count(ctx, &tx.Queries, registrations, client, s.Limits.Register); err != nil {
 			return err
 		}
 		if err := tx.InsertUser(ctx, user, hash); err != nil {

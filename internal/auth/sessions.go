@@ -64,7 +64,7 @@ func (s *Service) SignOutEverywhere(
 		return 0, err
 	}
 	now := s.Now()
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		revoked, err = tx.RevokeOthers(ctx, caller.User.ID, caller.SessionID, keepCurrent, now, now.Add(-s.IdleTTL))
 		return err
 	})

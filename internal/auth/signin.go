@@ -71,7 +71,7 @@ func (s *Service) ObtainToken(
 	}
 	var user *account.User
 	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		user, tokens = nil, nil
 		tokens, err = s.signIn(ctx, tx, entry{found.UserID, found.Epoch, in.Delivery, client, value(in.DeviceName, "")}, s.Now())
 		if err != nil || tokens == nil {
@@ -82,7 +82,7 @@ func (s *Service) ObtainToken(
 				return err
 			}
 		}
-		if err := s.succeeded(ctx, tx, attempt); err != nil {
+		if err := s.succeeded(ctx, &tx.Queries, attempt); err != nil {
 			return err
 		}
 		user, err = tx.User(ctx, found.UserID)
@@ -125,7 +125,7 @@ type entry struct {
 }
 
 // signIn begins a session, notes the time, and returns the first tokens; nil when the user has changed since the proof.
-func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time.Time) (*account.TokenPair, error) {
+func (s *Service) signIn(ctx context.Context, tx *store.Tx, e entry, now time.Time) (*account.TokenPair, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
 		UserID:     e.user,
@@ -159,7 +159,7 @@ func (s *Service) signIn(ctx context.Context, tx *store.Store, e entry, now time
 }
 
 // noteDevice remembers what signed in and from where, and tells the user of what is new, but for their first.
-func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now time.Time) error {
+func (s *Service) noteDevice(ctx context.Context, tx *store.Tx, e entry, now time.Time) error {
 	agent := account.DeviceKey(e.device, e.client.UserAgent)
 	unseen, first, err := tx.RecordDevice(ctx, e.user, agent, account.Network(e.client.IPAddress), now)
 	if err != nil || !unseen || first || !s.NewDeviceNotice {
