@@ -1302,233 +1302,248 @@ func newExecutionContext(
 
 var sources = []*ast.Source{
 	{Name: "../../schema.graphqls", Input: `"""
-Anyone may call the field, signed in or not. Every root field carries exactly one of ` + "`" + `@public` + "`" + `, ` + "`" + `@auth` + "`" + ` and ` + "`" + `@owner` + "`" + `.
+Anyone may call the field, signed in or not. Each root field has exactly one of ` + "`" + `@public` + "`" + `, ` + "`" + `@auth` + "`" + ` and ` + "`" + `@owner` + "`" + `.
 """
 directive @public on FIELD_DEFINITION
 
 """
-The caller must be signed in, with an active account and at least the role. Otherwise the field answers
-` + "`" + `UNAUTHENTICATED` + "`" + `, with ` + "`" + `extensions.reason` + "`" + ` one of ` + "`" + `MISSING` + "`" + `, ` + "`" + `INVALID` + "`" + `, ` + "`" + `EXPIRED` + "`" + ` and ` + "`" + `REVOKED` + "`" + `, or ` + "`" + `FORBIDDEN` + "`" + `.
+The caller must be signed in with an active account and have at least this role. Otherwise the field returns
+` + "`" + `UNAUTHENTICATED` + "`" + `, with ` + "`" + `MISSING` + "`" + `, ` + "`" + `INVALID` + "`" + `, ` + "`" + `EXPIRED` + "`" + ` or ` + "`" + `REVOKED` + "`" + ` in ` + "`" + `extensions.reason` + "`" + `, or ` + "`" + `FORBIDDEN` + "`" + `.
 """
 directive @auth(
-  "The least role that may call the field."
+  "The minimum role."
   role: Role! = MEMBER
 ) on FIELD_DEFINITION
 
 """
-Only the owner of the object that the argument names may go on; implies ` + "`" + `@auth` + "`" + `. Nobody's object answers ` + "`" + `NOT_FOUND` + "`" + `,
-somebody else's ` + "`" + `FORBIDDEN` + "`" + `, or ` + "`" + `NOT_FOUND` + "`" + ` too where its existence is private, as with sessions.
+Only the owner of the object that the argument identifies may call the field; implies ` + "`" + `@auth` + "`" + `. The field returns
+` + "`" + `NOT_FOUND` + "`" + ` if the object does not exist and ` + "`" + `FORBIDDEN` + "`" + ` if it belongs to another user. Where the existence of an object
+is private, as with sessions, it returns ` + "`" + `NOT_FOUND` + "`" + ` in both cases.
 """
 directive @owner(
-  "The name of the argument that holds the object's id."
+  "The name of the argument that contains the object's id."
   arg: String! = "id"
 ) on FIELD_DEFINITION
 
 """
-At most one field with this mark is allowed in the operation that runs, however it is aliased, spread or included. A
-request with more is refused whole, with ` + "`" + `REQUEST_TOO_COSTLY` + "`" + `.
+An operation may select at most one field with this directive, including aliases, fragments and skipped fields.
+Otherwise the whole request is rejected with ` + "`" + `REQUEST_TOO_COSTLY` + "`" + `.
 """
 directive @credential on FIELD_DEFINITION
 
-"A moment, RFC 3339 in UTC, with at most six digits of a second: ` + "`" + `2026-05-01T12:00:00.123456Z` + "`" + `."
+"A date and time in UTC (RFC 3339) with up to six fractional digits: ` + "`" + `2026-05-01T12:00:00.123456Z` + "`" + `."
 scalar DateTime
 
-"A thing that can be fetched again by its id alone, through ` + "`" + `node` + "`" + `."
+"An object that can be fetched again by its id, through ` + "`" + `node` + "`" + `."
 interface Node {
-  "Names the thing for ever; ids are never used again."
+  "Globally unique and never reused."
   id: ID!
 }
 
-"What a user may do beyond their own account."
+"What a user may do."
 enum Role {
-  "Reads and edits their own account, and reads everyone's profile."
+  "Can read and edit their own account, and read all profiles."
   MEMBER
-  "Also reads the private half of other accounts."
+  "Can also read the private account details of other users."
   STAFF
-  "Also administers the installation."
+  "Can also administer the installation."
   ADMIN
 }
 
-"Where an account stands in its life."
+"The state of an account."
 enum AccountStatus {
-  "In use."
+  "The account can be used."
   ACTIVE
-  "Waits for its e-mail address to be confirmed by ` + "`" + `activate` + "`" + `; cannot sign in yet, and is removed after a week."
+  """
+  The email address has not been confirmed with ` + "`" + `activate` + "`" + `. The user cannot sign in yet, and the account is deleted
+  after a week.
+  """
   PENDING
-  "Closed by an administrator; cannot sign in."
+  "An administrator disabled the account. The user cannot sign in."
   DISABLED
 }
 
-"How the refresh token reaches the client."
+"How the client receives the refresh token."
 enum TokenDelivery {
-  "In the answer's ` + "`" + `refreshToken` + "`" + `."
+  "In ` + "`" + `refreshToken` + "`" + ` of the response."
   BODY
-  "In a cookie that scripts cannot read, for browsers: send requests with credentials from an allowed origin."
+  "In an HttpOnly cookie, for browsers. Send requests with credentials, from an allowed origin."
   COOKIE
 }
 
-"The private half of an account: seen by its owner and by staff alone."
+"The private details of an account. Only the user and staff can read them."
 type User implements Node {
-  "Begins with ` + "`" + `user_` + "`" + `."
+  "Starts with ` + "`" + `user_` + "`" + `."
   id: ID!
-  "As the user typed it; unique regardless of case and Unicode form."
+  "The username as the user typed it. Unique, ignoring case and Unicode form."
   username: String!
-  "The address the user gave, as they typed it; null when they gave none, or lost it, unconfirmed, to somebody who confirmed it."
+  """
+  The email address as the user typed it. Null if the user has none, or if it was unconfirmed and another user has
+  confirmed it.
+  """
   email: String
-  "An address that waits for confirmation, as the user typed it, and replaces ` + "`" + `email` + "`" + ` then; null when there is none."
+  "The new email address, as the user typed it, until it is confirmed and replaces ` + "`" + `email` + "`" + `. Null if there is none."
   pendingEmail: String
-  "Whether the user has shown that they receive mail at the address."
+  "Whether the user has confirmed the email address."
   emailVerified: Boolean!
-  "How the user wants to be called; empty when they did not say."
+  "The display name. Empty if the user has not set one."
   name: String!
-  "What the user may do, as it is now: ask again rather than keep it."
+  "The current role. It may change: fetch it again when you need it instead of storing it."
   role: Role!
-  "Where the account stands."
+  "The state of the account."
   status: AccountStatus!
-  "When the account was made."
+  "When the account was created."
   createdAt: DateTime!
-  "When the user last gave their password for a session: by registration, sign-in or a change of the password, not by a refresh."
+  """
+  When the user last started a session with their password: by registration, sign-in or password change. A refresh does
+  not count.
+  """
   lastLoginAt: DateTime
-  "The public half of the account; null after ` + "`" + `deleteProfile` + "`" + `."
+  "The public profile. Null after ` + "`" + `deleteProfile` + "`" + `."
   profile: Profile
-  "Where the user is signed in: live sessions, newest use first. There are at most as many as the server allows, 50 unless set otherwise."
+  """
+  The active sessions, most recently used first. The server limits their number: 50, unless it is configured otherwise.
+  """
   sessions: [Session!]!
 }
 
-"One sign-in on one device, with all the tokens that came of it. Seen by its user and by staff alone."
+"A sign-in on one device, with all tokens issued for it. Only the user and staff can read it."
 type Session implements Node {
-  "Begins with ` + "`" + `session_` + "`" + `."
+  "Starts with ` + "`" + `session_` + "`" + `."
   id: ID!
-  "What the user called the device when they signed in; empty when they did not say."
+  "The name that the user gave the device at sign-in. Empty if none."
   deviceName: String!
-  "The User-Agent header of the sign-in, cut to 256 code points."
+  "The User-Agent header of the sign-in, truncated to 256 code points."
   userAgent: String!
-  "The address of the latest sign-in or refresh."
+  "The IP address of the latest sign-in or refresh."
   ipAddress: String!
   "When the user signed in."
   createdAt: DateTime!
-  "When the session was last refreshed, or begun."
+  "When the session was created or last refreshed."
   lastUsedAt: DateTime!
-  "When the session ends if it is not used again."
+  "When the session expires if it is not refreshed."
   expiresAt: DateTime!
-  "Whether this is the session that asks: that of the access token, or the one that this very request began."
+  "Whether this is the caller's session: that of the access token, or the one that this request created."
   isCurrent: Boolean!
 }
 
-"The public half of an account: any signed-in caller may read it, only its owner may change it."
+"The public part of an account. Any signed-in user can read it; only its owner can change it."
 type Profile implements Node {
-  "Begins with ` + "`" + `profile_` + "`" + `."
+  "Starts with ` + "`" + `profile_` + "`" + `."
   id: ID!
-  "The name of the user whose profile this is."
+  "The username of the profile's owner."
   username: String!
-  "What the user says of themselves, up to 10,000 code points, possibly several lines; empty at first."
+  "The user's description of themselves: up to 10,000 code points, may have several lines. Initially empty."
   description: String!
-  "Where the user is, up to 30 code points; empty at first."
+  "The user's location: up to 30 code points. Initially empty."
   location: String!
-  "True for users who organize events, false for those who attend."
+  "True for users who organize events, false for users who attend them."
   isOrganizer: Boolean!
-  "When the profile was made."
+  "When the profile was created."
   dateJoined: DateTime!
   "When the owner last changed the profile."
   updatedOn: DateTime!
-  "Whether the caller may change this profile: draw the edit button by it."
+  "Whether the caller may change this profile. Show edit buttons only if true."
   viewerCanUpdate: Boolean!
 }
 
-"A page of profiles, after the Relay cursor connections specification."
+"A page of profiles, as in the Relay Cursor Connections Specification."
 type ProfileConnection {
   "The profiles of the page, each with its cursor."
   edges: [ProfileEdge!]!
-  "The profiles of the page, for clients that need no cursor for each."
+  "The profiles of the page, without cursors."
   nodes: [Profile!]!
-  "Where the page stands among the others."
+  "The position of the page in the list."
   pageInfo: PageInfo!
-  "How many profiles match the filter, on all pages together. Counted only when asked for: leave it out of lists that do not show it."
+  "The number of profiles on all pages that match the filter. It is expensive: select it only if you display it."
   totalCount: Int!
 }
 
 "A profile in a page."
 type ProfileEdge {
-  "Pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + ` to go on from here, with the same ` + "`" + `filter` + "`" + ` and ` + "`" + `orderBy` + "`" + `."
+  "Pass it as ` + "`" + `after` + "`" + ` or ` + "`" + `before` + "`" + ` to continue from this profile, with the same ` + "`" + `filter` + "`" + ` and ` + "`" + `orderBy` + "`" + `."
   cursor: String!
   "The profile."
   node: Profile!
 }
 
-"Where a page stands among the others."
+"The position of a page in the list."
 type PageInfo {
-  "Whether there is more behind this page."
+  "Whether there are more profiles after this page."
   hasNextPage: Boolean!
-  "Whether there is more in front of this page."
+  "Whether there are more profiles before this page."
   hasPreviousPage: Boolean!
-  "The cursor of the page's first profile; null on an empty page."
+  "The cursor of the first profile of the page. Null on an empty page."
   startCursor: String
-  "The cursor of the page's last profile; null on an empty page."
+  "The cursor of the last profile of the page. Null on an empty page."
   endCursor: String
 }
 
-"Which profiles to list. What is left out does not narrow the list; several conditions must all hold."
+"Which profiles to list. Profiles must match all given conditions; omitted conditions match all profiles."
 input ProfileFilter {
-  "True for those who organize, false for those who attend."
+  "True for users who organize events, false for users who attend them."
   isOrganizer: Boolean
-  "The whole location, regardless of case, up to 30 code points; empty means any."
+  "The complete location, ignoring case: up to 30 code points. Empty matches all."
   location: String
-  "Text that occurs in the username, the description or the location, regardless of case, up to 100 code points; ` + "`" + `%` + "`" + ` and ` + "`" + `_` + "`" + ` mean themselves; empty means any."
+  """
+  Text that the username, description or location contains, ignoring case: up to 100 code points. ` + "`" + `%` + "`" + ` and ` + "`" + `_` + "`" + ` are
+  literal. Empty matches all.
+  """
   search: String
 }
 
-"By what to put profiles in order."
+"What profiles can be sorted by."
 enum ProfileOrderField {
-  "By the time they were made."
+  "The time at which the profile was created."
   DATE_JOINED
-  "By username, regardless of case."
+  "The username, ignoring case."
   USERNAME
 }
 
-"Which way an order runs."
+"A sort direction."
 enum OrderDirection {
-  "Smallest, oldest or first in the alphabet in front."
+  "Ascending: smallest, oldest or alphabetically first value first."
   ASC
-  "Largest, newest or last in the alphabet in front."
+  "Descending: largest, newest or alphabetically last value first."
   DESC
 }
 
-"An order for profiles. It is total: no two profiles are equal in it, so pages neither repeat nor skip one."
+"A sort order for profiles. It is total, so that pages neither repeat nor skip a profile."
 input ProfileOrder {
-  "By what."
+  "The field to sort by."
   field: ProfileOrderField! = DATE_JOINED
-  "Which way."
+  "The sort direction."
   direction: OrderDirection! = ASC
 }
 
-"What a client holds while it is signed in."
+"The tokens of a session."
 type TokenPair {
   """
-  Send it as ` + "`" + `Authorization: Bearer …` + "`" + `. A JSON Web Token (RFC 9068) that other services can check by
-  ` + "`" + `/.well-known/jwks.json` + "`" + `, unless the server signs with HS256, which publishes nothing.
+  Send it as ` + "`" + `Authorization: Bearer …` + "`" + `. It is a JSON Web Token (RFC 9068). Other services can verify it with the keys at
+  ` + "`" + `/.well-known/jwks.json` + "`" + `, unless the server signs with HS256 and publishes no keys.
   """
   accessToken: String!
-  "When the access token stops working unless the session ends sooner; get a new pair with ` + "`" + `refreshToken` + "`" + ` before that."
+  "When the access token expires, unless the session ends sooner. Get a new pair with ` + "`" + `refreshToken` + "`" + ` before then."
   accessTokenExpiresAt: DateTime!
-  "Works once: each ` + "`" + `refreshToken` + "`" + ` gives the next one. Null when the pair was delivered as a cookie."
+  "Can be used once: ` + "`" + `refreshToken` + "`" + ` returns the next one. Null if it was delivered as a cookie."
   refreshToken: String
-  "When the refresh token stops working if it is not used."
+  "When the refresh token expires if it is not used."
   refreshTokenExpiresAt: DateTime!
   "Always ` + "`" + `Bearer` + "`" + ` (RFC 6750)."
   tokenType: String!
 }
 
-"A mistake the caller can mend, told as data. All of an input's mistakes are told at once."
+"A problem that the user can correct. All problems of an input are returned at once."
 type UserError {
-  "For programs."
+  "The machine-readable code."
   code: UserErrorCode!
-  "The path inside the input, such as ` + "`" + `[\"profile\", \"location\"]` + "`" + `; null when no single field is at fault."
+  "The path inside the input, such as ` + "`" + `[\"profile\", \"location\"]` + "`" + `. Null if the problem is not in a single field."
   field: [String!]
-  "For people, in English."
+  "A message for the user, in English."
   message: String!
 }
 
-"What is wrong with an input."
+"The kind of a user error."
 enum UserErrorCode {
   "The value is missing or empty."
   REQUIRED
@@ -1536,76 +1551,80 @@ enum UserErrorCode {
   TOO_SHORT
   "The value has too many characters."
   TOO_LONG
-  "The value has the wrong form or holds characters that are not allowed."
+  "The value has the wrong format or contains characters that are not allowed."
   INVALID
-  "The name is kept for the service itself, or has the form of an ID."
+  "The username is reserved for the service, or has the form of an id."
   RESERVED
-  "Somebody else has it already."
+  "Another account already uses the value."
   TAKEN
-  "The password is among those that are tried first."
+  "The password is too common or too simple, such as digits only or one repeated character."
   PASSWORD_TOO_COMMON
-  "The password is too much like the username, the name or the e-mail address."
+  "The password is too similar to the username, the name or the email address."
   PASSWORD_TOO_SIMILAR
-  "No active account has this identifier and this password, or the current password is wrong."
+  "No active account has this identifier and password, or the current password is incorrect."
   INVALID_CREDENTIALS
-  "The password is right, but the e-mail address has to be confirmed first."
+  "The password is correct, but the email address has not been confirmed."
   EMAIL_NOT_VERIFIED
-  "The server does not take new users by itself."
+  "Registration is closed on this server."
   REGISTRATION_CLOSED
-  "The token is not, or no longer, good: sign in again, or ask for a new one."
+  "The token is not valid or no longer valid. Sign in again, or request a new email."
   TOKEN_INVALID
-  "The token from a mail was good and has run out: ask for a new one."
+  "The token from the email has expired. Request a new email."
   TOKEN_EXPIRED
-  "The caller has one already."
+  "The caller already has one."
   ALREADY_EXISTS
-  "The thing does not exist any more."
+  "The object no longer exists."
   NOT_FOUND
 }
 
-"Everything that can be read."
+"The read operations."
 type Query {
-  "The caller's own account."
+  "The caller's account."
   me: User @auth
-  "One profile; null when there is none with this id. An id of the wrong form is ` + "`" + `BAD_USER_INPUT` + "`" + `."
+  "The profile with this id. Null if there is none. Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the id has the wrong format."
   profile(
     "The profile's id."
     id: ID!
   ): Profile @auth
   """
-  All profiles that match, in pages. Give ` + "`" + `first` + "`" + ` (with ` + "`" + `after` + "`" + `) to go forward or ` + "`" + `last` + "`" + ` (with ` + "`" + `before` + "`" + `) to go
-  backward; without either, the first 20, or with ` + "`" + `before` + "`" + ` alone the last 20 in front of it. Both together, a negative number, one above 100, and a cursor of another
-  filter or order are ` + "`" + `BAD_USER_INPUT` + "`" + `. Profiles made while a client pages neither repeat nor hide any other.
+  The profiles that match the filter, in pages. Use ` + "`" + `first` + "`" + ` with ` + "`" + `after` + "`" + ` to page forward, or ` + "`" + `last` + "`" + ` with ` + "`" + `before` + "`" + ` to
+  page backward. Without ` + "`" + `first` + "`" + ` and ` + "`" + `last` + "`" + `, returns the first 20, or with only ` + "`" + `before` + "`" + `, the last 20 before that
+  cursor. Profiles created while a client pages neither repeat nor hide others. Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` for both ` + "`" + `first` + "`" + `
+  and ` + "`" + `last` + "`" + `, a negative number, a number above 100, or a cursor of another filter or order.
   """
   profiles(
-    "How many at most, from the front: 0 to 100, 20 when left out."
+    "The maximum number of profiles, from the start: 0 to 100. The default is 20."
     first: Int
-    "Only those behind this cursor."
+    "Return only profiles after this cursor."
     after: String
-    "How many at most, from the back: 0 to 100."
+    "The maximum number of profiles, from the end: 0 to 100."
     last: Int
-    "Only those in front of this cursor."
+    "Return only profiles before this cursor."
     before: String
-    "Which profiles; all when left out."
+    "Which profiles to return. The default is all."
     filter: ProfileFilter
-    "In which order; by ` + "`" + `DATE_JOINED` + "`" + `, oldest first, when left out."
+    "The sort order. The default is ` + "`" + `DATE_JOINED` + "`" + `, oldest first."
     orderBy: ProfileOrder
   ): ProfileConnection! @auth
-  "Whatever has this id, if the caller may see it; otherwise null. An id of the wrong form is ` + "`" + `BAD_USER_INPUT` + "`" + `."
+  """
+  The object with this id. Null if it does not exist or the caller may not read it. Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the id
+  has the wrong format.
+  """
   node(
     "The id of a user, a profile or a session."
     id: ID!
   ): Node @auth
-  "What a client must know before it draws a sign-up form."
+  "What a client needs to know to show a registration form."
   serverInfo: ServerInfo! @public
 }
 
-"What a client must know before it draws a sign-up form."
+"What a client needs to know to show a registration form."
 type ServerInfo {
   "Who may register."
   registration: RegistrationMode!
-  "Whether a new account needs an e-mail address, and has to confirm it before it can be used."
+  "Whether a new account needs an email address that must be confirmed before the user can sign in."
   emailVerification: Boolean!
-  "What a password must fulfil."
+  "The password length limits."
   password: PasswordPolicy!
 }
 
@@ -1613,523 +1632,537 @@ type ServerInfo {
 enum RegistrationMode {
   "Anyone."
   OPEN
-  "Nobody: accounts are made by the operators."
+  "No one. Operators create the accounts."
   CLOSED
-  "Only those who were invited."
+  "Only users who have been invited."
   INVITE
 }
 
-"The lengths of a password. Common, all-digit and repetitive ones, and those like the user's own names, are refused too."
+"""
+The password length limits. The server also rejects common passwords, digits only, one repeated character, and passwords
+similar to the username, the name or the email address.
+"""
 type PasswordPolicy {
-  "In Unicode code points."
+  "The minimum length in Unicode code points."
   minLength: Int!
-  "In Unicode code points."
+  "The maximum length in Unicode code points."
   maxLength: Int!
 }
 
-"Everything that can be changed."
+"The write operations."
 type Mutation {
   """
-  Makes a user with a profile and signs them in. Where ` + "`" + `serverInfo.emailVerification` + "`" + ` is true, the user needs an e-mail
-  address, is ` + "`" + `PENDING` + "`" + ` and gets no tokens: a mail with a token for ` + "`" + `activate` + "`" + ` is on its way. The answer is then the same
-  for an address that somebody has already; the mail tells its owner so. Mistakes: every code from ` + "`" + `REQUIRED` + "`" + ` to
-  ` + "`" + `PASSWORD_TOO_SIMILAR` + "`" + `, and ` + "`" + `REGISTRATION_CLOSED` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many registrations from one network, and
-  when too many passwords are being checked.
+  Creates a user with a profile and signs them in. If ` + "`" + `serverInfo.emailVerification` + "`" + ` is true, an email address is
+  required, and the new user is ` + "`" + `PENDING` + "`" + ` and gets no tokens; an email with a token for ` + "`" + `activate` + "`" + ` is sent. If another
+  user has already confirmed the address, the response is the same and that user is notified by email. User errors: all
+  codes from ` + "`" + `REQUIRED` + "`" + ` to ` + "`" + `PASSWORD_TOO_SIMILAR` + "`" + `, and ` + "`" + `REGISTRATION_CLOSED` + "`" + `. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many
+  registrations from one network, or if too many passwords are being hashed.
   """
   register(
     "The new account."
     input: RegisterInput!
   ): RegisterPayload! @public @credential
   """
-  Signs in with a password. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, the same for an unknown user, a wrong password and a
-  disabled account; ` + "`" + `EMAIL_NOT_VERIFIED` + "`" + `, only with the right password; ` + "`" + `TOO_LONG` + "`" + ` and ` + "`" + `INVALID` + "`" + ` for the device's name.
-  Error: ` + "`" + `RATE_LIMITED` + "`" + `, with the seconds to wait in ` + "`" + `extensions.retryAfter` + "`" + `: after five wrong passwords in a row for an
-  account, for a time that doubles with each more; after a hundred until ` + "`" + `resetPassword` + "`" + `; after too many from one network;
-  and when too many passwords are being checked.
+  Signs in with a password. User errors: ` + "`" + `INVALID_CREDENTIALS` + "`" + `, the same for an unknown user, a wrong password and a
+  disabled account; ` + "`" + `EMAIL_NOT_VERIFIED` + "`" + `, only if the password is correct; ` + "`" + `TOO_LONG` + "`" + ` and ` + "`" + `INVALID` + "`" + ` for the device name.
+  Error: ` + "`" + `RATE_LIMITED` + "`" + `, with the seconds to wait in ` + "`" + `extensions.retryAfter` + "`" + `. An account is rate limited after five
+  wrong passwords in a row, with a delay that doubles each time, and after 100 until ` + "`" + `resetPassword` + "`" + `. Requests are also
+  rate limited after too many wrong passwords from one network, and while too many passwords are being hashed.
   """
   obtainToken(
-    "Who, and the proof."
+    "Sign-in input."
     input: ObtainTokenInput!
   ): ObtainTokenPayload! @public @credential
   """
-  Exchanges a refresh token for the next pair. If the answer is lost, or two tabs ask at once, the same token answers
-  the same next one for a short while; later use of an old token ends the session. Mistake: ` + "`" + `TOKEN_INVALID` + "`" + `, for
-  whatever reason. Errors: ` + "`" + `RATE_LIMITED` + "`" + ` after 60 refreshes of a session in a minute, repeated ones included, or too
-  many refused tokens from one network; ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in the input and the one in the cookie belong to
-  different sessions. Of the same session, the one in the input counts: the next comes in the answer, and the cookie
-  ends.
+  Exchanges a refresh token for the next pair of tokens. During a short grace period, the same refresh token returns the
+  same result, so that a lost response or a second tab does no harm. Any later use of an old token ends the session.
+  User error: ` + "`" + `TOKEN_INVALID` + "`" + `, for any reason. Errors: ` + "`" + `RATE_LIMITED` + "`" + ` after 60 refreshes of a session in a minute,
+  repeated ones included, or after too many rejected tokens from one network; ` + "`" + `BAD_USER_INPUT` + "`" + ` if the token in the input
+  and the one in the cookie belong to different sessions. If both belong to the same session, the one in the input is
+  used, the next one is returned in the response, and the cookie is deleted.
   """
   refreshToken(
-    "The token."
+    "Refresh input."
     input: RefreshTokenInput!
   ): RefreshTokenPayload! @public @credential
-  "Tells whether a token of this server, access or refresh, would be accepted now. Changes nothing."
+  "Returns whether the server would accept an access or refresh token now. Changes nothing."
   verifyToken(
-    "The token."
+    "The token to check."
     input: VerifyTokenInput!
   ): VerifyTokenPayload! @public
   """
-  Ends the session of the refresh token in the input. Without one there, ends the session of the access token, also when
-  that has expired, and that of the cookie, if there is one, and the cookie with it. All tokens of a session stop working at once. Answers the same
-  for a token that is unknown or already dead (RFC 7009, section 2.2). Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` when the token in the
-  input and the one in the cookie belong to different sessions.
+  Ends the session of the refresh token in the input. Without a token in the input, ends the session of the access
+  token, even if that has expired, and the session of the cookie, and deletes the cookie. All tokens of an ended session
+  stop working at once. The response is the same for a token that is unknown or no longer valid (RFC 7009, section 2.2).
+  Error: ` + "`" + `BAD_USER_INPUT` + "`" + ` if the token in the input and the one in the cookie belong to different sessions.
   """
   signOut(
-    "Which session."
+    "Sign-out input."
     input: SignOutInput!
   ): SignOutPayload! @public
   """
-  Ends one of the caller's sessions; all its tokens stop working at once. Somebody else's session and nobody's answer
-  the same ` + "`" + `NOT_FOUND` + "`" + `.
+  Ends one of the caller's sessions; all its tokens stop working at once. Error: ` + "`" + `NOT_FOUND` + "`" + ` if the session does not
+  exist or belongs to another user.
   """
   revokeSession(
     "The session's id."
     id: ID!
   ): RevokeSessionPayload! @owner
-  "Ends the caller's sessions, all or all but this one, and whatever sign-in is under way."
+  "Ends all sessions of the caller, or all but the current one, and cancels sign-ins in progress."
   signOutEverywhere(
-    "Which."
+    "Options."
     input: SignOutEverywhereInput!
   ): SignOutEverywherePayload! @auth
-  "Changes the private half of the caller's account. Mistakes: ` + "`" + `TOO_LONG` + "`" + `, ` + "`" + `INVALID` + "`" + `."
+  "Changes the caller's account details. User errors: ` + "`" + `TOO_LONG` + "`" + `, ` + "`" + `INVALID` + "`" + `."
   updateMe(
     "The changes."
     input: UpdateMeInput!
   ): UpdateMePayload! @auth
   """
-  Deletes the caller's account, profile and sessions for ever. Mistake: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Errors: ` + "`" + `RATE_LIMITED` + "`" + `, as
-  with ` + "`" + `obtainToken` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` for the last administrator.
+  Permanently deletes the caller's account, profile and sessions. User error: ` + "`" + `INVALID_CREDENTIALS` + "`" + `. Errors:
+  ` + "`" + `RATE_LIMITED` + "`" + `, as for ` + "`" + `obtainToken` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` for the last administrator.
   """
   deleteMe(
-    "The proof."
+    "The caller's password."
     input: DeleteMeInput!
   ): DeleteMePayload! @auth @credential
   """
-  Replaces the caller's password and ends every session; the caller goes on with the pair returned here. Tokens from
-  mails stop working, and a change of address that was under way is dropped. Mistakes:
-  ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a password. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with ` + "`" + `obtainToken` + "`" + `.
+  Replaces the caller's password and ends all sessions. The response contains the tokens of a new session. Tokens from
+  emails stop working, and a pending email change is cancelled. User errors: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a
+  password. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as for ` + "`" + `obtainToken` + "`" + `.
   """
   changePassword(
-    "The old and the new."
+    "The current and the new password."
     input: ChangePasswordInput!
   ): ChangePasswordPayload! @auth @credential
   """
-  Replaces the caller's username. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a username. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with
-  ` + "`" + `obtainToken` + "`" + `.
+  Replaces the caller's username. User errors: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of a username. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as
+  for ` + "`" + `obtainToken` + "`" + `.
   """
   changeUsername(
-    "The proof and the new name."
+    "The caller's password and the new username."
     input: ChangeUsernameInput!
   ): ChangeUsernamePayload! @auth @credential
-  "Makes a profile for a caller who deleted theirs. Mistakes: ` + "`" + `ALREADY_EXISTS` + "`" + `, ` + "`" + `TOO_LONG` + "`" + `, ` + "`" + `INVALID` + "`" + `."
+  "Creates a profile for a user who has none. User errors: ` + "`" + `ALREADY_EXISTS` + "`" + `, ` + "`" + `TOO_LONG` + "`" + `, ` + "`" + `INVALID` + "`" + `."
   createProfile(
-    "The new profile; what is left out is empty."
+    "The new profile. Omitted text fields are empty."
     input: ProfileInput!
   ): CreateProfilePayload! @auth
-  "Changes a profile. Mistakes: ` + "`" + `TOO_LONG` + "`" + `, ` + "`" + `INVALID` + "`" + `."
+  "Changes a profile. User errors: ` + "`" + `TOO_LONG` + "`" + `, ` + "`" + `INVALID` + "`" + `."
   updateProfile(
     "The profile's id."
     id: ID!
     "The changes."
     input: ProfileInput!
   ): UpdateProfilePayload! @owner
-  "Deletes a profile; the user stays. ` + "`" + `createProfile` + "`" + ` makes another, with another id."
+  "Deletes a profile, but not its user. ` + "`" + `createProfile` + "`" + ` creates a new one, with a new id."
   deleteProfile(
     "The profile's id."
     id: ID!
   ): DeleteProfilePayload! @owner
   """
-  Confirms the address of a new account with the token from its mail: the account is ` + "`" + `ACTIVE` + "`" + ` then, has its profile, and its
-  user may sign in. Other accounts that waited for the address are removed; those that had it unconfirmed lose it. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `,
-  ` + "`" + `TOKEN_EXPIRED` + "`" + ` for a genuine one that is older than 24 hours, ` + "`" + `TAKEN` + "`" + ` when the address has been confirmed by another
-  account meanwhile.
+  Confirms the email address of a new account with the token from the email. The account becomes ` + "`" + `ACTIVE` + "`" + `, its profile
+  is created, and the user can sign in. Other ` + "`" + `PENDING` + "`" + ` accounts with the address are deleted, and other accounts that
+  have it unconfirmed lose it. User errors: ` + "`" + `TOKEN_INVALID` + "`" + `; ` + "`" + `TOKEN_EXPIRED` + "`" + ` if the token is older than 24 hours;
+  ` + "`" + `TAKEN` + "`" + ` if another account has confirmed the address in the meantime.
   """
   activate(
-    "The proof."
+    "The token from the email."
     input: ActivateInput!
   ): ActivatePayload! @public @credential
   """
-  Sends the mail with the token for ` + "`" + `activate` + "`" + ` again, if an account waits with this address; the newest three, if many do.
-  The answer is the same whether or not one does. One request a minute for an address comes to something, and 20 a day.
-  Mistakes: those of an
-  e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
+  Sends the email with the token for ` + "`" + `activate` + "`" + ` again, if there are ` + "`" + `PENDING` + "`" + ` accounts with this address: to the newest
+  three of them. The response is the same whether or not there are any. At most one such email per minute and 20 per day
+  are sent to an address. User errors: those of an email address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests
+  from one network.
   """
   resendActivation(
-    "Where to."
+    "The email address."
     input: ResendActivationInput!
   ): AcceptedPayload! @public @credential
   """
-  Sends a mail with a token for ` + "`" + `resetPassword` + "`" + `, if somebody has this address. The answer is the same whether or not
-  somebody does, and nothing changes by asking. An address gets one such mail a minute at most, and 20 a day.
-  Mistakes: those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
+  Sends an email with a token for ` + "`" + `resetPassword` + "`" + `, if an account has this address. The response is the same whether or
+  not one has, and the request changes nothing. At most one such email per minute and 20 per day are sent to an address.
+  User errors: those of an email address. Error: ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   requestPasswordReset(
-    "Where to."
+    "The email address."
     input: RequestPasswordResetInput!
   ): AcceptedPayload! @public @credential
   """
-  Replaces a forgotten password with the token from the mail. Every session ends and nobody is signed in: the user signs
-  in with the new password. The address counts as confirmed then, and a change of it that was under way is dropped. A
-  refused password leaves the token good. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + ` for a genuine one that is older than
-  an hour, and those of a password. Error: ` + "`" + `RATE_LIMITED` + "`" + ` when too many passwords are being checked.
+  Replaces a forgotten password with the token from the email. All sessions end, and the user signs in with the new
+  password. The email address counts as confirmed, and a pending email change is cancelled. If the new password is
+  rejected, the token can be used again. User errors: ` + "`" + `TOKEN_INVALID` + "`" + `; ` + "`" + `TOKEN_EXPIRED` + "`" + ` if the token is older than an
+  hour; and those of a password. Error: ` + "`" + `RATE_LIMITED` + "`" + ` if too many passwords are being hashed.
   """
   resetPassword(
-    "The proof and the new password."
+    "The token from the email and the new password."
     input: ResetPasswordInput!
   ): ResetPasswordPayload! @public @credential
   """
-  Sends a mail with the username, if somebody has this address. The answer is the same whether or not somebody does. An
-  address gets one such mail a minute at most, and 20 a day. Mistakes: those of an e-mail address. Error:
+  Sends an email with the username, if an account has this address. The response is the same whether or not one has. At
+  most one such email per minute and 20 per day are sent to an address. User errors: those of an email address. Error:
   ` + "`" + `RATE_LIMITED` + "`" + ` after too many such requests from one network.
   """
   requestUsernameReminder(
-    "Where to."
+    "The email address."
     input: RequestUsernameReminderInput!
   ): AcceptedPayload! @public @credential
   """
-  Begins to change the caller's e-mail address: it is ` + "`" + `pendingEmail` + "`" + ` until a token from a mail to it is redeemed by
-  ` + "`" + `confirmEmailChange` + "`" + `. The present address is told at once, with a token for ` + "`" + `cancelEmailChange` + "`" + `. A newer request takes
-  the place of an older one; within a minute after one for the same address no mail is sent. Whether somebody has the new
-  address is not told here; the caller's own is confirmed in the
-  same way. Mistakes: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of an e-mail address. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as with ` + "`" + `obtainToken` + "`" + `.
+  Starts a change of the caller's email address. The new address is ` + "`" + `pendingEmail` + "`" + ` until ` + "`" + `confirmEmailChange` + "`" + ` confirms
+  it with the token from the email sent to it. The current address is notified at once, with a token for
+  ` + "`" + `cancelEmailChange` + "`" + `. A new request replaces an earlier one; no email is sent within a minute of a request for the same
+  address. The response does not reveal whether another account has the new address. Use this field also to confirm the
+  caller's current address. User errors: ` + "`" + `INVALID_CREDENTIALS` + "`" + ` and those of an email address. Error: ` + "`" + `RATE_LIMITED` + "`" + `, as
+  for ` + "`" + `obtainToken` + "`" + `.
   """
   requestEmailChange(
-    "The proof and the new address."
+    "The caller's password and the new address."
     input: RequestEmailChangeInput!
   ): RequestEmailChangePayload! @auth @credential
   """
-  Makes the pending address the account's own, confirmed, and ends every session: the user signs in again. Other accounts
-  that waited for the address are removed; those that had it unconfirmed lose it. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + ` for a
-  genuine one that is older than 24 hours, ` + "`" + `TAKEN` + "`" + ` when the address has been confirmed by another account meanwhile.
+  Replaces the account's email address with the pending one, which is then confirmed, and ends all sessions; the user
+  signs in again. Other ` + "`" + `PENDING` + "`" + ` accounts with the address are deleted, and other accounts that have it unconfirmed
+  lose it. User errors: ` + "`" + `TOKEN_INVALID` + "`" + `; ` + "`" + `TOKEN_EXPIRED` + "`" + ` if the token is older than 24 hours; ` + "`" + `TAKEN` + "`" + ` if another account
+  has confirmed the address in the meantime.
   """
   confirmEmailChange(
-    "The proof."
+    "The token from the email to the new address."
     input: ConfirmEmailChangeInput!
   ): ConfirmEmailChangePayload! @public @credential
   """
-  From the notice to the old address: stops the change, or takes it back when it has been confirmed, and ends every
-  session. The token works for 24 hours, and for 24 more once the change is confirmed, whatever else happens to the account
-  but its deletion. An address that had not been confirmed itself can only stop the change. The user should choose a new
-  password afterwards. Mistakes: ` + "`" + `TOKEN_INVALID` + "`" + `, ` + "`" + `TOKEN_EXPIRED` + "`" + `, and ` + "`" + `TAKEN` + "`" + ` when the old address has been
-  confirmed by another account meanwhile.
+  Stops an email change with the token from the email to the old address, or reverts it if it has been confirmed, and
+  ends all sessions. The token is valid for 24 hours, and for another 24 hours once the change is confirmed, unless the
+  account is deleted. If the old address was not confirmed, the token can stop the change but not revert it. The user
+  should then choose a new password. User errors: ` + "`" + `TOKEN_INVALID` + "`" + `; ` + "`" + `TOKEN_EXPIRED` + "`" + `; ` + "`" + `TAKEN` + "`" + ` if another account has
+  confirmed the old address in the meantime.
   """
   cancelEmailChange(
-    "The proof."
+    "The token from the email to the old address."
     input: CancelEmailChangeInput!
   ): CancelEmailChangePayload! @public @credential
 }
 
-"The token from the mail to a new account's address."
+"The token from the activation email."
 input ActivateInput {
-  "What stands behind ` + "`" + `#token=` + "`" + ` in the link."
+  "The value after ` + "`" + `#token=` + "`" + ` in the link."
   token: String!
 }
 
-"The account in use, or what is wrong."
+"The activated account, or the user errors."
 type ActivatePayload {
-  "Whose address is confirmed; null when there are mistakes."
+  "The user whose address was confirmed. Null if there are user errors."
   user: User
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"A request whose answer does not tell whether anybody has the address."
+"The result of a request for an email. It does not reveal whether an account has the address."
 type AcceptedPayload {
-  "True unless there are mistakes; not a promise that a mail is sent."
+  "True unless there are user errors. It does not mean that an email was sent."
   accepted: Boolean!
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"Which account waits for its mail."
+"The address of a pending account."
 input ResendActivationInput {
-  "The address that the account was registered with."
+  "The email address given at registration."
   email: String!
 }
 
-"Whose password is forgotten."
+"The address of the account whose password is forgotten."
 input RequestPasswordResetInput {
-  "The account's address."
+  "The account's email address."
   email: String!
 }
 
-"The token from the mail, and a new password."
+"The token from the email, and a new password."
 input ResetPasswordInput {
-  "What stands behind ` + "`" + `#token=` + "`" + ` in the link."
+  "The value after ` + "`" + `#token=` + "`" + ` in the link."
   token: String!
-  "The password from now on; see ` + "`" + `serverInfo` + "`" + ` for its length."
+  "The new password. ` + "`" + `serverInfo` + "`" + ` returns the length limits."
   newPassword: String!
 }
 
-"The new password, or what is wrong."
+"The result of a password reset, or the user errors."
 type ResetPasswordPayload {
-  "Whether the password is the new one."
+  "Whether the password was changed."
   changed: Boolean!
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"Whose username is forgotten."
+"The address of the account whose username is forgotten."
 input RequestUsernameReminderInput {
-  "The account's address."
+  "The account's email address."
   email: String!
 }
 
-"The proof and the new address."
+"The caller's password and the new email address."
 input RequestEmailChangeInput {
   "The caller's password."
   currentPassword: String!
-  "At most 254 bytes."
+  "The new email address: at most 254 bytes."
   newEmail: String!
 }
 
-"The account with the address that waits, or what is wrong."
+"The account with the pending email address, or the user errors."
 type RequestEmailChangePayload {
-  "The user, with the new address as ` + "`" + `pendingEmail` + "`" + `; null when there are mistakes."
+  "The user, with the new address as ` + "`" + `pendingEmail` + "`" + `. Null if there are user errors."
   user: User
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The token from the mail to the new address."
+"The token from the email to the new address."
 input ConfirmEmailChangeInput {
-  "What stands behind ` + "`" + `#token=` + "`" + ` in the link."
+  "The value after ` + "`" + `#token=` + "`" + ` in the link."
   token: String!
 }
 
-"The account with its new address, or what is wrong."
+"The account with its new email address, or the user errors."
 type ConfirmEmailChangePayload {
-  "The user, with the new address as ` + "`" + `email` + "`" + `; null when there are mistakes."
+  "The user, with the new address as ` + "`" + `email` + "`" + `. Null if there are user errors."
   user: User
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The token from the notice to the old address."
+"The token from the email to the old address."
 input CancelEmailChangeInput {
-  "What stands behind ` + "`" + `#token=` + "`" + ` in the link."
+  "The value after ` + "`" + `#token=` + "`" + ` in the link."
   token: String!
 }
 
-"The end of a change of address, or what is wrong."
+"The result of cancelling an email change, or the user errors."
 type CancelEmailChangePayload {
-  "Whether the account has the old address, and no change is under way."
+  "Whether the change was cancelled: the account has the old address, and no change is pending."
   cancelled: Boolean!
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"A new account: a username or an e-mail address, or both; with an address where the server verifies addresses."
+"""
+A new account. Pass a username, an email address or both. An email address is required if ` + "`" + `serverInfo.emailVerification` + "`" + `
+is true.
+"""
 input RegisterInput {
-  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet, not in the form of an ID; made up when only an e-mail address is given, and changeable later."
+  """
+  1 to 150 characters: letters of one alphabet, digits of one kind, and ` + "`" + `. + - _` + "`" + `; not in the form of an id. If you pass
+  only an email address, the server generates a username, which the user can change later.
+  """
   username: String
-  "At most 254 bytes; unique on its canonical form."
+  "At most 254 bytes. Unique in its canonical form."
   email: String
-  "How the user wants to be called, up to 150 code points."
+  "The display name: up to 150 code points."
   name: String
-  "Taken as it is, spaces included; see ` + "`" + `serverInfo` + "`" + ` for its length."
+  "Used as it is, including spaces. ` + "`" + `serverInfo` + "`" + ` returns the length limits."
   password: String!
-  "What to put into the profile."
+  "The initial contents of the profile."
   profile: ProfileInput
-  "How the refresh token is to come."
+  "How to deliver the refresh token."
   delivery: TokenDelivery! = BODY
 }
 
-"The new account, or what is wrong."
+"The new account, or the user errors."
 type RegisterPayload {
-  "The new user; null when there are mistakes."
+  "The new user. Null if there are user errors."
   user: User
-  "A session for the new user; null when there are mistakes, or when the address has to be confirmed first."
+  "The tokens of a session. Null if there are user errors, or if the email address must be confirmed first."
   tokens: TokenPair
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"A name and its password."
+"Sign-in input."
 input ObtainTokenInput {
-  "A username or an e-mail address, in any case and Unicode form."
+  "A username or an email address, ignoring case and Unicode form."
   identifier: String!
-  "The password, exactly as it was chosen."
+  "The password."
   password: String!
-  "How the refresh token is to come."
+  "How to deliver the refresh token."
   delivery: TokenDelivery! = BODY
-  "What the user calls this device, up to 100 code points, to know the session by."
+  "A name for this device, up to 100 code points, by which the user can recognize the session."
   deviceName: String
 }
 
-"A session, or what is wrong."
+"A new session, or the user errors."
 type ObtainTokenPayload {
-  "Who signed in; null when there are mistakes."
+  "The user who signed in. Null if there are user errors."
   user: User
-  "The new session's tokens; null when there are mistakes."
+  "The tokens of the new session. Null if there are user errors."
   tokens: TokenPair
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
 "The refresh token to exchange."
 input RefreshTokenInput {
-  "The newest refresh token; left out when it travels as a cookie."
+  "The latest refresh token. Omit it if it is in a cookie."
   refreshToken: String
 }
 
-"The next pair, or what is wrong."
+"The next pair of tokens, or the user errors."
 type RefreshTokenPayload {
-  "The next pair; null when the token is not good."
+  "The next pair. Null if the refresh token is not valid."
   tokens: TokenPair
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The token to look at."
+"The token to check."
 input VerifyTokenInput {
   "An access token or a refresh token."
   token: String!
 }
 
-"What a token is for."
+"The purpose of a token."
 enum TokenKind {
   "Authorizes requests."
   ACCESS
-  "Gets new access tokens."
+  "Is exchanged for new tokens."
   REFRESH
 }
 
-"What the server thinks of a token."
+"The state of a token."
 type VerifyTokenPayload {
-  "Whether it would be accepted now, or once ` + "`" + `RATE_LIMITED` + "`" + ` is over."
+  "Whether the server would accept the token now, or as soon as a ` + "`" + `RATE_LIMITED` + "`" + ` delay is over."
   valid: Boolean!
-  "What it is for; null when it is not valid."
+  "The purpose of the token. Null if it is not valid."
   kind: TokenKind
-  "When it stops working if nothing ends it sooner; null when it is not valid."
+  "When the token expires, unless it is revoked sooner. Null if it is not valid."
   expiresAt: DateTime
 }
 
-"Which session to end."
+"Sign-out input."
 input SignOutInput {
-  "A refresh token of the session; left out for the session of the access token, or when it travels as a cookie."
+  "A refresh token of the session. Omit it to end the session of the access token, or if it is in a cookie."
   refreshToken: String
 }
 
-"The end of a session."
+"The result of a sign-out."
 type SignOutPayload {
-  "Always true: afterwards the session is over, whether or not it was before."
+  "Always true: the session has ended, now or before."
   signedOut: Boolean!
 }
 
-"The end of a chosen session."
+"The ended session, or the user errors."
 type RevokeSessionPayload {
-  "The session's id; null when there are mistakes."
+  "The id of the session. Null if there are user errors."
   revokedSessionId: ID
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
 "Which sessions to end."
 input SignOutEverywhereInput {
-  "Whether the session of the access token that asks goes on."
+  "Whether to keep the caller's current session."
   keepCurrent: Boolean! = true
 }
 
-"The end of many sessions."
+"The result of ending several sessions."
 type SignOutEverywherePayload {
-  "How many live sessions ended."
+  "The number of active sessions that were ended."
   revokedCount: Int!
 }
 
-"Changes to the private half of an account. A field left out stays as it is."
+"Changes to the caller's account details. Omitted fields keep their value."
 input UpdateMeInput {
-  "How the user wants to be called, up to 150 code points; empty clears it."
+  "The display name: up to 150 code points. An empty string clears it."
   name: String
 }
 
-"The changed account, or what is wrong."
+"The changed account, or the user errors."
 type UpdateMePayload {
-  "The user as they are now; null when there are mistakes."
+  "The user after the change. Null if there are user errors."
   user: User
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The proof that the account's owner wants it deleted."
+"Confirms the deletion of the caller's account."
 input DeleteMeInput {
   "The caller's password."
   currentPassword: String!
 }
 
-"The end of an account."
+"The deleted account, or the user errors."
 type DeleteMePayload {
-  "The id the user had; null when there are mistakes."
+  "The id of the deleted user. Null if there are user errors."
   deletedUserId: ID
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The old and the new password."
+"The current and the new password."
 input ChangePasswordInput {
-  "The caller's password up to now."
+  "The caller's current password."
   currentPassword: String!
-  "The password from now on; see ` + "`" + `serverInfo` + "`" + ` for its length."
+  "The new password. ` + "`" + `serverInfo` + "`" + ` returns the length limits."
   newPassword: String!
-  "How the refresh token is to come."
+  "How to deliver the refresh token."
   delivery: TokenDelivery! = BODY
 }
 
-"Every other session ends; the caller goes on with the pair returned here."
+"The tokens of a new session, or the user errors. All other sessions have ended."
 type ChangePasswordPayload {
-  "A new session's tokens; null when there are mistakes."
+  "The tokens of the new session. Null if there are user errors."
   tokens: TokenPair
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The proof and the new username."
+"The caller's password and the new username."
 input ChangeUsernameInput {
   "The caller's password."
   currentPassword: String!
-  "1 to 150 letters, digits of one kind and ` + "`" + `. + - _` + "`" + `, the letters of one alphabet, not in the form of an ID."
+  "1 to 150 characters: letters of one alphabet, digits of one kind, and ` + "`" + `. + - _` + "`" + `; not in the form of an id."
   newUsername: String!
 }
 
-"The renamed account, or what is wrong."
+"The account with its new username, or the user errors."
 type ChangeUsernamePayload {
-  "The user as they are now; null when there are mistakes."
+  "The user after the change. Null if there are user errors."
   user: User
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"What an owner may set of a profile. In a change, a field left out stays as it is and an empty string clears it; in a new profile, what is left out is empty."
+"""
+The contents of a profile. In a change, omitted fields keep their value and an empty string clears a text. In a new
+profile, omitted text fields are empty.
+"""
 input ProfileInput {
-  "Up to 10,000 code points, possibly several lines."
+  "Up to 10,000 code points, may have several lines."
   description: String
   "Up to 30 code points."
   location: String
-  "True for users who organize events, false for those who attend."
+  "True for users who organize events, false for users who attend them."
   isOrganizer: Boolean
 }
 
-"The new profile, or what is wrong."
+"The new profile, or the user errors."
 type CreateProfilePayload {
-  "The new profile; null when there are mistakes."
+  "The new profile. Null if there are user errors."
   profile: Profile
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The changed profile, or what is wrong."
+"The changed profile, or the user errors."
 type UpdateProfilePayload {
-  "The profile as it is now; null when there are mistakes."
+  "The profile after the change. Null if there are user errors."
   profile: Profile
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 
-"The end of a profile."
+"The deleted profile, or the user errors."
 type DeleteProfilePayload {
-  "The id the profile had; null when there are mistakes."
+  "The id of the deleted profile. Null if there are user errors."
   deletedProfileId: ID
-  "What to mend; empty on success."
+  "The problems to correct. Empty on success."
   userErrors: [UserError!]!
 }
 `, BuiltIn: false},

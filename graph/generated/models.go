@@ -6,235 +6,235 @@ import (
 	"latchkey/internal/account"
 )
 
-// A request whose answer does not tell whether anybody has the address.
+// The result of a request for an email. It does not reveal whether an account has the address.
 type AcceptedPayload struct {
-	// True unless there are mistakes; not a promise that a mail is sent.
+	// True unless there are user errors. It does not mean that an email was sent.
 	Accepted bool `json:"accepted"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The token from the mail to a new account's address.
+// The token from the activation email.
 type ActivateInput struct {
-	// What stands behind `#token=` in the link.
+	// The value after `#token=` in the link.
 	Token string `json:"token"`
 }
 
-// The account in use, or what is wrong.
+// The activated account, or the user errors.
 type ActivatePayload struct {
-	// Whose address is confirmed; null when there are mistakes.
+	// The user whose address was confirmed. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The token from the notice to the old address.
+// The token from the email to the old address.
 type CancelEmailChangeInput struct {
-	// What stands behind `#token=` in the link.
+	// The value after `#token=` in the link.
 	Token string `json:"token"`
 }
 
-// The end of a change of address, or what is wrong.
+// The result of cancelling an email change, or the user errors.
 type CancelEmailChangePayload struct {
-	// Whether the account has the old address, and no change is under way.
+	// Whether the change was cancelled: the account has the old address, and no change is pending.
 	Cancelled bool `json:"cancelled"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// Every other session ends; the caller goes on with the pair returned here.
+// The tokens of a new session, or the user errors. All other sessions have ended.
 type ChangePasswordPayload struct {
-	// A new session's tokens; null when there are mistakes.
+	// The tokens of the new session. Null if there are user errors.
 	Tokens *account.TokenPair `json:"tokens,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The renamed account, or what is wrong.
+// The account with its new username, or the user errors.
 type ChangeUsernamePayload struct {
-	// The user as they are now; null when there are mistakes.
+	// The user after the change. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The token from the mail to the new address.
+// The token from the email to the new address.
 type ConfirmEmailChangeInput struct {
-	// What stands behind `#token=` in the link.
+	// The value after `#token=` in the link.
 	Token string `json:"token"`
 }
 
-// The account with its new address, or what is wrong.
+// The account with its new email address, or the user errors.
 type ConfirmEmailChangePayload struct {
-	// The user, with the new address as `email`; null when there are mistakes.
+	// The user, with the new address as `email`. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The new profile, or what is wrong.
+// The new profile, or the user errors.
 type CreateProfilePayload struct {
-	// The new profile; null when there are mistakes.
+	// The new profile. Null if there are user errors.
 	Profile *account.Profile `json:"profile,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The proof that the account's owner wants it deleted.
+// Confirms the deletion of the caller's account.
 type DeleteMeInput struct {
 	// The caller's password.
 	CurrentPassword string `json:"currentPassword"`
 }
 
-// The end of an account.
+// The deleted account, or the user errors.
 type DeleteMePayload struct {
-	// The id the user had; null when there are mistakes.
+	// The id of the deleted user. Null if there are user errors.
 	DeletedUserID *account.ID `json:"deletedUserId,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The end of a profile.
+// The deleted profile, or the user errors.
 type DeleteProfilePayload struct {
-	// The id the profile had; null when there are mistakes.
+	// The id of the deleted profile. Null if there are user errors.
 	DeletedProfileID *account.ID `json:"deletedProfileId,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// Everything that can be changed.
+// The write operations.
 type Mutation struct {
 }
 
-// A session, or what is wrong.
+// A new session, or the user errors.
 type ObtainTokenPayload struct {
-	// Who signed in; null when there are mistakes.
+	// The user who signed in. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// The new session's tokens; null when there are mistakes.
+	// The tokens of the new session. Null if there are user errors.
 	Tokens *account.TokenPair `json:"tokens,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// Everything that can be read.
+// The read operations.
 type Query struct {
 }
 
 // The refresh token to exchange.
 type RefreshTokenInput struct {
-	// The newest refresh token; left out when it travels as a cookie.
+	// The latest refresh token. Omit it if it is in a cookie.
 	RefreshToken *string `json:"refreshToken,omitempty"`
 }
 
-// The next pair, or what is wrong.
+// The next pair of tokens, or the user errors.
 type RefreshTokenPayload struct {
-	// The next pair; null when the token is not good.
+	// The next pair. Null if the refresh token is not valid.
 	Tokens *account.TokenPair `json:"tokens,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The new account, or what is wrong.
+// The new account, or the user errors.
 type RegisterPayload struct {
-	// The new user; null when there are mistakes.
+	// The new user. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// A session for the new user; null when there are mistakes, or when the address has to be confirmed first.
+	// The tokens of a session. Null if there are user errors, or if the email address must be confirmed first.
 	Tokens *account.TokenPair `json:"tokens,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The account with the address that waits, or what is wrong.
+// The account with the pending email address, or the user errors.
 type RequestEmailChangePayload struct {
-	// The user, with the new address as `pendingEmail`; null when there are mistakes.
+	// The user, with the new address as `pendingEmail`. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// Whose password is forgotten.
+// The address of the account whose password is forgotten.
 type RequestPasswordResetInput struct {
-	// The account's address.
+	// The account's email address.
 	Email string `json:"email"`
 }
 
-// Whose username is forgotten.
+// The address of the account whose username is forgotten.
 type RequestUsernameReminderInput struct {
-	// The account's address.
+	// The account's email address.
 	Email string `json:"email"`
 }
 
-// Which account waits for its mail.
+// The address of a pending account.
 type ResendActivationInput struct {
-	// The address that the account was registered with.
+	// The email address given at registration.
 	Email string `json:"email"`
 }
 
-// The token from the mail, and a new password.
+// The token from the email, and a new password.
 type ResetPasswordInput struct {
-	// What stands behind `#token=` in the link.
+	// The value after `#token=` in the link.
 	Token string `json:"token"`
-	// The password from now on; see `serverInfo` for its length.
+	// The new password. `serverInfo` returns the length limits.
 	NewPassword string `json:"newPassword"`
 }
 
-// The new password, or what is wrong.
+// The result of a password reset, or the user errors.
 type ResetPasswordPayload struct {
-	// Whether the password is the new one.
+	// Whether the password was changed.
 	Changed bool `json:"changed"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The end of a chosen session.
+// The ended session, or the user errors.
 type RevokeSessionPayload struct {
-	// The session's id; null when there are mistakes.
+	// The id of the session. Null if there are user errors.
 	RevokedSessionID *account.ID `json:"revokedSessionId,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
 // Which sessions to end.
 type SignOutEverywhereInput struct {
-	// Whether the session of the access token that asks goes on.
+	// Whether to keep the caller's current session.
 	KeepCurrent bool `json:"keepCurrent"`
 }
 
-// The end of many sessions.
+// The result of ending several sessions.
 type SignOutEverywherePayload struct {
-	// How many live sessions ended.
+	// The number of active sessions that were ended.
 	RevokedCount int `json:"revokedCount"`
 }
 
-// Which session to end.
+// Sign-out input.
 type SignOutInput struct {
-	// A refresh token of the session; left out for the session of the access token, or when it travels as a cookie.
+	// A refresh token of the session. Omit it to end the session of the access token, or if it is in a cookie.
 	RefreshToken *string `json:"refreshToken,omitempty"`
 }
 
-// The end of a session.
+// The result of a sign-out.
 type SignOutPayload struct {
-	// Always true: afterwards the session is over, whether or not it was before.
+	// Always true: the session has ended, now or before.
 	SignedOut bool `json:"signedOut"`
 }
 
-// The changed account, or what is wrong.
+// The changed account, or the user errors.
 type UpdateMePayload struct {
-	// The user as they are now; null when there are mistakes.
+	// The user after the change. Null if there are user errors.
 	User *account.User `json:"user,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The changed profile, or what is wrong.
+// The changed profile, or the user errors.
 type UpdateProfilePayload struct {
-	// The profile as it is now; null when there are mistakes.
+	// The profile after the change. Null if there are user errors.
 	Profile *account.Profile `json:"profile,omitempty"`
-	// What to mend; empty on success.
+	// The problems to correct. Empty on success.
 	UserErrors []*account.Error `json:"userErrors"`
 }
 
-// The token to look at.
+// The token to check.
 type VerifyTokenInput struct {
 	// An access token or a refresh token.
 	Token string `json:"token"`

@@ -12,7 +12,7 @@ import (
 // TAKEN.
 func (s *Service) Activate(ctx context.Context, actor account.Actor, text string) (*account.User, error) {
 	var user *account.User
-	err := s.redeem(ctx, account.Activation, text, func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
+	err := s.redeem(ctx, account.Activation, text, func(tx *store.Tx, redeemed store.OneTime) (ok bool, err error) {
 		if ok, err = tx.Activate(ctx, redeemed.UserID, redeemed.AddressKey); err != nil || !ok {
 			return false, err
 		}

@@ -88,7 +88,7 @@ func (s *Service) CreateUser(
 		return nil, err
 	}
 	user := newUser(in, role, s.Now())
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.InsertUser(ctx, user, hash); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (s *Service) CreateUser(
 // last administrator and for a pending account; NOT_FOUND.
 func (s *Service) DisableUser(ctx context.Context, actor account.Actor, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Tx, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Disabled:
 			return nil
@@ -133,7 +133,7 @@ func (s *Service) DisableUser(ctx context.Context, actor account.Actor, id accou
 // EnableUser enables a disabled user. Errors: FORBIDDEN for a pending account; NOT_FOUND.
 func (s *Service) EnableUser(ctx context.Context, actor account.Actor, id account.ID) (*account.User, error) {
 	var before account.Status
-	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Tx, user *account.User) error {
 		switch before = user.Status; before {
 		case account.Active:
 			return nil
@@ -154,7 +154,7 @@ func (s *Service) SetRole(
 	ctx context.Context, actor account.Actor, id account.ID, role account.Role,
 ) (*account.User, error) {
 	var before account.Role
-	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Tx, user *account.User) error {
 		if before = user.Role; before == role {
 			return nil
 		}
@@ -179,7 +179,7 @@ func (s *Service) SetRole(
 // operator neither sets nor sees a password (OWASP ASVS 5.0, section 6.4.6). Errors: FORBIDDEN for a disabled user and
 // for one without an address; NOT_FOUND.
 func (s *Service) MailPasswordReset(ctx context.Context, actor account.Actor, id account.ID) (*account.User, error) {
-	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Store, user *account.User) error {
+	user, err := s.withUserLocked(ctx, actor, id, func(tx *store.Tx, user *account.User) error {
 		switch {
 		case user.Status == account.Disabled:
 			return errForbidden("This user is disabled.")
@@ -210,7 +210,7 @@ func (s *Service) RevokeSessionsOf(
 		return 0, err
 	}
 	now := s.Now()
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		revoked, err = tx.RevokeUserSessions(ctx, user, revokedByOperator, now, now.Add(-s.IdleTTL))
 		return err
 	})
@@ -252,7 +252,7 @@ func (s *Service) RemoveUser(
 	if err := actor.RequireOperator(); err != nil {
 		return nil, err
 	}
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if user, err = s.lockUser(ctx, tx, id); err != nil {
 			return err
 		}
@@ -281,12 +281,12 @@ func (s *Service) RemoveUser(
 // returns the user as they are afterwards. Errors: FORBIDDEN unless the actor is an operator; NOT_FOUND; those of
 // change.
 func (s *Service) withUserLocked(
-	ctx context.Context, actor account.Actor, id account.ID, change func(tx *store.Store, user *account.User) error,
+	ctx context.Context, actor account.Actor, id account.ID, change func(tx *store.Tx, user *account.User) error,
 ) (user *account.User, err error) {
 	if err := actor.RequireOperator(); err != nil {
 		return nil, err
 	}
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if user, err = s.lockUser(ctx, tx, id); err != nil {
 			return err
 		}
@@ -300,7 +300,7 @@ func (s *Service) withUserLocked(
 }
 
 // lockUser makes concurrent changes by operators wait for this transaction, and returns a user.
-func (s *Service) lockUser(ctx context.Context, tx *store.Store, id account.ID) (*account.User, error) {
+func (s *Service) lockUser(ctx context.Context, tx *store.Tx, id account.ID) (*account.User, error) {
 	if err := tx.LockAdmins(ctx, s.Now()); err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (s *Service) lockUser(ctx context.Context, tx *store.Store, id account.ID) 
 
 // checkNotLastAdmin returns FORBIDDEN when the user is the last active administrator. Call it with the administrators
 // locked.
-func checkNotLastAdmin(ctx context.Context, tx *store.Store, user *account.User) error {
+func checkNotLastAdmin(ctx context.Context, tx *store.Tx, user *account.User) error {
 	if user.Role != account.Admin || user.Status != account.Active {
 		return nil
 	}

@@ -25,7 +25,7 @@ func (s *Service) RequestEmailChange(
 		return nil, err
 	}
 	var user *account.User
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		ok, err := tx.SetPendingEmail(ctx, auth.User, auth.Epoch, in.NewEmail)
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (s *Service) RequestEmailChange(
 // sendChangeNotice sends the notice of a requested change to the user's current address, unless there is none or it is
 // the new one.
 func (s *Service) sendChangeNotice(
-	ctx context.Context, tx *store.Store, user *account.User, newEmail string, client ClientInfo,
+	ctx context.Context, tx *store.Tx, user *account.User, newEmail string, client ClientInfo,
 ) error {
 	if user.Email == nil || account.EmailKey(*user.Email) == account.EmailKey(newEmail) {
 		return nil
@@ -73,7 +73,7 @@ func (s *Service) ConfirmEmailChange(
 	ctx context.Context, actor account.Actor, text string, client ClientInfo,
 ) (*account.User, error) {
 	var user *account.User
-	apply := func(tx *store.Store, redeemed store.OneTime) (ok bool, err error) {
+	apply := func(tx *store.Tx, redeemed store.OneTime) (ok bool, err error) {
 		before, err := tx.User(ctx, redeemed.UserID)
 		if err != nil {
 			return false, ignoreNotFound(err)
@@ -101,7 +101,7 @@ func (s *Service) ConfirmEmailChange(
 
 // updateRevertToken extends the token of the notice to a user's former address, so that it can undo the change for
 // another day. If the user had not verified that address, the token is deleted, because anyone may have received it.
-func (s *Service) updateRevertToken(ctx context.Context, tx *store.Store, before *account.User) error {
+func (s *Service) updateRevertToken(ctx context.Context, tx *store.Tx, before *account.User) error {
 	switch {
 	case before.Email == nil:
 		return nil
@@ -117,7 +117,7 @@ func (s *Service) updateRevertToken(ctx context.Context, tx *store.Store, before
 // TOKEN_EXPIRED, TAKEN.
 func (s *Service) CancelEmailChange(ctx context.Context, actor account.Actor, text string) error {
 	var user account.ID
-	apply := func(tx *store.Store, redeemed store.OneTime) (bool, error) {
+	apply := func(tx *store.Tx, redeemed store.OneTime) (bool, error) {
 		user = redeemed.UserID
 		if ok, err := tx.RestoreEmail(ctx, redeemed.UserID, redeemed.Address); err != nil || !ok {
 			return false, err

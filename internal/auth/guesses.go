@@ -97,7 +97,7 @@ func (s *Service) failed(ctx context.Context, a *attempt) error {
 		counted, within bool
 		held, delay     time.Duration
 	)
-	err := s.store.InTx(ctx, func(tx *store.Store) (err error) {
+	err := s.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		failures, counted, err = tx.IncrementFailures(ctx, a.subject, a.source, now)
 		if err != nil {
 			return err
@@ -138,11 +138,11 @@ func (s *Service) failed(ctx context.Context, a *attempt) error {
 }
 
 // succeeded begins to count anew.
-func (s *Service) succeeded(ctx context.Context, tx *store.Store, a *attempt) error {
+func (s *Service) succeeded(ctx context.Context, db *store.Queries, a *attempt) error {
 	if a.failures == 0 {
 		return nil
 	}
-	return tx.ResetFailures(ctx, a.subject, a.source, s.Now())
+	return db.ResetFailures(ctx, a.subject, a.source, s.Now())
 }
 
 // withinLimit returns nil, or RATE_LIMITED when as many events of a kind have come from a network as may.
@@ -158,13 +158,13 @@ func (s *Service) withinLimit(ctx context.Context, kind, network string, limit t
 }
 
 // count counts an event from a network, or fails with RATE_LIMITED when as many have come as may.
-func (s *Service) count(ctx context.Context, tx *store.Store, kind string, client ClientInfo, limit throttle.Limit) error {
+func (s *Service) count(ctx context.Context, db *store.Queries, kind string, client ClientInfo, limit throttle.Limit) error {
 	network := account.Network(client.IPAddress)
-	within, err := tx.IncrementEvents(ctx, kind, network, limit.Max, limit.Window, s.Now())
+	within, err := db.IncrementEvents(ctx, kind, network, limit.Max, limit.Window, s.Now())
 	if err != nil || within {
 		return err
 	}
-	tally, err := tx.Counter(ctx, kind, network)
+	tally, err := db.Counter(ctx, kind, network)
 	if err != nil {
 		return err
 	}

@@ -259,7 +259,7 @@ func (s *Service) RotateKeys(ctx context.Context) (SigningKey, error) {
 // accepts its tokens; sessions go on. When it was the one that signed, the next one signs at once. It fails when there
 // is no such key, and when there is no other.
 func (s *Service) RetireKey(ctx context.Context, id string) (signing string, err error) {
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		if err := tx.LockSigningKeys(ctx, s.Now()); err != nil {
 			return err
 		}

@@ -32,14 +32,14 @@ func (s *Service) findOneTime(ctx context.Context, purpose account.MailTemplate,
 // User errors at token: TOKEN_INVALID, TOKEN_EXPIRED, TAKEN.
 func (s *Service) redeem(
 	ctx context.Context, purpose account.MailTemplate, text string,
-	apply func(tx *store.Store, redeemed store.OneTime) (ok bool, err error),
+	apply func(tx *store.Tx, redeemed store.OneTime) (ok bool, err error),
 ) error {
 	found, err := s.findOneTime(ctx, purpose, text)
 	if err != nil {
 		return err
 	}
 	hash, _ := token.HashOneTime(text)
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if err := tx.LockEmail(ctx, found.AddressKey); err != nil {
 			return err
 		}

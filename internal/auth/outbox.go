@@ -42,7 +42,7 @@ var errExpired = errors.New("it has expired")
 func (s *Service) OutboxSignal() <-chan struct{} { return s.mailWaiting }
 
 // inTxWithMail is InTx for what puts mails into the outbox.
-func (s *Service) inTxWithMail(ctx context.Context, f func(tx *store.Store) error) error {
+func (s *Service) inTxWithMail(ctx context.Context, f func(tx *store.Tx) error) error {
 	err := s.store.InTx(ctx, f)
 	if err == nil {
 		s.wakeSender()
@@ -59,14 +59,14 @@ func (s *Service) wakeSender() {
 
 // askForMail puts a request into the outbox for a letter to an address; user is whom it is about, or empty.
 func (s *Service) askForMail(
-	ctx context.Context, tx *store.Store, letter account.MailTemplate, address string, user account.ID, client ClientInfo,
+	ctx context.Context, tx *store.Tx, letter account.MailTemplate, address string, user account.ID, client ClientInfo,
 ) error {
 	return tx.EnqueueRequest(ctx, s.newMail(letter, address, client), user, allowance)
 }
 
 // tell puts a letter to a user into the outbox, to the address they have; without one it does nothing.
 func (s *Service) tell(
-	ctx context.Context, tx *store.Store, user *account.User, letter account.MailTemplate, client ClientInfo,
+	ctx context.Context, tx *store.Tx, user *account.User, letter account.MailTemplate, client ClientInfo,
 ) error {
 	if user.Email == nil {
 		return nil
@@ -90,7 +90,7 @@ func (s *Service) newMail(letter account.MailTemplate, address string, client Cl
 }
 
 // oneTime makes the token of a mail to a user, keeps its hash, and returns it sealed for the outbox.
-func (s *Service) oneTime(ctx context.Context, tx *store.Store, m account.Mail, user account.ID) ([]byte, error) {
+func (s *Service) oneTime(ctx context.Context, tx *store.Tx, m account.Mail, user account.ID) ([]byte, error) {
 	text := token.NewOneTime()
 	hash, _ := token.HashOneTime(text)
 	if err := tx.UpsertToken(ctx, user, m.Letter, m.To, hash, s.Now(), m.ExpiresAt); err != nil {
@@ -125,7 +125,7 @@ func (s *Service) DueMails(ctx context.Context) (due []Delivery, err error) {
 // answer turns a request into mails to those who have the address or wait for it, or into none. A request that fails is
 // due again.
 func (s *Service) answer(ctx context.Context, asked *store.OutboxMail) error {
-	return s.inTxWithMail(ctx, func(tx *store.Store) error {
+	return s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		if ok, err := tx.LockRequest(ctx, asked.ID); err != nil || !ok {
 			return err
 		}
@@ -169,7 +169,7 @@ type reply struct {
 }
 
 // replies returns the letters that a request comes to, given who has the address, if anybody, and who waits for it.
-func (s *Service) replies(ctx context.Context, tx *store.Store, asked *store.OutboxMail) (replies []reply, err error) {
+func (s *Service) replies(ctx context.Context, tx *store.Tx, asked *store.OutboxMail) (replies []reply, err error) {
 	users, err := tx.UsersByAddress(ctx, asked.AddressKey, 1+waitersTold)
 	if err != nil {
 		return nil, err

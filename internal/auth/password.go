@@ -29,7 +29,7 @@ func (s *Service) ChangePassword(
 		return nil, err
 	}
 	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		tokens, err = s.replacePassword(ctx, tx, caller, auth, hash, sessionOptions{delivery: in.Delivery, client: client})
 		return err
 	})
@@ -46,7 +46,7 @@ func (s *Service) ChangePassword(
 
 // replacePassword is the transaction of ChangePassword. The new session keeps the device name of the caller's.
 func (s *Service) replacePassword(
-	ctx context.Context, tx *store.Store, caller *account.Caller, auth authentication, hash string, options sessionOptions,
+	ctx context.Context, tx *store.Tx, caller *account.Caller, auth authentication, hash string, options sessionOptions,
 ) (*account.TokenPair, error) {
 	epoch, ok, err := tx.SetPassword(ctx, auth.User, auth.Epoch, hash)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Service) ResetPassword(
 	if err != nil {
 		return err
 	}
-	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Store, redeemed store.OneTime) (bool, error) {
+	err = s.redeem(ctx, account.PasswordReset, text, func(tx *store.Tx, redeemed store.OneTime) (bool, error) {
 		if ok, err := tx.ResetPassword(ctx, redeemed.UserID, redeemed.AddressKey, hash); err != nil || !ok {
 			return false, err
 		}
@@ -124,7 +124,7 @@ func (s *Service) checkPassword(text string, user *account.User) *account.Error 
 
 // passwordChanged does what belongs to every change of a password: it deletes the user's one-time tokens, resets the
 // counters of failed attempts, and sends the user a notice.
-func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *account.User, client ClientInfo) error {
+func (s *Service) passwordChanged(ctx context.Context, tx *store.Tx, user *account.User, client ClientInfo) error {
 	if err := tx.DeleteUserTokens(ctx, user.ID); err != nil {
 		return err
 	}

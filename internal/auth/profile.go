@@ -121,7 +121,7 @@ func (s *Service) CreateProfile(
 	}
 	profile := newProfile(in, s.Now())
 	profile.UserID = caller.User.ID
-	err = s.store.InTx(ctx, func(tx *store.Store) error { return tx.InsertProfile(ctx, profile) })
+	err = s.store.InTx(ctx, func(tx *store.Tx) error { return tx.InsertProfile(ctx, profile) })
 	switch {
 	case account.IsCode(err, account.AlreadyExists):
 		return nil, account.ProfileExists().At()

@@ -42,7 +42,7 @@ func (s *Service) reauthenticate(ctx context.Context, caller *account.Caller, p 
 		})
 		return authentication{}, errWrongPassword()
 	}
-	if err := s.succeeded(ctx, s.store, attempt); err != nil {
+	if err := s.succeeded(ctx, &s.store.Queries, attempt); err != nil {
 		return authentication{}, err
 	}
 	return authentication{found.UserID, found.Epoch, []method{methodPassword}, s.Now()}, nil

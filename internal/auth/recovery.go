@@ -34,8 +34,8 @@ func (s *Service) requestMail(
 	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
 		return err
 	}
-	return s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
+	return s.inTxWithMail(ctx, func(tx *store.Tx) error {
+		if err := s.count(ctx, &tx.Queries, mailRequests, client, s.Limits.Mail); err != nil {
 			return err
 		}
 		return s.askForMail(ctx, tx, template, email, "", client)

@@ -106,10 +106,10 @@ func (s *Service) exchange(
 ) (pair *account.TokenPair, result refreshResult, err error) {
 	now := s.Now()
 	if result = s.evaluate(state, presented, now); result == resultRotated {
-		pair, err = s.rotate(ctx, s.store, state, presented, client, now)
+		pair, err = s.rotate(ctx, &s.store.Queries, state, presented, client, now)
 	}
 	if pair == nil && err == nil {
-		err = s.store.InTx(ctx, func(tx *store.Store) (err error) {
+		err = s.store.InTx(ctx, func(tx *store.Tx) (err error) {
 			pair, result, err = s.exchangeInTx(ctx, tx, state, presented, client)
 			return err
 		})
@@ -120,11 +120,11 @@ func (s *Service) exchange(
 // exchangeInTx exchanges a token that is not the current one of its session, or was not a moment ago. Its time is that
 // of the transaction, not of the request, which may have waited.
 func (s *Service) exchangeInTx(
-	ctx context.Context, tx *store.Store, state *store.SessionState, presented token.Refresh, client ClientInfo,
+	ctx context.Context, tx *store.Tx, state *store.SessionState, presented token.Refresh, client ClientInfo,
 ) (*account.TokenPair, refreshResult, error) {
 	now := s.Now()
 	for range 2 {
-		if pair, err := s.rotate(ctx, tx, state, presented, client, now); pair != nil || err != nil {
+		if pair, err := s.rotate(ctx, &tx.Queries, state, presented, client, now); pair != nil || err != nil {
 			return pair, resultRotated, err
 		}
 		current, err := tx.SessionState(ctx, state.Session.ID)
@@ -152,7 +152,7 @@ func (s *Service) exchangeInTx(
 // rotate exchanges the current token of a live session; it returns nil without an error for another token. The next
 // pair is signed before the session changes, so that nothing can fail afterwards.
 func (s *Service) rotate(
-	ctx context.Context, at *store.Store, state *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
+	ctx context.Context, db *store.Queries, state *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
 ) (*account.TokenPair, error) {
 	session := state.Session
 	session.LastUsedAt = now
@@ -160,12 +160,12 @@ func (s *Service) rotate(
 	if err != nil {
 		return nil, err
 	}
-	ok, err := at.Rotate(ctx, state.Session.ID, store.Rotation{
+	ok, err := db.Rotate(ctx, state.Session.ID, store.Rotation{
 		Generation: presented.Generation,
 		KeyID:      presented.KeyID,
 		NextKeyID:  s.secrets.Current.KeyID(),
 		Now:        now,
-		IdleCut:    now.Add(-s.IdleTTL),
+		IdleSince:  now.Add(-s.IdleTTL),
 		IPAddress:  client.IPAddress,
 	})
 	if err != nil || !ok {
@@ -176,7 +176,7 @@ func (s *Service) rotate(
 
 // replay returns the current pair of a session again.
 func (s *Service) replay(
-	ctx context.Context, tx *store.Store, state *store.SessionState, now time.Time,
+	ctx context.Context, tx *store.Tx, state *store.SessionState, now time.Time,
 ) (*account.TokenPair, refreshResult, error) {
 	secret := s.secrets.Named(state.KeyID)
 	if secret == nil {
@@ -265,7 +265,7 @@ func (s *Service) refuse(
 	if err := s.withinLimit(ctx, refreshes, account.Network(client.IPAddress), s.Limits.Refresh); err != nil {
 		return err
 	}
-	if err := s.count(ctx, s.store, refreshes, client, s.Limits.Refresh); err != nil {
+	if err := s.count(ctx, &s.store.Queries, refreshes, client, s.Limits.Refresh); err != nil {
 		return err
 	}
 	return account.UserError(account.TokenInvalid, "The refresh token is not valid; sign in again.").At("refreshToken")

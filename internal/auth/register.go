@@ -43,7 +43,7 @@ func (s *Service) Register(
 		user.LastLoginAt = &now
 	}
 	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		tokens, err = s.insertRegistration(ctx, tx, user, hash, sessionOptions{delivery: in.Delivery, client: client})
 		return err
 	})
@@ -64,9 +64,9 @@ func (s *Service) Register(
 // insertRegistration inserts a new user, counted for the client's network. It starts a session for an active user and
 // sends the confirmation of the address to a pending one.
 func (s *Service) insertRegistration(
-	ctx context.Context, tx *store.Store, user *account.User, hash string, options sessionOptions,
+	ctx context.Context, tx *store.Tx, user *account.User, hash string, options sessionOptions,
 ) (*account.TokenPair, error) {
-	if err := s.count(ctx, tx, registrations, options.client, s.Limits.Register); err != nil {
+	if err := s.count(ctx, &tx.Queries, registrations, options.client, s.Limits.Register); err != nil {
 		return nil, err
 	}
 	if err := tx.InsertUser(ctx, user, hash); err != nil {

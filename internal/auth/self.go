@@ -44,7 +44,7 @@ func (s *Service) DeleteMe(
 	if err != nil {
 		return nil, err
 	}
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error { return s.deleteSelf(ctx, tx, caller.User, auth, client) })
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error { return s.deleteSelf(ctx, tx, caller.User, auth, client) })
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Service) DeleteMe(
 
 // deleteSelf is the transaction of DeleteMe.
 func (s *Service) deleteSelf(
-	ctx context.Context, tx *store.Store, user *account.User, auth authentication, client ClientInfo,
+	ctx context.Context, tx *store.Tx, user *account.User, auth authentication, client ClientInfo,
 ) error {
 	if user.Role == account.Admin { // a user who becomes one meanwhile gets another epoch
 		if err := tx.LockAdmins(ctx, s.Now()); err != nil {

@@ -70,7 +70,7 @@ func (s *Service) SignOutEverywhere(
 		return 0, err
 	}
 	now := s.Now()
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		revoked, err = tx.RevokeOthers(ctx, caller.User.ID, caller.SessionID, keepCurrent, now, now.Add(-s.IdleTTL))
 		return err
 	})
@@ -126,7 +126,7 @@ func (s *Service) RevokeAllSessions(ctx context.Context, actor account.Actor) (b
 	if err := actor.RequireOperator(); err != nil {
 		return time.Time{}, err
 	}
-	err = s.store.InTx(ctx, func(tx *store.Store) error {
+	err = s.store.InTx(ctx, func(tx *store.Tx) error {
 		before, err = tx.RevokeAllBefore(ctx, s.Now())
 		return err
 	})

@@ -40,7 +40,7 @@ func (s *Service) ObtainToken(
 	}
 	var user *account.User
 	var tokens *account.TokenPair
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		auth := authentication{verified.UserID, verified.Epoch, []method{methodPassword}, s.Now()}
 		user, tokens, err = s.completeSignIn(ctx, tx, auth, sessionOptions{in.Delivery, client, orDefault(in.DeviceName, "")})
 		if err != nil || tokens == nil {
@@ -51,7 +51,7 @@ func (s *Service) ObtainToken(
 				return err
 			}
 		}
-		return s.succeeded(ctx, tx, verified.attempt)
+		return s.succeeded(ctx, &tx.Queries, verified.attempt)
 	})
 	switch {
 	case err != nil:
@@ -72,7 +72,7 @@ func (s *Service) ObtainToken(
 // completeSignIn starts a session and returns its user, as they are then, and its first tokens; both nil when the user
 // has changed since the authentication.
 func (s *Service) completeSignIn(
-	ctx context.Context, tx *store.Store, auth authentication, options sessionOptions,
+	ctx context.Context, tx *store.Tx, auth authentication, options sessionOptions,
 ) (*account.User, *account.TokenPair, error) {
 	tokens, err := s.startSession(ctx, tx, auth, options)
 	if err != nil || tokens == nil {

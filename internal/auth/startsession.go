@@ -44,7 +44,7 @@ type sessionOptions struct {
 // the authentication, or is not active. It records the sign-in and the device, and revokes the oldest sessions over the
 // limit. It is the only way to create a session.
 func (s *Service) startSession(
-	ctx context.Context, tx *store.Store, auth authentication, options sessionOptions,
+	ctx context.Context, tx *store.Tx, auth authentication, options sessionOptions,
 ) (*account.TokenPair, error) {
 	if err := auth.check(); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (s *Service) startSession(
 // recordDevice records the device and the network of a sign-in, and sends the user a notice of a new device, except of
 // their first.
 func (s *Service) recordDevice(
-	ctx context.Context, tx *store.Store, auth authentication, options sessionOptions,
+	ctx context.Context, tx *store.Tx, auth authentication, options sessionOptions,
 ) error {
 	agent := account.DeviceKey(options.device, options.client.UserAgent)
 	isNew, first, err := tx.RecordDevice(ctx, auth.User, agent, account.Network(options.client.IPAddress), auth.At)

@@ -10,7 +10,7 @@ import (
 )
 
 func (e *env) startSessionFor(auth authentication) (tokens *account.TokenPair, err error) {
-	err = e.store.InTx(e.t.Context(), func(tx *store.Store) error {
+	err = e.store.InTx(e.t.Context(), func(tx *store.Tx) error {
 		tokens, err = e.startSession(e.t.Context(), tx, auth, sessionOptions{delivery: account.InBody, device: "phone"})
 		return err
 	})

@@ -23,7 +23,7 @@ func (s *Service) ChangeUsername(
 		return nil, err
 	}
 	var user *account.User
-	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
+	err = s.inTxWithMail(ctx, func(tx *store.Tx) error {
 		ok, err := tx.SetUsername(ctx, auth.User, auth.Epoch, in.NewUsername)
 		if err != nil {
 			return err

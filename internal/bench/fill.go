@@ -43,7 +43,7 @@ func fill(ctx context.Context, url string, users int) (tokens []string, err erro
 		if batch%(100*batchSize) == 0 {
 			say("  %d of %d users", batch, users)
 		}
-		err := kept.InTx(ctx, func(tx *store.Store) (err error) {
+		err := kept.InTx(ctx, func(tx *store.Tx) (err error) {
 			for n := batch; n < min(batch+batchSize, users) && err == nil; n++ {
 				ids[n], err = join(ctx, tx, n, hash, now.Add(time.Duration(n-users)*time.Second))
 			}
@@ -55,7 +55,7 @@ func fill(ctx context.Context, url string, users int) (tokens []string, err erro
 	}
 	for len(tokens) < sessions {
 		begun := len(tokens)
-		err := kept.InTx(ctx, func(tx *store.Store) error {
+		err := kept.InTx(ctx, func(tx *store.Tx) error {
 			tokens = tokens[:begun]
 			for n := range batchSize {
 				refresh, err := signIn(ctx, tx, ids[(begun+n)%users], key, now)
@@ -74,7 +74,7 @@ func fill(ctx context.Context, url string, users int) (tokens []string, err erro
 }
 
 // join adds the n-th user, with a profile.
-func join(ctx context.Context, tx *store.Store, n int, hash string, at time.Time) (account.ID, error) {
+func join(ctx context.Context, tx *store.Tx, n int, hash string, at time.Time) (account.ID, error) {
 	address := username(n) + "@example.com"
 	user := account.User{
 		ID:            account.NewID(account.UserKind, at),
@@ -104,7 +104,7 @@ func join(ctx context.Context, tx *store.Store, n int, hash string, at time.Time
 func username(n int) string { return fmt.Sprint("user", 10_000_000_000+int64(n+1)*48271%2147483647) }
 
 // signIn begins a session and returns its first refresh token.
-func signIn(ctx context.Context, tx *store.Store, user account.ID, key token.Secret, now time.Time) (string, error) {
+func signIn(ctx context.Context, tx *store.Tx, user account.ID, key token.Secret, now time.Time) (string, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
 		UserID:     user,

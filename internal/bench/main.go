@@ -62,15 +62,15 @@ func exit(err error) {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&o.users, "users", 10_000, "how many `users` the database holds, each with a profile; at least 1,000")
-	flags.DurationVar(&o.period, "period", time.Second, "how long one measurement takes")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often server and yardstick take turns")
-	connections := flags.String("connections", "1,16,64", "how many connections ask at once, separated by commas")
-	engines := flags.String("engines", "sqlite,postgres", "where the users are kept, separated by commas")
-	flags.StringVar(&o.postgres, "postgres", "", "`URL` of an empty PostgreSQL database; without it a server is started")
+	flags.IntVar(&o.users, "users", 10_000, "number of `users` in the database, each with a profile; at least 1,000")
+	flags.DurationVar(&o.period, "period", time.Second, "duration of one measurement")
+	flags.IntVar(&o.rounds, "rounds", 3, "number of rounds, each with the server and the baselines")
+	connections := flags.String("connections", "1,16,64", "numbers of concurrent connections, separated by commas")
+	engines := flags.String("engines", "sqlite,postgres", "database engines, separated by commas")
+	flags.StringVar(&o.postgres, "postgres", "", "`URL` of an empty PostgreSQL database; by default a server is started")
 	flags.StringVar(&o.only, "only", "", "measure only operations whose name contains this")
-	flags.StringVar(&o.program, "program", "", "the latchkey to measure; without it that of this folder is built")
-	flags.StringVar(&o.profile, "profile", "", "`folder` for profiles of the server's processor, one for each operation")
+	flags.StringVar(&o.program, "program", "", "the latchkey binary to measure; by default it is built from this folder")
+	flags.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of the server, one for each operation")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	if err := flags.Parse(args); err != nil {
 		return o, err

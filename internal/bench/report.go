@@ -58,7 +58,7 @@ func (r *report) print(w io.Writer) error {
 		}
 		fmt.Fprintln(table, "|")
 	}
-	row("engine", "operation", "connections", "requests/s", "p50 ms", "p99 ms", "CPU µs", "× bare", "other yardstick")
+	row("engine", "operation", "connections", "requests/s", "p50 ms", "p99 ms", "CPU µs", "× bare", "other baseline")
 	row("---", "---", "--:", "--:", "--:", "--:", "--:", "--:", "---")
 	for _, f := range r.Operations {
 		row(f.Engine, f.Operation, f.Connections, fmt.Sprintf("%.0f", f.Rate), fmt.Sprintf("%.2f", f.P50),
@@ -68,7 +68,7 @@ func (r *report) print(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	row("engine", "start ms", "at rest MiB", "after load MiB", "peak MiB", "reading p99 ms while others sign in")
+	row("engine", "start ms", "idle MiB", "after load MiB", "peak MiB", "read p99 ms during sign-ins")
 	row("---", "--:", "--:", "--:", "--:", "--:")
 	for _, f := range r.Programs {
 		row(f.Engine, fmt.Sprintf("%.0f", f.Start), fmt.Sprintf("%.1f", f.AtRest), fmt.Sprintf("%.1f", f.AfterLoad),
@@ -87,7 +87,7 @@ func (f operationFigures) others() (text string) {
 		{f.RoundTrip, "%.2f × round trip"},
 		{100 * f.Hashes, "%.0f %% of argon2id"},
 		{100 * f.Commits, "%.0f %% of SQLite's commits"},
-		{100 * f.RefusedPart, "%.1f %% refused"},
+		{100 * f.RefusedPart, "%.1f %% rejected"},
 	} {
 		if other.value > 0 {
 			if text != "" {

@@ -13,6 +13,7 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/server"
 	"latchkey/internal/store"
+	"latchkey/internal/store/transfer"
 )
 
 type move struct {
@@ -69,7 +70,9 @@ func (m move) Run(ctx context.Context, p *Program) error {
 
 	var rows atomic.Int64
 	stop := p.progress(func() string { return fmt.Sprintf("%d rows are copied", rows.Load()) })
-	moved, err := source.Move(ctx, target, p.Now, proof(target), rows.Store)
+	moved, err := transfer.Run(ctx, source, target, transfer.Options{
+		Now: p.Now, Verify: proof(target), Progress: rows.Store,
+	})
 	stop()
 	if err != nil {
 		return err
@@ -114,7 +117,7 @@ func (m move) configs(p *Program) (from, to config.Config, err error) {
 }
 
 // printResult prints what was moved and how to go on.
-func (m move) printResult(p *Program, from, to config.Config, moved []store.Moved) error {
+func (m move) printResult(p *Program, from, to config.Config, moved []transfer.Table) error {
 	if m.JSON {
 		return p.json(moved)
 	}

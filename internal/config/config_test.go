@@ -669,7 +669,7 @@ var update = flag.Bool("update", false, "write docs/settings.md anew")
 // TestDocument keeps docs/settings.md equal to the table of settings.
 func TestDocument(t *testing.T) {
 	var text strings.Builder
-	text.WriteString("# Settings\n\nEach setting is an environment variable and a flag: `LATCHKEY_SESSION_TTL` is `--session-ttl` too, and the flag\nwins. An empty value counts as not set. All problems are told at once, by name, and the server does not start.\n\n")
+	text.WriteString("# Settings\n\nEach setting can be given as an environment variable or as a flag: `LATCHKEY_SESSION_TTL` is also `--session-ttl`. The\nflag takes precedence. An empty value counts as not set. If settings are invalid, the server reports all problems at\nonce, by name, and does not start.\n\n")
 	text.WriteString("| variable | default | meaning |\n|---|---|---|\n")
 	for _, s := range settings {
 		name, value := "`"+variableOf(s.name)+"`", s.unset

@@ -32,14 +32,14 @@ func (p Problems) Error() string { return strings.Join(p, "\n") }
 // Help returns a table of the settings, one a line.
 func Help() string {
 	var text strings.Builder
-	text.WriteString("A flag wins over its environment variable. An empty value counts as not set.\n\n")
+	text.WriteString("A flag takes precedence over its environment variable. An empty value counts as not set.\n\n")
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "FLAG\tVARIABLE\tDEFAULT\tMEANING")
 	for _, s := range settings {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", flagOf(s.name), variableOf(s.name), s.value+s.unset, s.help)
 		if s.secret {
 			file := s.name + fileSuffix
-			fmt.Fprintf(w, "%s\t%s\t\tPath of a file that holds it.\n", flagOf(file), variableOf(file))
+			fmt.Fprintf(w, "%s\t%s\t\tPath of a file that contains the value.\n", flagOf(file), variableOf(file))
 		}
 	}
 	w.Flush()

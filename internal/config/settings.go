@@ -32,63 +32,63 @@ type setting struct {
 var settings = []setting{
 	{
 		name: "LISTEN", value: "127.0.0.1:8080",
-		help:  "Address to listen on; port 0 picks a free one.",
+		help:  "Address to listen on; port 0 picks a free port.",
 		parse: func(c *Config, text string) error { c.Listen = text; return checkListen(text) },
 	}, {
 		name: "DATABASE_URL", value: "sqlite:latchkey.db", secret: true,
-		help:  "sqlite:PATH, or postgres://… with one host or several.",
+		help:  "sqlite:PATH, or postgres://… with one or more hosts.",
 		parse: func(c *Config, text string) (err error) { c.DatabaseURL, err = ParseDatabaseURL(text); return err },
 	}, {
 		name: "PUBLIC_URL", value: "http://localhost:8080",
-		help:  "The server's own address: issuer of tokens, base of its links. https in production.",
+		help:  "Public URL of the server: token issuer and base of its links. Must be https in production.",
 		parse: func(c *Config, text string) (err error) { c.PublicURL, err = parseURL(text); return err },
 	}, {
 		name: "APP_URL", value: "http://localhost:5173",
-		help:  "The single-page application; its origin may call unless LATCHKEY_ALLOWED_ORIGINS says otherwise.",
+		help:  "URL of the single-page application. Its origin is allowed unless LATCHKEY_ALLOWED_ORIGINS is set.",
 		parse: func(c *Config, text string) (err error) { c.AppURL, err = parseURL(text); return err },
 	}, {
 		name: "ALLOWED_ORIGINS", unset: "the origin of LATCHKEY_APP_URL",
-		help:  "Exact origins for requests with credentials, separated by commas.",
+		help:  "Origins that may send requests with credentials (CORS), exact, separated by commas.",
 		parse: func(c *Config, text string) (err error) { c.AllowedOrigins, err = list(text, parseOrigin); return err },
 	}, {
-		name: "SECRET", unset: "made beside SQLite", secret: true,
-		help:  "32 bytes or more, from which all keys are derived; required with PostgreSQL.",
+		name: "SECRET", unset: "created beside the SQLite file", secret: true,
+		help:  "All keys are derived from it: at least 32 bytes. Required with PostgreSQL.",
 		parse: func(c *Config, text string) error { c.Secret = secretOf(text); return checkSecret(text) },
 	}, {
 		name: "SECRET_PREVIOUS", unset: "none", secret: true,
-		help:  "The secret before a change: accepted, but nothing is made with it.",
+		help:  "The old secret during a change: still accepted, never used for anything new.",
 		parse: func(c *Config, text string) error { c.SecretPrevious = secretOf(text); return checkSecret(text) },
 	}, {
 		name: "MODE", value: string(Development),
-		help:  "development or production (no explorer, no introspection, https, Secure cookies).",
+		help:  "development, or production: no explorer, no introspection, https and Secure cookies required.",
 		parse: oneOf(func(c *Config) *Mode { return &c.Mode }, Development, Production),
 	}, {
 		name: "ACCESS_TOKEN_TTL", value: "5m",
-		help: "How long an access token is good for: 1m to 15m; from 1s in development.",
+		help: "Lifetime of an access token: 1m to 15m; from 1s in development.",
 		parse: duration(func(c *Config) *time.Duration { return &c.AccessTokenTTL }, time.Second, 15*time.Minute,
 			"must be 1m to 15m; from 1s in development"),
 	}, {
 		name: "REFRESH_IDLE_TTL", value: "168h",
-		help: "A session unused this long ends; at most 8760h.",
+		help: "A session expires when it is not used for this long; at most 8760h.",
 		parse: duration(func(c *Config) *time.Duration { return &c.RefreshIdleTTL }, 1, 8760*time.Hour,
 			"must be more than 0 and at most 8760h"),
 	}, {
 		name: "SESSION_TTL", value: "720h",
-		help: "A session ends after this, however busy; at most 8760h.",
+		help: "Maximum lifetime of a session, even if it is in use; at most 8760h.",
 		parse: duration(func(c *Config) *time.Duration { return &c.SessionTTL }, 1, 8760*time.Hour,
 			"must be more than 0 and at most 8760h"),
 	}, {
 		name: "MAX_SESSIONS", value: "50",
-		help:  "Live sessions a user may have, 1 to 1000; beyond them the least recently used ends.",
+		help:  "Maximum active sessions per user: 1 to 1000. Above it, the least recently used session is revoked.",
 		parse: number(func(c *Config) *int { return &c.MaxSessions }, 1, 1000),
 	}, {
 		name: "REFRESH_GRACE", value: "30s",
-		help: "How long a used refresh token may come again: 0 to 60s.",
+		help: "Grace period during which a used refresh token returns the same result: 0 to 60s.",
 		parse: duration(func(c *Config) *time.Duration { return &c.RefreshGrace }, 0, time.Minute,
 			"must be 0 to 60s"),
 	}, {
 		name: "PASSWORD_MIN_LENGTH", value: "8",
-		help:  "Fewest code points in a new password: 8 to 64.",
+		help:  "Minimum password length in Unicode code points: 8 to 64.",
 		parse: number(func(c *Config) *int { return &c.PasswordMinLength }, 8, 64),
 	}, {
 		name: "REGISTRATION", value: string(Open),
@@ -96,72 +96,72 @@ var settings = []setting{
 		parse: oneOf(func(c *Config) *Registration { return &c.Registration }, Open, Closed, Invite),
 	}, {
 		name: "EMAIL_VERIFICATION", value: "off",
-		help:  "off, or required: who registers must confirm an e-mail address, and is not told whether it is known.",
+		help:  "off, or required: new users must confirm an email address. Registration does not reveal known addresses.",
 		parse: choice(func(c *Config) *bool { return &c.EmailVerification }, "off", "required"),
 	}, {
-		name: "SMTP_URL", unset: "none: mails go to the log, in production nowhere", secret: true,
-		help:  "smtp://user:password@host:587 (STARTTLS) or smtps://… (TLS): who delivers mails.",
+		name: "SMTP_URL", unset: "none: email goes to the log; in production, no email is sent", secret: true,
+		help:  "SMTP server for outgoing email: smtp://user:password@host:587 (STARTTLS) or smtps://… (TLS).",
 		parse: func(c *Config, text string) error { c.SMTPURL = secretOf(text); return checkSMTPURL(text) },
 	}, {
 		name: "MAIL_FROM", value: "Latchkey <no-reply@localhost>",
-		help:  "Who mails come from: an address, or a name and an address in angle brackets.",
+		help:  "From address of emails: an address, or a name and an address in angle brackets.",
 		parse: func(c *Config, text string) error { c.MailFrom = text; return checkMailFrom(text) },
 	}, {
 		name: "MAIL_TEMPLATES", unset: "none",
-		help:  "Folder of templates that replace those of the same name, such as de/activation.txt.",
+		help:  "Folder of email templates; they replace the built-in ones of the same name, such as de/activation.txt.",
 		parse: func(c *Config, text string) error { c.MailTemplates = text; return checkFolder(text) },
 	}, {
 		name: "NEW_DEVICE_NOTICE", value: "off",
-		help:  "off or on: a mail about each sign-in from a device or network not seen before.",
+		help:  "off, or on: send an email about each sign-in from a new device or network.",
 		parse: choice(func(c *Config) *bool { return &c.NewDeviceNotice }, "off", "on"),
 	}, {
 		name: "LIMIT_GUESSES", value: "100",
-		help:  "Wrong passwords in a row, growing delays from the fifth on, before it must be reset: 5 to 1000.",
+		help:  "Wrong passwords in a row before the password must be reset: 5 to 1000. Delays start at the fifth.",
 		parse: number(func(c *Config) *int { return &c.LimitGuesses }, 5, 1000),
 	}, {
 		name: "LIMIT_SIGN_IN", value: "1000/1h",
-		help:  "Wrong passwords from one network, an IPv4 address or an IPv6 /64, in a time.",
+		help:  "Wrong passwords per network (IPv4 address or IPv6 /64) and period.",
 		parse: limit(func(c *Config) *Limit { return &c.LimitSignIn }),
 	}, {
 		name: "LIMIT_REGISTER", value: "1000/1h",
-		help:  "New accounts from one network in a time.",
+		help:  "New accounts per network and period.",
 		parse: limit(func(c *Config) *Limit { return &c.LimitRegister }),
 	}, {
 		name: "LIMIT_REFRESH", value: "1000/1m",
-		help:  "Refused refresh tokens from one network in a time.",
+		help:  "Rejected refresh tokens per network and period.",
 		parse: limit(func(c *Config) *Limit { return &c.LimitRefresh }),
 	}, {
 		name: "LIMIT_MAIL", value: "1000/1h",
-		help:  "Requests for mails from one network in a time.",
+		help:  "Requests for emails per network and period.",
 		parse: limit(func(c *Config) *Limit { return &c.LimitMail }),
 	}, {
 		name: "SIGNING_ALG", value: "EdDSA",
-		help:  "How access tokens are signed: EdDSA, ES256, RS256 or HS256 (which publishes no key).",
+		help:  "Signing algorithm of access tokens: EdDSA, ES256, RS256, or HS256 (publishes no key).",
 		parse: oneOf(func(c *Config) *string { return &c.SigningAlg }, "EdDSA", "ES256", "RS256", "HS256"),
 	}, {
 		name: "SIGNING_KEY_MAX_AGE", value: "2160h",
-		help: "The next signing key is made when the newest is this old; at least 24h.",
+		help: "Age of the newest signing key at which the next one is created; at least 24h.",
 		parse: duration(func(c *Config) *time.Duration { return &c.SigningKeyMaxAge }, 24*time.Hour, math.MaxInt64,
 			"must be 24h or more"),
 	}, {
-		name: "LOG_FORMAT", unset: "text on a terminal, else json",
-		help:  "text or json.",
+		name: "LOG_FORMAT", unset: "text on a terminal, otherwise json",
+		help:  "Log format: text or json.",
 		parse: oneOf(func(c *Config) *string { return &c.LogFormat }, "text", "json"),
 	}, {
 		name: "LOG_LEVEL", value: "info",
-		help:  "The least level that is logged: debug, info, warn or error.",
+		help:  "Minimum log level: debug, info, warn or error.",
 		parse: func(c *Config, text string) (err error) { c.LogLevel, err = parseLevel(text); return err },
 	}, {
 		name: "TRUSTED_PROXIES", unset: "none",
-		help:  "Addresses and CIDRs whose X-Forwarded-For is believed, separated by commas.",
+		help:  "Proxies whose X-Forwarded-For is trusted: addresses and CIDRs, separated by commas.",
 		parse: func(c *Config, text string) (err error) { c.TrustedProxies, err = list(text, parseProxy); return err },
 	}, {
 		name: "METRICS_LISTEN", unset: "none",
-		help:  "Address of /metrics, /healthz and /readyz, for operators alone; port 0 picks a free one.",
+		help:  "Address for /metrics, /healthz and /readyz, for operators only; port 0 picks a free port.",
 		parse: func(c *Config, text string) error { c.MetricsListen = text; return checkListen(text) },
 	}, {
 		name: "PROFILING", value: "off",
-		help:  "off or on: profiles of the running program at /debug/pprof/ of LATCHKEY_METRICS_LISTEN.",
+		help:  "off, or on: serve Go profiles at /debug/pprof/ on LATCHKEY_METRICS_LISTEN.",
 		parse: choice(func(c *Config) *bool { return &c.Profiling }, "off", "on"),
 	},
 }

@@ -40,7 +40,7 @@ func (s *Env) AddUser(n int, p Person) {
 		ID: nth(account.ProfileKind, n), UserID: user.ID, Description: p.Description, Location: p.Location,
 		IsOrganizer: p.Organizer, DateJoined: joined, UpdatedOn: joined,
 	}
-	s.InStore(func(tx *store.Store) error {
+	s.InStore(func(tx *store.Tx) error {
 		if err := tx.InsertUser(s.T.Context(), user, ""); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (s *Env) AddUser(n int, p Person) {
 }
 
 // InStore does something to the database as another process would.
-func (s *Env) InStore(f func(tx *store.Store) error) {
+func (s *Env) InStore(f func(tx *store.Tx) error) {
 	s.T.Helper()
 	st, err := store.Open(s.T.Context(), s.Database)
 	if err != nil {

@@ -153,7 +153,7 @@ func TestLettersWithoutWhatNeedNotBe(t *testing.T) {
 	m := mailOf(account.NewDevice, "en")
 	m.Device, m.IPAddress = "", ""
 	have, err := templates.Render(m)
-	if err != nil || !strings.Contains(have.Text, "It was a device without a name\non 2026-05-01 12:00 UTC.") {
+	if err != nil || !strings.Contains(have.Text, "It was an unnamed device\non 2026-05-01 12:00 UTC.") {
 		t.Errorf("%v\n%s", err, have.Text)
 	}
 	m.Letter = "love-letter"
@@ -241,7 +241,7 @@ func TestOwnTemplates(t *testing.T) {
 		t.Errorf("%v: %s", err, other.HTML)
 	}
 	other, err = templates.Render(mailOf(account.Activation, "en"))
-	if err != nil || other.Subject != "Confirm your e-mail address" || !strings.Contains(other.HTML, "["+link+"]") {
+	if err != nil || other.Subject != "Confirm your email address" || !strings.Contains(other.HTML, "["+link+"]") {
 		t.Errorf("%v: %+v", err, other)
 	}
 }
@@ -358,7 +358,7 @@ func TestSamples(t *testing.T) {
 	templates := load(t, "")
 	have, err := templates.Sample(account.NewDevice, "de")
 	if err != nil || have.Language != "de" || have.To != "mario@example.com" ||
-		!strings.Contains(have.Text, "Es war Firefox on Linux\nam 2026-05-01 12:00 UTC von der IP-Adresse 192.0.2.1.") {
+		!strings.Contains(have.Text, "Es war „Firefox on Linux“\nam 2026-05-01 12:00 UTC von der IP-Adresse 192.0.2.1.") {
 		t.Errorf("%v: %+v", err, have)
 	}
 	_, err = templates.Sample(account.NewDevice, "fr")

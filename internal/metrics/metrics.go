@@ -31,16 +31,16 @@ func New() *Metrics {
 		registry: prometheus.NewRegistry(),
 		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_operations_total",
-			Help: "GraphQL requests answered, by root field and by the code of the answer.",
+			Help: "GraphQL requests, by root field and response code.",
 		}, []string{"field", "code"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "latchkey_operation_duration_seconds",
-			Help:    "How long it took to answer GraphQL requests, by root field.",
+			Help:    "Duration of GraphQL requests, by root field.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"field"}),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_http_responses_total",
-			Help: "HTTP answers, preflights aside, for which no GraphQL operation ran, by status.",
+			Help: "HTTP responses without a GraphQL operation, except preflights, by status.",
 		}, []string{"status"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "latchkey_security_events_total",
@@ -49,7 +49,7 @@ func New() *Metrics {
 	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "latchkey_build_info",
-		Help:        "Always 1, with the version of the program, its revision and the version of Go.",
+		Help:        "Always 1; version of the program, its revision and the Go version.",
 		ConstLabels: buildLabels(),
 	}, func() float64 { return 1 })
 	m.registry.MustRegister(m.operations, m.durations, m.responses, m.events, build,

@@ -11,27 +11,27 @@ import (
 const queryTimeout = 2 * time.Second
 
 var (
-	waiting = describe("latchkey_password_queue_waiting", "Passwords that wait to be hashed.")
-	running = describe("latchkey_password_queue_running", "Passwords that are being hashed.")
-	entered = describe("latchkey_password_hashes_total", "Passwords that were hashed, or are being.")
-	refused = describe("latchkey_password_queue_refused_total", "Passwords that waited too long and were refused.")
-	waited  = describe("latchkey_password_queue_wait_seconds_total", "How long passwords have waited, taken together.")
+	waiting = describe("latchkey_password_queue_waiting", "Passwords waiting to be hashed.")
+	running = describe("latchkey_password_queue_running", "Passwords being hashed.")
+	entered = describe("latchkey_password_hashes_total", "Passwords hashed or being hashed.")
+	refused = describe("latchkey_password_queue_refused_total", "Passwords rejected because they waited too long.")
+	waited  = describe("latchkey_password_queue_wait_seconds_total", "Total time passwords spent waiting to be hashed.")
 
-	answers = describe("latchkey_database_up", "1 when the database answered this scrape in time, else 0.")
+	answers = describe("latchkey_database_up", "1 if the database responded to this scrape in time, otherwise 0.")
 	queued  = describe("latchkey_outbox_mails",
-		"Mails that wait, on all servers together; absent while the database is away.")
+		"Queued emails of all servers; absent while the database is unavailable.")
 	oldest = describe("latchkey_outbox_oldest_seconds",
-		"For how long the oldest mail has waited; absent while the database is away.")
-	sent   = describe("latchkey_mails_sent_total", "Mails that this server has sent.")
-	failed = describe("latchkey_mails_failed_total", "Mails that this server has given up.")
+		"Age of the oldest queued email; absent while the database is unavailable.")
+	sent   = describe("latchkey_mails_sent_total", "Emails sent by this server.")
+	failed = describe("latchkey_mails_failed_total", "Emails given up by this server.")
 
-	open  = describe("latchkey_database_connections_open", "Connections to the database, by pool.", "pool")
-	inUse = describe("latchkey_database_connections_in_use", "Connections that are at work, by pool.", "pool")
-	most  = describe("latchkey_database_connections_max", "The most connections that a pool may have.", "pool")
+	open  = describe("latchkey_database_connections_open", "Open database connections, by pool.", "pool")
+	inUse = describe("latchkey_database_connections_in_use", "Database connections in use, by pool.", "pool")
+	most  = describe("latchkey_database_connections_max", "Maximum number of database connections, by pool.", "pool")
 	waits = describe("latchkey_database_connection_waits_total",
-		"How often work waited for a connection, by pool.", "pool")
+		"Number of waits for a database connection, by pool.", "pool")
 	waitsTime = describe("latchkey_database_connection_wait_seconds_total",
-		"How long work waited for connections, by pool.", "pool")
+		"Total time spent waiting for a database connection, by pool.", "pool")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {

@@ -114,7 +114,7 @@ func CheckUsable(ctx context.Context, st *store.Store) error {
 	if err := CheckSchemaCurrent(ctx, st); err != nil {
 		return err
 	}
-	return st.NotMoved(ctx)
+	return st.CheckNotMoved(ctx)
 }
 
 // CheckSchemaCurrent returns an error unless all migrations have been applied.

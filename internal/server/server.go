@@ -146,7 +146,7 @@ func (s *Server) openDatabase(ctx context.Context) (err error) {
 	if err := s.service.SyncKeys(ctx); err != nil {
 		return err
 	}
-	if err := s.store.NotMoved(ctx); err != nil { // again, now that there is a row
+	if err := s.store.CheckNotMoved(ctx); err != nil { // again, now that there is a row
 		return err
 	}
 	if err := s.service.Ready(ctx); err != nil {

@@ -44,7 +44,7 @@ func BenchmarkPage(b *testing.B) {
 	engines := map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres}
 	for engine, database := range engines {
 		b.Run(engine, func(b *testing.B) {
-			small, large := fresh(b, database(b)), fresh(b, database(b))
+			small, large := newStore(b, database(b)), newStore(b, database(b))
 			fill(b, small, few)
 			fill(b, large, many)
 			organizers := true
@@ -103,7 +103,7 @@ func middle(t testing.TB, s *Store, selection account.Selection) *account.Positi
 	n := must1(s.CountProfiles(t.Context(), selection))(t)
 	query, args := s.pageQuery(account.Window{Selection: selection})
 	var row profileRow
-	must(t, s.read.Get(&row, s.read.Rebind(strings.TrimSuffix(query, "?")+`1 OFFSET ?`), append(args[:len(args)-1], n/2)...))
+	must(t, s.readPool.Get(&row, s.readPool.Rebind(strings.TrimSuffix(query, "?")+`1 OFFSET ?`), append(args[:len(args)-1], n/2)...))
 	position := row.profile().Position()
 	return &position
 }
@@ -112,9 +112,9 @@ func middle(t testing.TB, s *Store, selection account.Selection) *account.Positi
 // all. The ratio is what a stranger could make of it.
 func BenchmarkSearch(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
-		s := fresh(b, url)
+		s := newStore(b, url)
 		for i := range 200 {
-			join(b, s, fmt.Sprint("user", i))
+			addUser(b, s, fmt.Sprint("user", i))
 		}
 		execute(b, s, `UPDATE profiles SET description_key = ?`, strings.Repeat("e", account.MaxDescription-1))
 		spent := map[string]time.Duration{}
@@ -135,10 +135,10 @@ func BenchmarkSearch(b *testing.B) {
 // BenchmarkCalls tells what the calls cost that most requests make.
 func BenchmarkCalls(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
-		s := fresh(b, url)
+		s := newStore(b, url)
 		fill(b, s, few)
-		mario := join(b, s, "mario")
-		session := sessionOf(mario)
+		mario := addUser(b, s, "mario")
+		session := newSession(mario)
 		must1(s.InsertSession(b.Context(), session, salt, 7))(b)
 		generation, now := uint64(0), noon
 		for name, call := range map[string]func() error{

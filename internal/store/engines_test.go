@@ -14,7 +14,7 @@ import (
 // FuzzEnginesAgree: whatever two people call themselves, write and look for, SQLite and PostgreSQL say the same, and
 // what the canonical forms computed in Go have them say.
 func FuzzEnginesAgree(f *testing.F) {
-	engines := []*Store{fresh(f, storetest.SQLite(f)), fresh(f, storetest.Postgres(f))}
+	engines := []*Store{newStore(f, storetest.SQLite(f)), newStore(f, storetest.Postgres(f))}
 	execute(f, engines[0], `PRAGMA synchronous = OFF`)
 	for _, pair := range [][2]string{
 		{"mario", "MARIO"}, {"mario", "luigi"}, {"Straße", "STRASSE"}, {"josé", "jose\u0301"}, {"josé", "jose"},
@@ -45,7 +45,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 	owners, profiles := map[string]account.ID{}, []*account.Profile{}
 	for i, text := range texts {
 		n := [16]byte{6: 0x70, 8: 0x80, 15: byte(i)}
-		user := person(fmt.Sprint("somebody ", i)) // with a space, which no text makes a username
+		user := newUser(fmt.Sprint("somebody ", i)) // with a space, which no text makes a username
 		user.ID = account.IDOf(account.UserKind, n)
 		if account.CheckName(text) == nil {
 			user.Name = text
@@ -60,7 +60,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 			key = ""
 		}
 		err := s.InsertUser(ctx, user, "hash")
-		if _, taken := owners[key]; taken != account.IsCode(err, account.Taken) || !taken && err != nil {
+		if _, applied := owners[key]; applied != account.IsCode(err, account.Taken) || !applied && err != nil {
 			t.Fatalf("%+q beside %+q: %v", text, texts, err)
 		}
 		said = append(said, fmt.Sprintf("%+q joins: %s", text, codeOf(err)))
@@ -71,7 +71,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 		if key != "" {
 			owners[key] = user.ID
 		}
-		profile := profileOf(user)
+		profile := newProfile(user)
 		profile.ID = account.IDOf(account.ProfileKind, n)
 		if other := texts[1-i]; account.CheckDescription(other) == nil {
 			profile.Description = other
@@ -79,7 +79,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 		if account.CheckLocation(text) == nil {
 			profile.Location = text
 		}
-		must(t, s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, profile) }))
+		must(t, s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, profile) }))
 		profiles = append(profiles, profile)
 	}
 	for _, text := range texts {
@@ -100,7 +100,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 			}
 			found := must1(names(s.Profiles(ctx, w)))(t)
 			count := must1(s.CountProfiles(ctx, w.Selection))(t)
-			if want := listed(profiles, w.Selection); !slices.Equal(found, want) || count != len(want) {
+			if want := expectedNames(profiles, w.Selection); !slices.Equal(found, want) || count != len(want) {
 				t.Fatalf("%+v of %+q lists %+q of %d, want %+q", w.Selection, texts, found, count, want)
 			}
 			said = append(said, fmt.Sprintf("%+v lists %+q", w.Selection, found))
@@ -126,8 +126,8 @@ func names(profiles []*account.Profile, _ bool, err error) ([]string, error) {
 	return all, err
 }
 
-// listed returns the usernames of the profiles that a selection has, in its order, without asking a database.
-func listed(profiles []*account.Profile, s account.Selection) []string {
+// expectedNames returns the usernames of the profiles that a selection has, in its order, without asking a database.
+func expectedNames(profiles []*account.Profile, s account.Selection) []string {
 	found := []*account.Profile{}
 	for _, p := range profiles {
 		place := account.Canonical(p.Location)

@@ -7,20 +7,20 @@ import (
 	"latchkey/internal/account"
 )
 
-// OutboxMail is a mail in the outbox.
+// OutboxMail is an email in the outbox.
 type OutboxMail struct {
 	account.Mail
 	AddressKey  string
-	Unresolved  bool       // to whom it goes, if to anybody, is still to be found out; To is what the asker wrote
-	UserID      account.ID // whom it is about; empty as long as nobody knows
+	Unresolved  bool       // the recipient is not known yet; To is the address in the request
+	UserID      account.ID // the user it is about; empty while unknown
 	SealedToken []byte
-	Attempts    int // tries so far, this one included
+	Attempts    int // so far, including this one
 }
 
-const outgoingColumns = `id, letter, state = 'ASKED' AS asked, COALESCE(user_id, '') AS user_id, recipient, address_key,
+const mailColumns = `id, letter, state = 'ASKED' AS asked, COALESCE(user_id, '') AS user_id, recipient, address_key,
 	languages, username, new_email, device, ip_address, sealed_token, attempts, created_at, expires_at`
 
-type outgoingRow struct {
+type mailRow struct {
 	ID          account.ID           `db:"id"`
 	Letter      account.MailTemplate `db:"letter"`
 	Asked       bool                 `db:"asked"`
@@ -38,7 +38,7 @@ type outgoingRow struct {
 	ExpiresAt   int64                `db:"expires_at"`
 }
 
-func (r *outgoingRow) outgoing() *OutboxMail {
+func (r *mailRow) toMail() *OutboxMail {
 	return &OutboxMail{
 		Mail: account.Mail{
 			ID:        r.ID,
@@ -49,8 +49,8 @@ func (r *outgoingRow) outgoing() *OutboxMail {
 			NewEmail:  r.NewEmail,
 			Device:    r.Device,
 			IPAddress: r.IPAddress,
-			CreatedAt: moment(r.CreatedAt),
-			ExpiresAt: moment(r.ExpiresAt),
+			CreatedAt: fromMicros(r.CreatedAt),
+			ExpiresAt: fromMicros(r.ExpiresAt),
 		},
 		AddressKey:  r.AddressKey,
 		Unresolved:  r.Asked,
@@ -60,16 +60,16 @@ func (r *outgoingRow) outgoing() *OutboxMail {
 	}
 }
 
-// Allowance is how often a letter to an address may be asked for.
+// Allowance limits the emails of one template to one address.
 type Allowance struct {
 	Pause time.Duration // between two requests; at least a minute
 	Day   int           // requests in 24 hours
 }
 
-// EnqueueRequest puts a request for a mail into the outbox, to whoever turns out to have the address, unless it has been
-// asked for too often. Nobody is told which. user is whom it is about, or empty; a request about one user needs no
-// pause after those about others.
-func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
+// EnqueueRequest adds a request for an email to the outbox, unless there were too many; the caller does not learn
+// which. The recipient is resolved later. user is the user that the request is about, or empty; a request about one
+// user needs no pause after requests about others.
+func (q *Queries) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
 	now := m.CreatedAt
 	key, letters := account.EmailKey(m.To), string(m.Letter)+"%"
 	askedFor, before := string(m.Letter), letters
@@ -77,7 +77,7 @@ func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account
 		askedFor += " " + string(user)
 		before = askedFor
 	}
-	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
+	_, err := q.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, asked_for, minute,
 		languages, username, new_email, device, ip_address, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'ASKED', NULLIF(?, ''), ?, ?, ?, ?, ?, '', '', '', ?, 0, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?)
@@ -89,13 +89,13 @@ func (s *Store) EnqueueRequest(ctx context.Context, m account.Mail, user account
 	return err
 }
 
-// EnqueueMail puts a mail into the outbox, unless as many of its letter as a day allows have gone to the address; call
-// it in the transaction of what it speaks of.
-func (s *Store) EnqueueMail(
+// EnqueueMail adds an email to the outbox, in the transaction that the email is about, unless the address got as many
+// of this template as a day allows.
+func (tx *Tx) EnqueueMail(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, a Allowance,
 ) error {
 	key := account.EmailKey(m.To)
-	_, err := s.change(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
+	_, err := tx.exec(ctx, `INSERT INTO mails (id, letter, state, user_id, recipient, address_key, languages, username,
 		new_email, device, ip_address, sealed_token, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?
 		WHERE (SELECT COUNT(*) FROM mails WHERE address_key = ? AND letter = ? AND created_at > ?) < ?`,
@@ -105,90 +105,96 @@ func (s *Store) EnqueueMail(
 	return err
 }
 
-// ClaimMails returns at most limit mails that are due. Nobody else gets them until a time; by then each has to be sent
-// or put off. The claim counts as an attempt.
+// ClaimMails returns at most limit emails that are due. Other nodes do not get them until a time; by then each must be
+// sent or postponed. The claim counts as an attempt.
 func (s *Store) ClaimMails(ctx context.Context, now, until time.Time, limit int) ([]*OutboxMail, error) {
 	var due []struct {
 		ID    account.ID `db:"id"`
 		DueAt int64      `db:"due_at"`
 	}
-	if err := s.all(ctx, &due, `SELECT id, due_at FROM mails WHERE state IN ('ASKED', 'READY') AND due_at <= ?
+	if err := s.scanAll(ctx, &due, `SELECT id, due_at FROM mails WHERE state IN ('ASKED', 'READY') AND due_at <= ?
 		ORDER BY due_at LIMIT ?`, micros(now), limit); err != nil {
 		return nil, err
 	}
 	var claimed []*OutboxMail
 	for _, d := range due {
-		var row outgoingRow
-		ok, err := s.changeOne(ctx, &row, `UPDATE mails SET attempts = attempts + 1, due_at = ?
-			WHERE id = ? AND due_at = ? AND state IN ('ASKED', 'READY') RETURNING `+outgoingColumns,
+		var row mailRow
+		ok, err := s.execReturning(ctx, &row, `UPDATE mails SET attempts = attempts + 1, due_at = ?
+			WHERE id = ? AND due_at = ? AND state IN ('ASKED', 'READY') RETURNING `+mailColumns,
 			micros(until), d.ID, d.DueAt)
 		if err != nil {
 			return claimed, err
 		}
 		if ok {
-			claimed = append(claimed, row.outgoing())
+			claimed = append(claimed, row.toMail())
 		}
 	}
 	return claimed, nil
 }
 
-// LockRequest makes others that hold the request wait until the transaction ends; ok is false when it has been
-// answered.
-func (s *Store) LockRequest(ctx context.Context, id account.ID) (ok bool, err error) {
-	rows, err := s.change(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
+// LockRequest makes other transactions that resolve the request wait until this one ends; ok is false if the request is
+// resolved.
+func (tx *Tx) LockRequest(ctx context.Context, id account.ID) (ok bool, err error) {
+	rows, err := tx.exec(ctx, `UPDATE mails SET attempts = attempts WHERE id = ? AND state = 'ASKED'`, id)
 	return rows == 1, err
 }
 
-// ResolveRequest turns a request that is held into a mail for a user, due at once.
-func (s *Store) ResolveRequest(
+// ResolveRequest turns a locked request into an email to a user, due immediately.
+func (tx *Tx) ResolveRequest(
 	ctx context.Context, m account.Mail, user account.ID, sealedToken []byte, now time.Time,
 ) error {
-	_, err := s.change(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
+	_, err := tx.exec(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
 		sealed_token = ?, attempts = 0, due_at = ? WHERE id = ? AND state = 'ASKED'`,
 		m.Letter, user, m.To, m.Username, sealedToken, micros(now), m.ID)
 	return err
 }
 
-// MailState is what has become of a mail that is not due any more.
+// MailState is the result for an email that is not due any more.
 type MailState string
 
 const (
 	MailSent    MailState = "SENT"
 	MailFailed  MailState = "FAILED"
-	MailDropped MailState = "DROPPED" // nobody was to get it
+	MailDropped MailState = "DROPPED" // there was no recipient
 )
 
-// FinishMail notes what has become of a mail, and forgets the token in it, unless somebody else has claimed it since
-// that attempt.
-func (s *Store) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
-	_, err := s.change(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
+// FinishMail stores the result for an email and deletes the token in it, unless another node has claimed the email
+// since that attempt.
+func (q *Queries) FinishMail(ctx context.Context, id account.ID, attempt int, state MailState) error {
+	_, err := q.exec(ctx, `UPDATE mails SET state = ?, sealed_token = NULL
 		WHERE id = ? AND attempts = ? AND state IN ('ASKED', 'READY')`, state, id, attempt)
 	return err
 }
 
-// PostponeMail makes a mail due again at a time, unless somebody else has claimed it since that attempt.
-func (s *Store) PostponeMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
-	_, err := s.change(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
+// PostponeMail sets when an email is due again, unless another node has claimed it since that attempt.
+func (q *Queries) PostponeMail(ctx context.Context, id account.ID, attempt int, due time.Time) error {
+	_, err := q.exec(ctx, `UPDATE mails SET due_at = ? WHERE id = ? AND attempts = ? AND state = 'READY'`,
 		micros(due), id, attempt)
 	return err
 }
 
-// OutboxStats returns how many mails wait to be sent, and since when the oldest does; the zero time when none does.
-func (s *Store) OutboxStats(ctx context.Context) (count int, oldest time.Time, err error) {
+// deleteUnsentMails deletes the emails to a user that are not sent yet.
+func (tx *Tx) deleteUnsentMails(ctx context.Context, user account.ID) error {
+	_, err := tx.exec(ctx, `DELETE FROM mails WHERE user_id = ? AND state IN ('ASKED', 'READY')`, user)
+	return err
+}
+
+// OutboxStats returns the number of unsent emails, and when the oldest was created; the zero time if there is none.
+func (q *Queries) OutboxStats(ctx context.Context) (count int, oldest time.Time, err error) {
 	var row struct {
 		Count  int    `db:"count"`
 		Oldest *int64 `db:"oldest"`
 	}
-	err = s.total(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
+	err = q.aggregate(ctx, &row, `SELECT COUNT(*) AS count, MIN(created_at) AS oldest FROM mails
 		WHERE state IN ('ASKED', 'READY')`)
 	if row.Oldest != nil {
-		oldest = moment(*row.Oldest)
+		oldest = fromMicros(*row.Oldest)
 	}
 	return row.Count, oldest, err
 }
 
-// DeleteOldMails removes at most limit of the mails made before a time, whatever became of them, and returns how many.
-func (s *Store) DeleteOldMails(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
-	return s.change(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
+// DeleteOldMails deletes at most limit emails created before a time, whatever their state, and returns their number.
+func (q *Queries) DeleteOldMails(ctx context.Context, before time.Time, limit int) (removed int64, err error) {
+	return q.exec(ctx, `DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE created_at < ? LIMIT ?)`,
 		micros(before), limit)
 }

@@ -14,8 +14,9 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var migrationFiles embed.FS
 
+// migration is a file of migrations/.
 type migration struct {
 	Version  int
 	Name     string
@@ -23,71 +24,76 @@ type migration struct {
 	script   string
 }
 
-// Migrate brings the schema to this program's version, one transaction a step, and returns the names of the steps it
-// took. Several nodes may call it at once: each step is taken by one of them. It refuses a database that another
-// program made, that a newer version has migrated, or whose steps are not those of this program; and one that has been
-// moved away, or not yet wholly moved there.
-func (s *Store) Migrate(ctx context.Context, now func() time.Time) (taken []string, err error) {
-	if err := s.NotMoved(ctx); err != nil {
+var (
+	errForeign   = errors.New("the database holds tables of another program; give Latchkey one of its own")
+	errDifferent = errors.New("the database was migrated by a different step of this name")
+)
+
+// Migrate brings the schema to this program's version, with a transaction for each migration, and returns the names of
+// those it applied. Several nodes may call it at once: one of them applies each migration. It returns an error for a
+// database that another program created, that a newer version has migrated, whose migrations differ from those of this
+// program, or that CheckNotMoved refuses.
+func (s *Store) Migrate(ctx context.Context, now func() time.Time) (applied []string, err error) {
+	if err := s.CheckNotMoved(ctx); err != nil {
 		return nil, err
 	}
-	return s.migrateUp(ctx, now)
+	return s.applyMigrations(ctx, now)
 }
 
-func (s *Store) migrateUp(ctx context.Context, now func() time.Time) (taken []string, err error) {
-	steps, err := s.migrations()
+// MigrateClaimed is Migrate for a database that a transfer has claimed.
+func (s *Store) MigrateClaimed(ctx context.Context, now func() time.Time) error {
+	_, err := s.applyMigrations(ctx, now)
+	return err
+}
+
+func (s *Store) applyMigrations(ctx context.Context, now func() time.Time) (applied []string, err error) {
+	known, err := s.migrations()
 	if err != nil {
 		return nil, err
 	}
-	if done, err := s.upToDate(ctx, steps); err != nil || done {
+	if done, err := s.upToDate(ctx, known); err != nil || done {
 		return nil, err
 	}
-	if err := s.inTx(ctx, func(tx *Store) error { return tx.prepareMigrations(ctx) }); err != nil {
+	if err := s.InLongTx(ctx, func(tx *Tx) error { return tx.PrepareMigrations(ctx) }); err != nil {
 		return nil, err
 	}
-	for _, step := range steps {
+	for _, m := range known {
 		ran := false
-		if err := s.inTx(ctx, func(tx *Store) (err error) {
-			ran, err = tx.migrate(ctx, step, now())
+		if err := s.InLongTx(ctx, func(tx *Tx) (err error) {
+			ran, err = tx.applyMigration(ctx, m, now())
 			return err
 		}); err != nil {
-			return taken, fmt.Errorf("migration %s: %w", step.Name, err)
+			return applied, fmt.Errorf("migration %s: %w", m.Name, err)
 		}
 		if ran {
-			taken = append(taken, step.Name)
+			applied = append(applied, m.Name)
 		}
 	}
-	_, err = s.Steps(ctx) // which refuses what else stands there
-	return taken, err
+	_, err = s.Steps(ctx) // refuses migrations that this program does not have
+	return applied, err
 }
 
-func tooNew(newest, known int) error {
-	if newest > known {
-		return fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program", newest, known)
-	}
-	return nil
-}
-
-// Step is a step of the schema.
+// Step is a migration and when it was applied.
 type Step struct {
 	Version   int        `json:"version"`
 	Name      string     `json:"name"`
-	AppliedAt *time.Time `json:"appliedAt"` // nil as long as it has not been taken
+	AppliedAt *time.Time `json:"appliedAt"` // nil if it is not applied
 }
 
-// Steps returns the steps of the schema in order, and changes nothing. It refuses the same databases as Migrate.
+// Steps returns the migrations in order, and changes nothing. It returns an error for the same databases as Migrate,
+// those of a move aside.
 func (s *Store) Steps(ctx context.Context) ([]Step, error) {
 	known, err := s.migrations()
 	if err != nil {
 		return nil, err
 	}
-	tables, err := s.tables(ctx)
+	tables, err := s.Tables(ctx)
 	if err != nil {
 		return nil, err
 	}
 	steps := make([]Step, len(known))
-	for i, step := range known {
-		steps[i] = Step{Version: step.Version, Name: step.Name}
+	for i, m := range known {
+		steps[i] = Step{Version: m.Version, Name: m.Name}
 	}
 	if len(tables) == 0 {
 		return steps, nil
@@ -95,97 +101,101 @@ func (s *Store) Steps(ctx context.Context) ([]Step, error) {
 	if !slices.Contains(tables, "schema_migrations") {
 		return nil, errForeign
 	}
-	var taken []struct {
+	var applied []struct {
 		migration
 		AppliedAt int64 `db:"applied_at"`
 	}
-	if err := s.all(ctx, &taken,
+	if err := s.scanAll(ctx, &applied,
 		`SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version`); err != nil {
 		return nil, err
 	}
-	for _, t := range taken {
-		if err := tooNew(t.Version, len(steps)); err != nil {
+	for _, a := range applied {
+		if err := checkKnown(a.migration, known); err != nil {
 			return nil, err
 		}
-		if t.Version < 1 {
-			return nil, fmt.Errorf("the database has a schema version %d, which there never was", t.Version)
-		}
-		step := known[t.Version-1]
-		if t.Checksum != step.Checksum {
-			return nil, fmt.Errorf("migration %s: %w", step.Name, errDifferent)
-		}
-		steps[t.Version-1].AppliedAt = new(moment(t.AppliedAt))
+		steps[a.Version-1].AppliedAt = new(fromMicros(a.AppliedAt))
 	}
 	return steps, nil
 }
 
-var (
-	errForeign   = errors.New("the database holds tables of another program; give Latchkey one of its own")
-	errDifferent = errors.New("the database was migrated by a different step of this name")
-)
+// checkKnown returns an error unless a migration of the database is one of this program.
+func checkKnown(m migration, known []migration) error {
+	switch {
+	case m.Version > len(known):
+		return fmt.Errorf("the database has schema version %d, this program knows %d: use a newer program",
+			m.Version, len(known))
+	case m.Version < 1:
+		return fmt.Errorf("the database has a schema version %d, which there never was", m.Version)
+	case m.Checksum != known[m.Version-1].Checksum:
+		return fmt.Errorf("migration %s: %w", known[m.Version-1].Name, errDifferent)
+	}
+	return nil
+}
 
-// upToDate reports whether exactly these steps have been taken; a database that is in use need not be written to.
-func (s *Store) upToDate(ctx context.Context, steps []migration) (bool, error) {
-	tables, err := s.tables(ctx)
+// upToDate reports whether exactly the known migrations are applied. Then nothing need be written.
+func (s *Store) upToDate(ctx context.Context, known []migration) (bool, error) {
+	tables, err := s.Tables(ctx)
 	if err != nil || !slices.Contains(tables, "schema_migrations") {
 		return false, err
 	}
-	var taken []migration
-	err = s.all(ctx, &taken, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
-	return slices.EqualFunc(steps, taken, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
+	var applied []migration
+	err = s.scanAll(ctx, &applied, `SELECT version, name, checksum FROM schema_migrations ORDER BY version`)
+	return slices.EqualFunc(known, applied, func(a, b migration) bool { return a.Checksum == b.Checksum }), err
 }
 
-// Empty reports whether the database holds no tables at all.
+// Empty reports whether the database has no tables.
 func (s *Store) Empty(ctx context.Context) (bool, error) {
-	tables, err := s.tables(ctx)
+	tables, err := s.Tables(ctx)
 	return len(tables) == 0, err
 }
 
-func (s *Store) tables(ctx context.Context) (names []string, err error) {
-	err = s.all(ctx, &names, s.dialect.tables)
+// Tables returns the names of the tables.
+func (q *Queries) Tables(ctx context.Context) (names []string, err error) {
+	err = q.scanAll(ctx, &names, q.dialect.tables)
 	return names, err
 }
 
-// migrations returns the steps for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
-func (s *Store) migrations() ([]migration, error) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+// migrations returns the migrations for the engine in order: 0001_x.sql, or 0001_x.sqlite.sql and 0001_x.postgres.sql.
+func (d *database) migrations() ([]migration, error) {
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
-	var steps []migration
+	var known []migration
 	for _, file := range files {
 		name := strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql")
 		if base, engine, ok := strings.Cut(name, "."); ok {
-			if engine != s.dialect.name {
+			if engine != d.dialect.name {
 				continue
 			}
 			name = base
 		}
-		script, err := migrations.ReadFile(file)
+		script, err := migrationFiles.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
 		sum := sha256.Sum256(script)
-		steps = append(steps, migration{len(steps) + 1, name, hex.EncodeToString(sum[:]), string(script)})
-		if !strings.HasPrefix(name, fmt.Sprintf("%04d_", len(steps))) {
+		known = append(known, migration{len(known) + 1, name, hex.EncodeToString(sum[:]), string(script)})
+		if !strings.HasPrefix(name, fmt.Sprintf("%04d_", len(known))) {
 			return nil, fmt.Errorf("migration %s is out of sequence", name)
 		}
 	}
-	return steps, nil
+	return known, nil
 }
 
-func (s *Store) prepareMigrations(ctx context.Context) error {
-	if err := s.migrateAlone(ctx); err != nil {
+// PrepareMigrations creates the table of applied migrations. It returns an error for the database of another program.
+func (tx *Tx) PrepareMigrations(ctx context.Context) error {
+	if err := tx.LockSchema(ctx); err != nil {
 		return err
 	}
-	tables, err := s.tables(ctx)
+	tables, err := tx.Tables(ctx)
 	if err != nil {
 		return err
 	}
 	if len(tables) > 0 && !slices.Contains(tables, "schema_migrations") {
 		return errForeign
 	}
-	_, err = s.change(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+	_, err = tx.exec(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
 		version    BIGINT NOT NULL PRIMARY KEY,
 		name       TEXT   NOT NULL,
 		checksum   TEXT   NOT NULL,
@@ -193,33 +203,35 @@ func (s *Store) prepareMigrations(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) migrate(ctx context.Context, step migration, now time.Time) (ran bool, err error) {
-	if err := s.migrateAlone(ctx); err != nil {
+// applyMigration applies a migration, and reports false if another node has done so.
+func (tx *Tx) applyMigration(ctx context.Context, m migration, now time.Time) (ran bool, err error) {
+	if err := tx.LockSchema(ctx); err != nil {
 		return false, err
 	}
 	var done []migration
-	err = s.all(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, step.Version)
+	err = tx.scanAll(ctx, &done, `SELECT version, name, checksum FROM schema_migrations WHERE version = ?`, m.Version)
 	if err != nil {
 		return false, err
 	}
 	if len(done) == 1 {
-		if done[0].Checksum != step.Checksum {
+		if done[0].Checksum != m.Checksum {
 			return false, errDifferent
 		}
 		return false, nil
 	}
-	if _, err := s.tx.ExecContext(ctx, step.script); err != nil {
+	if _, err := tx.tx.ExecContext(ctx, m.script); err != nil {
 		return false, err
 	}
-	_, err = s.change(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
-		step.Version, step.Name, step.Checksum, micros(now))
+	_, err = tx.exec(ctx, `INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)`,
+		m.Version, m.Name, m.Checksum, micros(now))
 	return err == nil, err
 }
 
-func (s *Store) migrateAlone(ctx context.Context) error {
-	if s.dialect.exclusive == "" {
+// LockSchema makes other transactions that migrate wait until this one ends. It must be the first call.
+func (tx *Tx) LockSchema(ctx context.Context) error {
+	if tx.dialect.lockSchema == "" {
 		return nil
 	}
-	_, err := s.tx.ExecContext(ctx, s.dialect.exclusive)
+	_, err := tx.tx.ExecContext(ctx, tx.dialect.lockSchema)
 	return err
 }

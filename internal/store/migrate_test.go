@@ -26,20 +26,20 @@ func TestMigrateOnceAndAgain(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		s := connect(t, url)
-		taken, err := s.Migrate(t.Context(), atNoon)
-		if want := steps(t, s); err != nil || len(want) == 0 || !slices.Equal(taken, want) {
-			t.Fatalf("took %v instead of %v: %v", taken, want, err)
+		applied, err := s.Migrate(t.Context(), atNoon)
+		if want := steps(t, s); err != nil || len(want) == 0 || !slices.Equal(applied, want) {
+			t.Fatalf("took %v instead of %v: %v", applied, want, err)
 		}
-		user := join(t, s, "mario")
+		user := addUser(t, s, "mario")
 		for _, s := range []*Store{s, connect(t, url)} {
-			if taken, err := s.Migrate(t.Context(), atNoon); err != nil || len(taken) != 0 {
-				t.Errorf("took %v again: %v", taken, err)
+			if applied, err := s.Migrate(t.Context(), atNoon); err != nil || len(applied) != 0 {
+				t.Errorf("took %v again: %v", applied, err)
 			}
 			if _, err := s.User(t.Context(), user.ID); err != nil {
 				t.Error(err)
 			}
 		}
-		if at := number(t, s, `SELECT MIN(applied_at) FROM schema_migrations`); int64(at) != noon.UnixMicro() {
+		if at := queryInt(t, s, `SELECT MIN(applied_at) FROM schema_migrations`); int64(at) != noon.UnixMicro() {
 			t.Error("the clock said", at)
 		}
 	})
@@ -49,14 +49,14 @@ func TestManyNodesMigrateTogether(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		const nodes = 8
-		taken := make([][]string, nodes)
-		errs := together(nodes, func(i int) error {
+		applied := make([][]string, nodes)
+		errs := concurrently(nodes, func(i int) error {
 			s, err := Open(t.Context(), url)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			taken[i], err = s.Migrate(t.Context(), atNoon)
+			applied[i], err = s.Migrate(t.Context(), atNoon)
 			return err
 		})
 		for i, err := range errs {
@@ -65,28 +65,28 @@ func TestManyNodesMigrateTogether(t *testing.T) {
 			}
 		}
 		s := connect(t, url)
-		all := slices.Concat(taken...)
+		all := slices.Concat(applied...)
 		slices.Sort(all)
 		if want := steps(t, s); !slices.Equal(all, want) {
-			t.Errorf("the nodes took %v, want each of %v once", taken, want)
+			t.Errorf("the nodes took %v, want each of %v once", applied, want)
 		}
-		join(t, s, "mario")
+		addUser(t, s, "mario")
 	})
 }
 
 func TestMigrateRefusesAnotherProgramsDatabase(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
-		other := behind(t, url)
+		other := openDirect(t, url)
 		must1(other.Exec(`CREATE TABLE things (n BIGINT)`))(t)
 		must1(other.Exec(`INSERT INTO things VALUES (42)`))(t)
 		s := connect(t, url)
-		if taken, err := s.Migrate(t.Context(), atNoon); err == nil || !strings.Contains(err.Error(), "another program") {
-			t.Errorf("took %v: %v", taken, err)
+		if applied, err := s.Migrate(t.Context(), atNoon); err == nil || !strings.Contains(err.Error(), "another program") {
+			t.Errorf("took %v: %v", applied, err)
 		}
 		var tables []string
-		must(t, s.read.Select(&tables, s.dialect.tables))
-		if n := number(t, s, `SELECT n FROM things`); n != 42 || !slices.Equal(tables, []string{"things"}) {
+		must(t, s.readPool.Select(&tables, s.dialect.tables))
+		if n := queryInt(t, s, `SELECT n FROM things`); n != 42 || !slices.Equal(tables, []string{"things"}) {
 			t.Errorf("there are %v and %d now", tables, n)
 		}
 	})
@@ -101,25 +101,25 @@ func TestMigrateRefusesAnotherVersionsDatabase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, s *Store) {
 				execute(t, s, test.change)
-				if taken, err := s.Migrate(t.Context(), atNoon); err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("took %v: %v", taken, err)
+				if applied, err := s.Migrate(t.Context(), atNoon); err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("took %v: %v", applied, err)
 				}
 			})
 		})
 	}
 }
 
-// takeFirst takes the first steps of the schema, as an older program did.
-func takeFirst(t *testing.T, s *Store, n int) {
+// applyFirst takes the first steps of the schema, as an older program did.
+func applyFirst(t *testing.T, s *Store, n int) {
 	t.Helper()
-	must(t, s.inTx(t.Context(), func(tx *Store) error { return tx.prepareMigrations(t.Context()) }))
+	must(t, s.InLongTx(t.Context(), func(tx *Tx) error { return tx.PrepareMigrations(t.Context()) }))
 	for _, step := range must1(s.migrations())(t)[:n] {
-		must(t, s.take(t.Context(), step))
+		must(t, s.apply(t.Context(), step))
 	}
 }
 
-func (s *Store) take(ctx context.Context, step migration) error {
-	return s.inTx(ctx, func(tx *Store) error { _, err := tx.migrate(ctx, step, noon); return err })
+func (s *Store) apply(ctx context.Context, step migration) error {
+	return s.InLongTx(ctx, func(tx *Tx) error { _, err := tx.applyMigration(ctx, step, noon); return err })
 }
 
 // TestNodesMigrateWhatAnOlderProgramLeft, from every version, several at once.
@@ -127,26 +127,26 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		s := connect(t, url)
-		takeFirst(t, s, 1)
+		applyFirst(t, s, 1)
 		// What the first version's program wrote.
 		execute(t, s, `INSERT INTO users (id, username, username_key, email_verified, name, role, status, password_hash,
 			epoch, created_at) VALUES ('user_1', 'Mario', 'mario', ?, '', 'MEMBER', 'ACTIVE', 'hash', 0, 1)`, false)
 		names := steps(t, s)
 		for first := 1; first < len(names); first++ {
-			taken := make([][]string, 4)
-			must(t, errors.Join(together(len(taken), func(i int) error {
+			applied := make([][]string, 4)
+			must(t, errors.Join(concurrently(len(applied), func(i int) error {
 				node, err := Open(t.Context(), url)
 				if err != nil {
 					return err
 				}
 				defer node.Close()
-				taken[i], err = node.Migrate(t.Context(), atNoon)
+				applied[i], err = node.Migrate(t.Context(), atNoon)
 				return err
 			})...))
-			all := slices.Concat(taken...)
+			all := slices.Concat(applied...)
 			slices.Sort(all)
 			if want := names[1:]; first == 1 && !slices.Equal(all, want) || first > 1 && len(all) > 0 {
-				t.Fatalf("the nodes took %v, want each of %v once", taken, want)
+				t.Fatalf("the nodes took %v, want each of %v once", applied, want)
 			}
 		}
 		if found := must1(s.CredentialsByName(t.Context(), "mario", ""))(t); found.PasswordHash != "hash" {
@@ -155,12 +155,12 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 	})
 }
 
-// patience is how long a test waits for what must come, on the slowest of machines.
-const patience = time.Minute
+// eventuallyTimeout is how long a test waits for what must come, on the slowest of machines.
+const eventuallyTimeout = time.Minute
 
-// sooner or later f succeeds: it is called again until then.
-func sooner(f func() error) (err error) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+// eventually or later f succeeds: it is called again until then.
+func eventually(f func() error) (err error) {
+	for deadline := time.Now().Add(eventuallyTimeout); time.Now().Before(deadline); {
 		if err = f(); err == nil {
 			break
 		}
@@ -168,8 +168,8 @@ func sooner(f func() error) (err error) {
 	return err
 }
 
-// later is a step that the program does not know, of the kind that a newer one may take while older nodes serve.
-var later = migration{Version: 99, Name: "0099_later", Checksum: "sum", script: `
+// newerMigration is a step that the program does not know, of the kind that a newer one may take while older nodes serve.
+var newerMigration = migration{Version: 99, Name: "0099_later", Checksum: "sum", script: `
 	ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT '';
 	ALTER TABLE sessions ADD COLUMN place TEXT;
 	ALTER TABLE profiles ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
@@ -180,20 +180,20 @@ var later = migration{Version: 99, Name: "0099_later", Checksum: "sum", script: 
 func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
-		older, newer, ctx := fresh(t, url), connect(t, url), t.Context()
-		user := join(t, older, "mario")
+		older, newer, ctx := newStore(t, url), connect(t, url), t.Context()
+		user := addUser(t, older, "mario")
 		var luigis atomic.Int64
 		use := func(int) error {
 			i := luigis.Add(1)
 			_, err := older.User(ctx, user.ID)
 			_, also := older.CredentialsByName(ctx, "mario", "")
 			return errors.Join(err, also, older.SetName(ctx, user.ID, fmt.Sprint("Mario ", i)),
-				older.InTx(ctx, func(tx *Store) error {
-					luigi := person(fmt.Sprintf("luigi%d", i))
-					return errors.Join(tx.InsertUser(ctx, luigi, "hash"), tx.InsertProfile(ctx, profileOf(luigi)))
+				older.InTx(ctx, func(tx *Tx) error {
+					luigi := newUser(fmt.Sprintf("luigi%d", i))
+					return errors.Join(tx.InsertUser(ctx, luigi, "hash"), tx.InsertProfile(ctx, newProfile(luigi)))
 				}))
 		}
-		must(t, errors.Join(together(8, use)...))
+		must(t, errors.Join(concurrently(8, use)...))
 		stop, busy := make(chan struct{}), make(chan error, 2)
 		for range cap(busy) {
 			go func() {
@@ -211,12 +211,12 @@ func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 				}
 			}()
 		}
-		must(t, sooner(func() error { return newer.take(ctx, later) }))
+		must(t, eventually(func() error { return newer.apply(ctx, newerMigration) }))
 		close(stop)
 		for range cap(busy) {
 			must(t, <-busy)
 		}
-		must(t, errors.Join(together(8, use)...))
+		must(t, errors.Join(concurrently(8, use)...))
 		if _, err := older.Migrate(ctx, atNoon); err == nil || !strings.Contains(err.Error(), "newer program") {
 			t.Error("an older program starts:", err)
 		}
@@ -227,24 +227,24 @@ func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 func TestAStepWaitsWithoutMakingOthersWait(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
-	s, ctx := fresh(t, url), t.Context()
-	user := join(t, s, "mario")
-	backup := must1(behind(t, url).BeginTx(ctx, nil))(t)
+	s, ctx := newStore(t, url), t.Context()
+	user := addUser(t, s, "mario")
+	backup := must1(openDirect(t, url).BeginTx(ctx, nil))(t)
 	defer backup.Rollback()
 	must1(backup.Exec(`LOCK TABLE users IN ACCESS SHARE MODE`))(t)
-	node, taken := connect(t, url), make(chan error, 1)
-	go func() { taken <- sooner(func() error { return node.take(ctx, later) }) }()
+	node, applied := connect(t, url), make(chan error, 1)
+	go func() { applied <- eventually(func() error { return node.apply(ctx, newerMigration) }) }()
 	for waiting := 0; waiting == 0; {
 		select {
-		case err := <-taken:
+		case err := <-applied:
 			t.Fatal("nothing waits for the backup:", err)
 		default:
 		}
-		waiting = number(t, s, `SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass`)
+		waiting = queryInt(t, s, `SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass`)
 	}
 	must1(s.User(ctx, user.ID))(t)
 	must(t, backup.Rollback())
-	must(t, <-taken)
+	must(t, <-applied)
 }
 
 // TestAStepThatFailsLeavesNothing stands in for a node that is killed in the middle of one.
@@ -252,13 +252,13 @@ func TestAStepThatFailsLeavesNothing(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		step := migration{99, "0099_broken", "sum", `CREATE TABLE a (n BIGINT); INSERT INTO nowhere VALUES (1)`}
-		if err := s.take(ctx, step); err == nil || errors.As(err, new(*account.Error)) {
+		if err := s.apply(ctx, step); err == nil || errors.As(err, new(*account.Error)) {
 			t.Fatal("the step gives", err)
 		}
-		if n := number(t, s, `SELECT COUNT(*) FROM schema_migrations WHERE version = 99`); n != 0 {
+		if n := queryInt(t, s, `SELECT COUNT(*) FROM schema_migrations WHERE version = 99`); n != 0 {
 			t.Error("the step counts as taken")
 		}
 		step.script = `CREATE TABLE a (n BIGINT)`
-		must(t, s.take(ctx, step))
+		must(t, s.apply(ctx, step))
 	})
 }

@@ -35,7 +35,7 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 							continue // one row is expected, which every index finds as fast
 						}
 						window.Selection, window.Limit = test.selection, account.DefaultPage
-						comesFrom(t, s, test.index, window)
+						wantIndex(t, s, test.index, window)
 					}
 				}
 			}
@@ -43,7 +43,7 @@ func TestPagesComeFromAnIndex(t *testing.T) {
 	})
 }
 
-func comesFrom(t *testing.T, s *Store, index string, window account.Window) {
+func wantIndex(t *testing.T, s *Store, index string, window account.Window) {
 	t.Helper()
 	query, args := s.pageQuery(window)
 	plan := explain(t, s, query, args)
@@ -61,14 +61,14 @@ func explain(t *testing.T, s *Store, query string, args []any) string {
 	t.Helper()
 	if s.dialect.name == "postgres" {
 		var lines []string
-		must(t, s.read.Select(&lines, s.dialect.bind(`EXPLAIN `+query), args...))
+		must(t, s.readPool.Select(&lines, s.dialect.bind(`EXPLAIN `+query), args...))
 		return strings.Join(lines, "\n")
 	}
 	var steps []struct {
 		ID, Parent, NotUsed int
 		Detail              string
 	}
-	must(t, s.read.Select(&steps, s.dialect.bind(`EXPLAIN QUERY PLAN `+query), args...))
+	must(t, s.readPool.Select(&steps, s.dialect.bind(`EXPLAIN QUERY PLAN `+query), args...))
 	plan := ""
 	for _, step := range steps {
 		plan += step.Detail + "\n"

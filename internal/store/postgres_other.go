@@ -4,5 +4,5 @@ package store
 
 import "net"
 
-// stirs would tell whether there is something to read on a connection on which nothing was asked.
-func stirs(net.Conn) bool { return false }
+// hasPendingData would report whether there is something to read on an idle connection.
+func hasPendingData(net.Conn) bool { return false }

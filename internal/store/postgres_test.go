@@ -18,22 +18,22 @@ import (
 func TestConnectionsThatEndedAreNotUsed(t *testing.T) {
 	t.Parallel()
 	database := storetest.Postgres(t)
-	s, db := fresh(t, database), behind(t, database)
-	user := join(t, s, "mario")
+	s, db := newStore(t, database), openDirect(t, database)
+	user := addUser(t, s, "mario")
 	for range 3 {
 		held := make([]*sql.Conn, 10)
 		for i := range held {
-			held[i] = must1(s.write.Conn(t.Context()))(t)
+			held[i] = must1(s.writePool.Conn(t.Context()))(t)
 		}
 		for _, c := range held {
 			must(t, c.Close()) // into the pool
 		}
-		must(t, errors.Join(together(len(held), func(int) error { return s.Ping(t.Context()) })...))
+		must(t, errors.Join(concurrently(len(held), func(int) error { return s.Ping(t.Context()) })...))
 		for there := 1; there > 0; {
 			must(t, db.QueryRow(`SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
 				WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&there))
 		}
-		must(t, errors.Join(together(len(held), func(i int) error {
+		must(t, errors.Join(concurrently(len(held), func(i int) error {
 			return s.SetName(t.Context(), user.ID, fmt.Sprint("Mario ", i))
 		})...))
 	}
@@ -50,12 +50,12 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	must1(s.Migrate(ctx, atNoon))(t)
 	execute(t, s, `INSERT INTO settings (name, value) VALUES ('n', 0)`)
-	increment := func(s *Store) error {
-		_, err := s.change(ctx, `UPDATE settings SET value = value + ?`, 1)
+	increment := func(q *Queries) error {
+		_, err := q.exec(ctx, `UPDATE settings SET value = value + ?`, 1)
 		return err
 	}
 	runs := 0
-	together := func(tx *Store) error { runs++; return increment(tx) }
+	together := func(tx *Tx) error { runs++; return increment(&tx.Queries) }
 	value := 0
 	for what, test := range map[string]struct {
 		do          func() error
@@ -64,9 +64,9 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 		adds, tries int
 		fails       bool
 	}{
-		"statement": {do: func() error { return increment(s) }, call: 1, after: true, adds: 1, fails: true},
+		"statement": {do: func() error { return increment(&s.Queries) }, call: 1, after: true, adds: 1, fails: true},
 		"step": {do: func() error {
-			_, err := s.step(ctx, `UPDATE settings SET value = value + 1 WHERE value = ?`, value)
+			_, err := s.execBatched(ctx, `UPDATE settings SET value = value + 1 WHERE value = ?`, value)
 			return err
 		}, call: 1, after: true, adds: 1, fails: true},
 		"commit": {
@@ -83,14 +83,14 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 			t.Errorf("%s: %v after %d tries", what, err, runs)
 		}
 		value += test.adds
-		if n := number(t, s, `SELECT value FROM settings WHERE name = 'n'`); n != value {
+		if n := queryInt(t, s, `SELECT value FROM settings WHERE name = 'n'`); n != value {
 			t.Errorf("%s: there are %d, want %d", what, n, value)
 		}
 	}
 
 	reads := 0
 	broken := func() (bool, error) { reads++; return true, errEnded }
-	if err := s.retrying(ctx, broken); !errors.Is(err, errEnded) || reads != 2 {
+	if err := s.retry(ctx, broken); !errors.Is(err, errEnded) || reads != 2 {
 		t.Errorf("a statement that ends its connection is tried %d times: %v", reads, err)
 	}
 }
@@ -102,7 +102,7 @@ func TestAHostThatSaysNothingLeavesTimeForTheNext(t *testing.T) {
 	defer silent.Close()
 	u := must1(url.Parse(storetest.NewServer(t).URL()))(t)
 	u.Host = silent.Addr().String() + "," + u.Host
-	must(t, sooner(func() error {
+	must(t, eventually(func() error {
 		s, err := Open(t.Context(), u.String())
 		if err == nil {
 			s.Close()
@@ -159,12 +159,12 @@ func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 		ended <- err
 	}()
 	for range 1000 {
-		if stirs(ours) {
+		if hasPendingData(ours) {
 			t.Fatal("nothing was sent")
 		}
 	}
 	must(t, theirs.Close())
-	if err := <-ended; err == nil || !stirs(ours) {
+	if err := <-ended; err == nil || !hasPendingData(ours) {
 		t.Error("its end goes unseen:", err)
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// stirs reports whether there is something to read on a connection on which nothing was asked, such as its end. It does
-// not wait, and leaves it there.
-func stirs(c net.Conn) bool {
+// hasPendingData reports whether there is something to read, such as the end, on an idle connection. It does not wait
+// and consumes nothing.
+func hasPendingData(c net.Conn) bool {
 	if secure, ok := c.(*tls.Conn); ok {
 		c = secure.NetConn()
 	}
@@ -23,7 +23,7 @@ func stirs(c net.Conn) bool {
 		return true
 	}
 	var peeked error
-	// Not Read, which would wait for its turn behind the driver's own reader, if that is at work.
+	// Not Read, which would wait for a Read of the driver.
 	err = raw.Control(func(fd uintptr) {
 		_, _, peeked = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
 	})

@@ -15,17 +15,17 @@ func TestAUserHasOneProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		insert := func(p *account.Profile) error {
-			return s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, p) })
+			return s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, p) })
 		}
-		if err := insert(profileOf(person("nobody"))); !account.IsCode(err, account.NotFound) {
+		if err := insert(newProfile(newUser("nobody"))); !account.IsCode(err, account.NotFound) {
 			t.Error("a profile of nobody:", err)
 		}
-		mario := join(t, s, "Mario")
-		if err := insert(profileOf(mario)); !account.IsCode(err, account.AlreadyExists) {
+		mario := addUser(t, s, "Mario")
+		if err := insert(newProfile(mario)); !account.IsCode(err, account.AlreadyExists) {
 			t.Error("a second profile:", err)
 		}
 		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
-		again := profileOf(mario)
+		again := newProfile(mario)
 		again.Username = "whatever the caller thinks"
 		must(t, insert(again))
 		if found := must1(s.Profile(ctx, again.ID))(t); *found != *again || found.Username != "Mario" {
@@ -37,7 +37,7 @@ func TestAUserHasOneProfile(t *testing.T) {
 func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx, later := t.Context(), noon.Add(time.Hour)
-		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
 		text, yes := "ÉCOLE", true
 		for _, wrong := range [][2]account.ID{
 			{mario.Profile.ID, luigi.ID},
@@ -70,7 +70,7 @@ func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 		want.IsOrganizer = true
 		check(account.ProfileInput{IsOrganizer: &yes})
 		check(account.ProfileInput{})
-		n := number(t, s, `SELECT COUNT(*) FROM profiles
+		n := queryInt(t, s, `SELECT COUNT(*) FROM profiles
 			WHERE description_key = 'école' AND location_key = 'école' AND is_organizer`)
 		if n != 1 {
 			t.Error("the canonical forms did not follow")
@@ -94,10 +94,10 @@ func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 	})
 }
 
-// sameName demands that a user's profile goes by the user's name, in both forms.
-func sameName(t *testing.T, s *Store, user account.ID) {
+// wantSameName demands that a user's profile goes by the user's name, in both forms.
+func wantSameName(t *testing.T, s *Store, user account.ID) {
 	t.Helper()
-	n := number(t, s, `SELECT COUNT(*) FROM users u JOIN profiles p ON p.user_id = u.id AND p.username = u.username
+	n := queryInt(t, s, `SELECT COUNT(*) FROM users u JOIN profiles p ON p.user_id = u.id AND p.username = u.username
 		AND p.username_key = u.username_key WHERE u.id = ?`, user)
 	if n != 1 {
 		found := must1(s.User(t.Context(), user))(t)
@@ -105,8 +105,8 @@ func sameName(t *testing.T, s *Store, user account.ID) {
 	}
 }
 
-// rename calls SetUsername for a user whose epoch is still the first.
-func rename(ctx context.Context, tx *Store, id account.ID, username string) error {
+// setUsername calls SetUsername for a user whose epoch is still the first.
+func setUsername(ctx context.Context, tx *Tx, id account.ID, username string) error {
 	ok, err := tx.SetUsername(ctx, id, 0, username)
 	if err == nil && !ok {
 		err = errors.New("not renamed")
@@ -117,10 +117,10 @@ func rename(ctx context.Context, tx *Store, id account.ID, username string) erro
 func TestARenamedUserRenamesTheProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
-		must(t, s.InTx(ctx, func(tx *Store) error { return rename(ctx, tx, mario.ID, "JUMPMAN") }))
-		sameName(t, s, mario.ID)
-		sameName(t, s, luigi.ID)
+		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
+		must(t, s.InTx(ctx, func(tx *Tx) error { return setUsername(ctx, tx, mario.ID, "JUMPMAN") }))
+		wantSameName(t, s, mario.ID)
+		wantSameName(t, s, luigi.ID)
 		if found := must1(s.Profile(ctx, mario.Profile.ID))(t); found.Username != "JUMPMAN" {
 			t.Error("the profile is", found.Username)
 		}
@@ -130,19 +130,19 @@ func TestARenamedUserRenamesTheProfile(t *testing.T) {
 func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		for round := range 20 {
 			must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
-			mario.Profile = profileOf(mario)
-			must(t, errors.Join(together(2, func(i int) error {
-				return s.InTx(ctx, func(tx *Store) error {
+			mario.Profile = newProfile(mario)
+			must(t, errors.Join(concurrently(2, func(i int) error {
+				return s.InTx(ctx, func(tx *Tx) error {
 					if i == 0 {
 						return tx.InsertProfile(ctx, mario.Profile)
 					}
-					return rename(ctx, tx, mario.ID, fmt.Sprint("mario", round))
+					return setUsername(ctx, tx, mario.ID, fmt.Sprint("mario", round))
 				})
 			})...))
-			sameName(t, s, mario.ID)
+			wantSameName(t, s, mario.ID)
 		}
 	})
 }
@@ -151,31 +151,31 @@ func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
 func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		must(t, s.DeleteProfile(ctx, mario.Profile.ID, mario.ID))
 		made := make(chan error, 1)
-		must(t, s.InTx(ctx, func(tx *Store) error {
-			if err := rename(ctx, tx, mario.ID, "jumpman"); err != nil {
+		must(t, s.InTx(ctx, func(tx *Tx) error {
+			if err := setUsername(ctx, tx, mario.ID, "jumpman"); err != nil {
 				return err
 			}
 			go func() {
-				made <- s.InTx(ctx, func(tx *Store) error { return tx.InsertProfile(ctx, profileOf(mario)) })
+				made <- s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, newProfile(mario)) })
 			}()
-			for !somebodyWaits(t, s) {
+			for !isBlocked(t, s) {
 				runtime.Gosched()
 			}
 			return nil
 		}))
 		must(t, <-made)
-		sameName(t, s, mario.ID)
+		wantSameName(t, s, mario.ID)
 	})
 }
 
-// somebodyWaits reports whether a transaction waits for another.
-func somebodyWaits(t *testing.T, s *Store) bool {
+// isBlocked reports whether a transaction waits for another.
+func isBlocked(t *testing.T, s *Store) bool {
 	if s.dialect.name == "sqlite" {
-		return s.write.Stats().WaitCount > 0
+		return s.writePool.Stats().WaitCount > 0
 	}
-	return number(t, s, `SELECT COUNT(*) FROM pg_stat_activity
+	return queryInt(t, s, `SELECT COUNT(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND wait_event_type = 'Lock'`) > 0
 }

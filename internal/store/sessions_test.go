@@ -19,7 +19,7 @@ const (
 
 var salt = bytes.Repeat([]byte{0, 0xff}, 16)
 
-func sessionOf(user *account.User) account.Session {
+func newSession(user *account.User) account.Session {
 	return account.Session{
 		ID:         account.NewID(account.SessionKind, noon),
 		UserID:     user.ID,
@@ -34,7 +34,7 @@ func sessionOf(user *account.User) account.Session {
 
 // rotation is a step at a time, with the secret that signIn uses.
 func rotation(generation uint64, now time.Time) Rotation {
-	return Rotation{Generation: generation, KeyID: 7, NextKeyID: 7, Now: now, IdleCut: now.Add(-idle), IPAddress: newIP}
+	return Rotation{Generation: generation, KeyID: 7, NextKeyID: 7, Now: now, IdleSince: now.Add(-idle), IPAddress: newIP}
 }
 
 const newIP = "192.0.2.9"
@@ -42,7 +42,7 @@ const newIP = "192.0.2.9"
 // signIn begins a session at noon.
 func signIn(t *testing.T, s *Store, user *account.User) account.Session {
 	t.Helper()
-	session := sessionOf(user)
+	session := newSession(user)
 	if ok, err := s.InsertSession(t.Context(), session, salt, 7); !ok || err != nil {
 		t.Fatalf("no session: %t %v", ok, err)
 	}
@@ -51,7 +51,7 @@ func signIn(t *testing.T, s *Store, user *account.User) account.Session {
 
 func TestASessionComesBackAsItWas(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		session := signIn(t, s, mario)
 		have := must1(s.SessionState(t.Context(), session.ID))(t)
 		want := &SessionState{
@@ -77,27 +77,27 @@ func TestASessionComesBackAsItWas(t *testing.T) {
 
 func TestASessionBeginsOnlyAsExpected(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		begin := func(session account.Session) bool {
 			t.Helper()
 			return must1(s.InsertSession(t.Context(), session, salt, 1))(t)
 		}
-		stale := sessionOf(mario)
+		stale := newSession(mario)
 		stale.UserEpoch = 1
-		if begin(stale) || begin(sessionOf(person("nobody"))) {
+		if begin(stale) || begin(newSession(newUser("nobody"))) {
 			t.Error("a session of another epoch or of nobody begins")
 		}
 		for _, status := range []account.Status{account.Pending, account.Disabled} {
 			execute(t, s, `UPDATE users SET status = ?`, status)
-			if begin(sessionOf(mario)) {
+			if begin(newSession(mario)) {
 				t.Error("a session begins while", status)
 			}
 		}
 		execute(t, s, `UPDATE users SET status = 'ACTIVE', epoch = 1`)
-		if begin(sessionOf(mario)) || !begin(stale) {
+		if begin(newSession(mario)) || !begin(stale) {
 			t.Error("sessions begin at an old epoch, or not at the new one")
 		}
-		if n := number(t, s, `SELECT COUNT(*) FROM sessions`); n != 1 {
+		if n := queryInt(t, s, `SELECT COUNT(*) FROM sessions`); n != 1 {
 			t.Error("there are", n)
 		}
 	})
@@ -137,7 +137,7 @@ func TestRotateGuards(t *testing.T) {
 			"61 in this minute":    {now: soon, before: refreshed(61, time.Microsecond), live: true},
 			"60 the minute before": {now: soon, before: refreshed(60, 0), ok: true, live: true},
 		} {
-			mario := join(t, s, "mario")
+			mario := addUser(t, s, "mario")
 			session := signIn(t, s, mario)
 			if test.before != "" {
 				execute(t, s, test.before)
@@ -197,7 +197,7 @@ func microseconds(d time.Duration) string { return strconv.FormatInt(d.Microseco
 func TestRotateSixtyTimesAMinute(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		session := signIn(t, s, join(t, s, "mario"))
+		session := signIn(t, s, addUser(t, s, "mario"))
 		generation := uint64(0)
 		rotate := func(now time.Time) bool {
 			t.Helper()
@@ -222,7 +222,7 @@ func TestRotateSixtyTimesAMinute(t *testing.T) {
 		if !rotate(noon.Add(time.Minute)) {
 			t.Error("refused in the next minute")
 		}
-		if n := number(t, s, `SELECT grace_replays FROM sessions`); n != 1 {
+		if n := queryInt(t, s, `SELECT grace_replays FROM sessions`); n != 1 {
 			t.Errorf("%d replays", n)
 		}
 	})
@@ -230,10 +230,10 @@ func TestRotateSixtyTimesAMinute(t *testing.T) {
 
 func TestOneOfManyRotationsWins(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		session := signIn(t, s, join(t, s, "mario"))
+		session := signIn(t, s, addUser(t, s, "mario"))
 		for generation := range uint64(5) {
 			won := make([]bool, 32)
-			must(t, errors.Join(together(len(won), func(i int) (err error) {
+			must(t, errors.Join(concurrently(len(won), func(i int) (err error) {
 				won[i], err = s.Rotate(t.Context(), session.ID, rotation(generation, noon))
 				return err
 			})...))
@@ -248,7 +248,7 @@ func TestOneOfManyRotationsWins(t *testing.T) {
 func TestASessionIsRevokedOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		session, other := signIn(t, s, mario), signIn(t, s, mario)
 		must(t, s.Revoke(ctx, session.ID, account.NewID(account.UserKind, noon), "not_theirs", noon))
 		must(t, s.Revoke(ctx, session.ID, mario.ID, "sign_out", noon))
@@ -256,7 +256,7 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 		if f := must1(s.SessionState(ctx, session.ID))(t); f.Session.RevokedAt == nil || !f.Session.RevokedAt.Equal(noon) {
 			t.Error("revoked at", f.Session.RevokedAt)
 		}
-		if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE revoke_reason = 'sign_out'`); n != 1 {
+		if n := queryInt(t, s, `SELECT COUNT(*) FROM sessions WHERE revoke_reason = 'sign_out'`); n != 1 {
 			t.Errorf("%d have the first reason", n)
 		}
 		if f := must1(s.SessionState(ctx, other.ID))(t); f.Session.RevokedAt != nil {

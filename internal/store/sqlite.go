@@ -20,12 +20,12 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-func openSQLite(path string, wrap Wrapper) (*Store, error) {
+func openSQLite(path string, wrap Wrapper) (*database, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := belongsTogether(absolute); err != nil {
+	if err := checkLogBelongs(absolute); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(absolute, os.O_RDWR|os.O_CREATE, 0o600)
@@ -38,8 +38,8 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 		return nil, err
 	}
 	open := func(connections int, writes bool, options string) *sqlx.DB {
-		// The driver waits for a lock without looking at the context, so it waits for a second and we try again. A
-		// connection needs no lock of its own, for a pool gives it to one at a time.
+		// The driver ignores the context while it waits for a lock, so it waits for one second and the store retries. A
+		// connection needs no mutex, as the pool gives it to one goroutine at a time.
 		dsn := "file:" + (&url.URL{Path: absolute}).EscapedPath() + "?mode=rw&_journal_mode=WAL&_synchronous=FULL" +
 			"&_foreign_keys=on&_busy_timeout=1000&_mutex=no&_stmt_cache_size=" + strconv.Itoa(cachedStatements) + options
 		db := sqlx.NewDb(sql.OpenDB(wrap(&sqliteConnector{dsn, absolute, opened, writes})), "sqlite3")
@@ -47,7 +47,7 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 		db.SetMaxIdleConns(connections)
 		return db
 	}
-	return &Store{
+	return &database{
 		dialect: dialect{
 			name:       "sqlite",
 			bind:       sqliteBind,
@@ -57,35 +57,35 @@ func openSQLite(path string, wrap Wrapper) (*Store, error) {
 				var e sqlite3.Error
 				return errors.As(err, &e) && (e.Code == sqlite3.ErrBusy || e.Code == sqlite3.ErrLocked)
 			},
-			broken:   func(error) bool { return false },
-			find:     "instr",
-			tables:   `SELECT name FROM sqlite_schema WHERE type = 'table'`,
-			parts:    `SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')`,
-			triggers: `SELECT name FROM sqlite_schema WHERE type = 'trigger'`,
-			backup:   `VACUUM INTO ?`,
-			damage:   sqliteDamage,
+			broken:     func(error) bool { return false },
+			position:   "instr",
+			tables:     `SELECT name FROM sqlite_schema WHERE type = 'table'`,
+			objects:    `SELECT name FROM sqlite_schema WHERE type IN ('table', 'index')`,
+			triggers:   `SELECT name FROM sqlite_schema WHERE type = 'trigger'`,
+			backup:     `VACUUM INTO ?`,
+			corruption: sqliteCorruption,
 		},
-		read:  open(max(4, 2*runtime.NumCPU()), false, "&_query_only=on"),
-		write: open(1, true, "&_txlock=immediate"),
+		readPool:  open(max(4, 2*runtime.NumCPU()), false, "&_query_only=on"),
+		writePool: open(1, true, "&_txlock=immediate"),
 	}, nil
 }
 
-// cachedStatements are how many of the latest a connection keeps ready. Pages alone have more forms than that, of which
-// clients use few.
+// cachedStatements is the number of latest statements that a connection keeps prepared. There are more forms of pages
+// alone, of which clients use few.
 const cachedStatements = 100
 
-// sqliteBind writes a plus sign before each argument, which changes nothing but that SQLite does not look at it when it
-// plans a statement. It would plan anew each time, for another value may call for another plan (sqlite3_prepare_v3).
+// sqliteBind writes a plus sign before each argument. It changes nothing but that SQLite ignores the value when it
+// plans a statement; otherwise SQLite would plan again for each value (sqlite3_prepare_v3).
 func sqliteBind(query string) string { return strings.ReplaceAll(query, "?", "+?") }
 
-// belongsTogether returns an error when the log beside a database file is not that of the file. SQLite would throw it
-// away where the file is missing or empty, and write what it holds into any other.
-func belongsTogether(path string) error {
+// checkLogBelongs returns an error if the write-ahead log beside a database file is not that of the file. SQLite would
+// discard it if the file is missing or empty, and apply it to any other.
+func checkLogBelongs(path string) error {
 	log := path + "-wal"
 	if info, err := os.Stat(log); err != nil || info.Size() == 0 {
 		return nil
 	}
-	// The log is looked at first: where another process is beginning, the file is in WAL mode before there is a log.
+	// The log is checked first: while another process starts, the file is in WAL mode before the log exists.
 	head := make([]byte, 20)
 	file, err := os.Open(path)
 	if err == nil {
@@ -103,7 +103,7 @@ func belongsTogether(path string) error {
 	return nil
 }
 
-// rollbackMode stands in the head of a database that has no log beside it, as backups have none (Database File Format,
+// rollbackMode is in the header of a database without a write-ahead log, as backups have none (Database File Format,
 // section 1.3.3).
 const rollbackMode = 1
 
@@ -117,8 +117,8 @@ func sqliteConstraint(err error) string {
 	return strings.ReplaceAll(column, ".", "_")
 }
 
-// sqliteDamage returns what is wrong with the file and with references between tables.
-func sqliteDamage(ctx context.Context, db *sqlx.DB) (found []string, err error) {
+// sqliteCorruption returns the problems of the file and the broken references between tables.
+func sqliteCorruption(ctx context.Context, db *sqlx.DB) (found []string, err error) {
 	if err := db.SelectContext(ctx, &found, `PRAGMA integrity_check`); err != nil {
 		return nil, err
 	}
@@ -140,8 +140,8 @@ func sqliteDamage(ctx context.Context, db *sqlx.DB) (found []string, err error) 
 	return found, nil
 }
 
-// sqliteConnector opens connections to a file as long as it is where it was at first. SQLite would go on writing to a
-// file that has been moved or deleted, where the next start does not find what was answered meanwhile.
+// sqliteConnector opens connections to a file as long as it is in its place. SQLite would go on writing to a file that
+// has been moved or deleted, where the next start does not find what was acknowledged meanwhile.
 type sqliteConnector struct {
 	dsn, path string
 	file      os.FileInfo
@@ -149,14 +149,14 @@ type sqliteConnector struct {
 }
 
 func (c *sqliteConnector) Connect(context.Context) (driver.Conn, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	conn, err := c.Driver().Open(c.dsn)
 	if err != nil || !c.writes {
 		return conn, err
 	}
-	return &sqliteConn{conn.(*sqlite3.SQLiteConn), c.inPlace}, nil
+	return &sqliteConn{conn.(*sqlite3.SQLiteConn), c.checkInPlace}, nil
 }
 
 func (c *sqliteConnector) Driver() driver.Driver {
@@ -166,21 +166,21 @@ func (c *sqliteConnector) Driver() driver.Driver {
 	}}
 }
 
-func (c *sqliteConnector) inPlace() error {
+func (c *sqliteConnector) checkInPlace() error {
 	if file, err := os.Stat(c.path); err != nil || !os.SameFile(file, c.file) {
 		return errors.New("the database file has been moved or replaced: put it back, or stop the server")
 	}
 	return nil
 }
 
-// sqliteConn refuses to write unless its file is in place.
+// sqliteConn refuses to write unless its file is in its place.
 type sqliteConn struct {
 	*sqlite3.SQLiteConn
-	inPlace func() error
+	checkInPlace func() error
 }
 
 func (c *sqliteConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	return c.SQLiteConn.BeginTx(ctx, o)
@@ -189,14 +189,14 @@ func (c *sqliteConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx
 func (c *sqliteConn) ExecContext(
 	ctx context.Context, query string, args []driver.NamedValue,
 ) (driver.Result, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	return c.SQLiteConn.ExecContext(ctx, query, args)
 }
 
 func (c *sqliteConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.inPlace(); err != nil {
+	if err := c.checkInPlace(); err != nil {
 		return nil, err
 	}
 	return c.SQLiteConn.QueryContext(ctx, query, args)

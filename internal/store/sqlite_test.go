@@ -21,13 +21,13 @@ import (
 // TestEveryConnectionIsSet holds all connections of both pools at once, so that none is looked at twice.
 func TestEveryConnectionIsSet(t *testing.T) {
 	t.Parallel()
-	s := fresh(t, storetest.SQLite(t))
+	s := newStore(t, storetest.SQLite(t))
 	want := map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "1000", "trusted_schema": "0",
 	}
 	for pool, test := range map[*sqlx.DB]struct{ connections, queryOnly string }{
-		s.read:  {fmt.Sprint(s.read.Stats().MaxOpenConnections), "1"},
-		s.write: {"1", "0"},
+		s.readPool:  {fmt.Sprint(s.readPool.Stats().MaxOpenConnections), "1"},
+		s.writePool: {"1", "0"},
 	} {
 		want := maps.Clone(want)
 		want["query_only"] = test.queryOnly
@@ -50,8 +50,8 @@ func TestEveryConnectionIsSet(t *testing.T) {
 
 func TestTheReadingPoolCannotWrite(t *testing.T) {
 	t.Parallel()
-	s := fresh(t, storetest.SQLite(t))
-	if _, err := s.read.Exec(`DELETE FROM users`); err == nil || !strings.Contains(err.Error(), "readonly") {
+	s := newStore(t, storetest.SQLite(t))
+	if _, err := s.readPool.Exec(`DELETE FROM users`); err == nil || !strings.Contains(err.Error(), "readonly") {
 		t.Error("deleting gives", err)
 	}
 }
@@ -60,7 +60,7 @@ func TestTheReadingPoolCannotWrite(t *testing.T) {
 func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	fresh(t, "sqlite:"+filepath.Join(dir, "a b?c#d%41&é.db"))
+	newStore(t, "sqlite:"+filepath.Join(dir, "a b?c#d%41&é.db"))
 	entries := must1(os.ReadDir(dir))(t)
 	if len(entries) != 3 {
 		t.Errorf("there are %v, want the database, its log and their index", entries)
@@ -109,21 +109,21 @@ func TestAFolderThatIsMissingIsNotMade(t *testing.T) {
 func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	t.Parallel()
 	address := storetest.SQLite(t)
-	s := fresh(t, address)
-	user := join(t, s, "mario")
-	other := must1(behind(t, address).Conn(t.Context()))(t)
+	s := newStore(t, address)
+	user := addUser(t, s, "mario")
+	other := must1(openDirect(t, address).Conn(t.Context()))(t)
 	lock := func(statement string) {
 		t.Helper()
 		must1(other.ExecContext(context.Background(), statement))(t)
 	}
 	toLuigi := func() error {
-		return s.InTx(t.Context(), func(tx *Store) error { return rename(t.Context(), tx, user.ID, "luigi") })
+		return s.InTx(t.Context(), func(tx *Tx) error { return setUsername(t.Context(), tx, user.ID, "luigi") })
 	}
 
 	lock(`BEGIN IMMEDIATE`)
 	ctx, cancel := context.WithTimeout(t.Context(), statementTimeout+statementTimeout/2)
 	defer cancel()
-	errs := together(3, func(i int) error {
+	errs := concurrently(3, func(i int) error {
 		switch i {
 		case 0:
 			return toLuigi()
@@ -158,23 +158,23 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 func TestTwoProcessesOnOneFile(t *testing.T) {
 	t.Parallel()
 	address := storetest.SQLite(t)
-	stores := []*Store{fresh(t, address), connect(t, address)}
+	stores := []*Store{newStore(t, address), connect(t, address)}
 	execute(t, stores[0], `INSERT INTO settings (name, value) VALUES ('n', 0)`)
-	errs := together(8, func(i int) (err error) {
+	errs := concurrently(8, func(i int) (err error) {
 		for range 25 {
-			err = errors.Join(err, stores[i%2].InTx(t.Context(), func(tx *Store) error {
+			err = errors.Join(err, stores[i%2].InTx(t.Context(), func(tx *Tx) error {
 				var n int
-				if err := tx.one(t.Context(), &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
+				if err := tx.get(t.Context(), &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
 					return err
 				}
-				_, err := tx.change(t.Context(), `UPDATE settings SET value = ? WHERE name = 'n'`, n+1)
+				_, err := tx.exec(t.Context(), `UPDATE settings SET value = ? WHERE name = 'n'`, n+1)
 				return err
 			}))
 		}
 		return err
 	})
 	must(t, errors.Join(errs...))
-	if n := number(t, stores[0], `SELECT value FROM settings WHERE name = 'n'`); n != 200 {
+	if n := queryInt(t, stores[0], `SELECT value FROM settings WHERE name = 'n'`); n != 200 {
 		t.Error("they came to", n)
 	}
 }
@@ -182,18 +182,18 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 // TestTheDatabaseKeepsTypes inserts text where a number belongs.
 func TestTheDatabaseKeepsTypes(t *testing.T) {
 	t.Parallel()
-	s := fresh(t, storetest.SQLite(t))
+	s := newStore(t, storetest.SQLite(t))
 	var loose []string
-	must(t, s.read.Select(&loose, `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0
+	must(t, s.readPool.Select(&loose, `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0
 		AND name NOT LIKE 'sqlite_%' AND name <> 'schema_migrations'`))
 	if len(loose) > 0 {
 		t.Error("not STRICT:", loose)
 	}
-	if _, err := s.write.Exec(`INSERT INTO settings (name, value) VALUES ('n', 'text')`); err == nil {
+	if _, err := s.writePool.Exec(`INSERT INTO settings (name, value) VALUES ('n', 'text')`); err == nil {
 		t.Error("text is taken for a number")
 	}
 	var integrity string
-	must(t, s.read.Get(&integrity, `PRAGMA integrity_check`))
+	must(t, s.readPool.Get(&integrity, `PRAGMA integrity_check`))
 	if integrity != "ok" {
 		t.Error(integrity)
 	}

@@ -23,11 +23,11 @@ func atNoon() time.Time { return noon }
 func onEach(t *testing.T, f func(t *testing.T, s *Store)) {
 	t.Helper()
 	t.Parallel()
-	storetest.EachStrict(t, func(t *testing.T, url string) { f(t, fresh(t, url)) })
+	storetest.EachStrict(t, func(t *testing.T, url string) { f(t, newStore(t, url)) })
 }
 
-// fresh opens a store and brings its schema up to date.
-func fresh(t testing.TB, url string) *Store {
+// newStore opens a store and brings its schema up to date.
+func newStore(t testing.TB, url string) *Store {
 	t.Helper()
 	s := connect(t, url)
 	if _, err := s.Migrate(t.Context(), atNoon); err != nil {
@@ -46,8 +46,8 @@ func connect(t testing.TB, url string) *Store {
 	return s
 }
 
-// behind opens a database behind the store's back, without patience for locks.
-func behind(t testing.TB, address string) *sql.DB {
+// openDirect opens a database behind the store's back, without patience for locks.
+func openDirect(t testing.TB, address string) *sql.DB {
 	t.Helper()
 	driver, source := "pgx", address
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
@@ -80,17 +80,17 @@ func must1[T any](value T, err error) func(t testing.TB) T {
 // execute does to the database what no method does.
 func execute(t testing.TB, s *Store, statement string, args ...any) {
 	t.Helper()
-	_, err := s.write.Exec(s.write.Rebind(statement), args...)
+	_, err := s.writePool.Exec(s.writePool.Rebind(statement), args...)
 	must(t, err)
 }
 
-func number(t testing.TB, s *Store, query string, args ...any) (n int) {
+func queryInt(t testing.TB, s *Store, query string, args ...any) (n int) {
 	t.Helper()
-	must(t, s.read.Get(&n, s.read.Rebind(query), args...))
+	must(t, s.readPool.Get(&n, s.readPool.Rebind(query), args...))
 	return n
 }
 
-func person(username string) *account.User {
+func newUser(username string) *account.User {
 	return &account.User{
 		ID:        account.NewID(account.UserKind, noon),
 		Username:  username,
@@ -100,7 +100,7 @@ func person(username string) *account.User {
 	}
 }
 
-func profileOf(user *account.User) *account.Profile {
+func newProfile(user *account.User) *account.Profile {
 	return &account.Profile{
 		ID:         account.NewID(account.ProfileKind, noon),
 		UserID:     user.ID,
@@ -110,12 +110,12 @@ func profileOf(user *account.User) *account.Profile {
 	}
 }
 
-// join adds a user, with the hash "hash", and their profile.
-func join(t testing.TB, s *Store, username string) *account.User {
+// addUser adds a user, with the hash "hash", and their profile.
+func addUser(t testing.TB, s *Store, username string) *account.User {
 	t.Helper()
-	user := person(username)
-	user.Profile = profileOf(user)
-	must(t, s.InTx(t.Context(), func(tx *Store) error {
+	user := newUser(username)
+	user.Profile = newProfile(user)
+	must(t, s.InTx(t.Context(), func(tx *Tx) error {
 		if err := tx.InsertUser(t.Context(), user, "hash"); err != nil {
 			return err
 		}
@@ -124,8 +124,18 @@ func join(t testing.TB, s *Store, username string) *account.User {
 	return user
 }
 
-// together calls f for 0 to n-1 at one time and returns the errors.
-func together(n int, f func(i int) error) []error {
+// inTx returns what f returns in a transaction.
+func inTx[T any](t testing.TB, s *Store, f func(tx *Tx) (T, error)) (value T, err error) {
+	t.Helper()
+	err = s.InTx(t.Context(), func(tx *Tx) (err error) {
+		value, err = f(tx)
+		return err
+	})
+	return value, err
+}
+
+// concurrently calls f for 0 to n-1 at one time and returns the errors.
+func concurrently(n int, f func(i int) error) []error {
 	var ready, done sync.WaitGroup
 	errs := make([]error, n)
 	ready.Add(n)
@@ -141,29 +151,29 @@ func together(n int, f func(i int) error) []error {
 }
 
 // conflict makes the database itself refuse something for reasons that may pass.
-func conflict(t *testing.T, tx *Store) error {
+func conflict(t *testing.T, tx *Tx) error {
 	if tx.dialect.name == "postgres" {
 		_, err := tx.tx.Exec(`DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$`)
 		return err
 	}
 	var path string
 	must(t, tx.tx.Get(&path, `SELECT file FROM pragma_database_list`))
-	_, err := behind(t, "sqlite:"+path).Exec(`BEGIN IMMEDIATE`)
+	_, err := openDirect(t, "sqlite:"+path).Exec(`BEGIN IMMEDIATE`)
 	return err
 }
 
 func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx, regret := t.Context(), errors.New("regret")
-		user := person("mario")
-		insert := func(tx *Store) error {
+		user := newUser("mario")
+		insert := func(tx *Tx) error {
 			must(t, tx.InsertUser(ctx, user, "hash"))
 			if _, err := tx.User(ctx, user.ID); err != nil {
 				t.Error("the transaction does not see its own work:", err)
 			}
-			return tx.InsertProfile(ctx, profileOf(user))
+			return tx.InsertProfile(ctx, newProfile(user))
 		}
-		if err := s.InTx(ctx, func(tx *Store) error { return errors.Join(insert(tx), regret) }); !errors.Is(err, regret) {
+		if err := s.InTx(ctx, func(tx *Tx) error { return errors.Join(insert(tx), regret) }); !errors.Is(err, regret) {
 			t.Error("the function's error becomes", err)
 		}
 		func() {
@@ -172,7 +182,7 @@ func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 					t.Error("the panic is lost")
 				}
 			}()
-			s.InTx(ctx, func(tx *Store) error { insert(tx); panic("regret") })
+			s.InTx(ctx, func(tx *Tx) error { insert(tx); panic("regret") })
 		}()
 		if _, err := s.User(ctx, user.ID); !account.IsCode(err, account.NotFound) {
 			t.Error("there is a user after all:", err)
@@ -188,31 +198,31 @@ func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		count := 0
-		must(t, s.InTx(ctx, func(tx *Store) error {
+		must(t, s.InTx(ctx, func(tx *Tx) error {
 			count++
-			must(t, tx.InsertUser(ctx, person("mario"), "hash"))
+			must(t, tx.InsertUser(ctx, newUser("mario"), "hash"))
 			if count < 3 {
 				return conflict(t, tx)
 			}
 			return nil
 		}))
-		if users := number(t, s, `SELECT COUNT(*) FROM users`); count != 3 || users != 1 {
+		if users := queryInt(t, s, `SELECT COUNT(*) FROM users`); count != 3 || users != 1 {
 			t.Errorf("%d tries made %d users", count, users)
 		}
 
 		count = 0
-		err := s.InTx(ctx, func(tx *Store) error { count++; return conflict(t, tx) })
-		if count != tries || err == nil || errors.As(err, new(*account.Error)) {
+		err := s.InTx(ctx, func(tx *Tx) error { count++; return conflict(t, tx) })
+		if count != maxTries || err == nil || errors.As(err, new(*account.Error)) {
 			t.Errorf("gave up after %d tries with %v", count, err)
 		}
 
-		for _, final := range []func(tx *Store) error{
-			func(*Store) error { return errors.New("regret") },
-			func(tx *Store) error { return tx.InsertUser(ctx, person("MARIO"), "hash") },
-			func(tx *Store) error { _, err := tx.tx.Exec(`SELECT nothing FROM nowhere`); return err },
+		for _, final := range []func(tx *Tx) error{
+			func(*Tx) error { return errors.New("regret") },
+			func(tx *Tx) error { return tx.InsertUser(ctx, newUser("MARIO"), "hash") },
+			func(tx *Tx) error { _, err := tx.tx.Exec(`SELECT nothing FROM nowhere`); return err },
 		} {
 			count = 0
-			if err := s.InTx(ctx, func(tx *Store) error { count++; return final(tx) }); err == nil || count != 1 {
+			if err := s.InTx(ctx, func(tx *Tx) error { count++; return final(tx) }); err == nil || count != 1 {
 				t.Errorf("%v came after %d tries", err, count)
 			}
 		}
@@ -226,16 +236,16 @@ func TestNoUpdateIsLost(t *testing.T) {
 	query := u.Query()
 	query.Set("default_transaction_isolation", "serializable")
 	u.RawQuery = query.Encode()
-	s, ctx := fresh(t, u.String()), t.Context()
+	s, ctx := newStore(t, u.String()), t.Context()
 	execute(t, s, `INSERT INTO settings (name, value) VALUES ('n', 0)`)
 	increment := func(between func()) error {
-		return s.InTx(ctx, func(tx *Store) error {
+		return s.InTx(ctx, func(tx *Tx) error {
 			var n int
-			if err := tx.one(ctx, &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
+			if err := tx.get(ctx, &n, `SELECT value FROM settings WHERE name = 'n'`); err != nil {
 				return err
 			}
 			between()
-			_, err := tx.change(ctx, `UPDATE settings SET value = ? WHERE name = 'n'`, n+1)
+			_, err := tx.exec(ctx, `UPDATE settings SET value = ? WHERE name = 'n'`, n+1)
 			return err
 		})
 	}
@@ -245,7 +255,7 @@ func TestNoUpdateIsLost(t *testing.T) {
 			must(t, increment(func() {}))
 		}
 	}))
-	if n := number(t, s, `SELECT value FROM settings WHERE name = 'n'`); n != 2 || tries != 2 {
+	if n := queryInt(t, s, `SELECT value FROM settings WHERE name = 'n'`); n != 2 || tries != 2 {
 		t.Errorf("two increments, one of them in %d tries, make %d", tries, n)
 	}
 }
@@ -253,9 +263,9 @@ func TestNoUpdateIsLost(t *testing.T) {
 // TestAStatementIsTriedAgainOnConflict needs no luck: of four that write one row at once, one gets through each time.
 func TestAStatementIsTriedAgainOnConflict(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		user := join(t, s, "mario")
+		user := addUser(t, s, "mario")
 		for range 10 {
-			must(t, errors.Join(together(4, func(i int) error {
+			must(t, errors.Join(concurrently(4, func(i int) error {
 				return s.SetName(t.Context(), user.ID, strings.Repeat("x", i+1))
 			})...))
 		}
@@ -265,13 +275,13 @@ func TestAStatementIsTriedAgainOnConflict(t *testing.T) {
 // TestAContextThatEndsEndsTheWait also leaves nothing half done and the store fit for use.
 func TestAContextThatEndsEndsTheWait(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		user := join(t, s, "mario")
+		user := addUser(t, s, "mario")
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		for what, f := range map[string]func() error{
 			"reading":     func() error { _, err := s.User(over, user.ID); return err },
 			"writing":     func() error { return s.SetName(over, user.ID, "Luigi") },
-			"transaction": func() error { return s.InTx(over, func(*Store) error { return nil }) },
+			"transaction": func() error { return s.InTx(over, func(*Tx) error { return nil }) },
 			"ping":        func() error { return s.Ping(over) },
 		} {
 			if err := f(); !errors.Is(err, context.Canceled) || errors.As(err, new(*account.Error)) {
@@ -281,11 +291,11 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 
 		leaving, cancel := context.WithCancel(t.Context())
 		count := 0
-		err := s.InTx(leaving, func(tx *Store) error { count++; defer cancel(); return conflict(t, tx) })
+		err := s.InTx(leaving, func(tx *Tx) error { count++; defer cancel(); return conflict(t, tx) })
 		if err == nil || count != 1 {
 			t.Errorf("%v after %d tries, although nobody waits", err, count)
 		}
-		err = s.InTx(t.Context(), func(tx *Store) error {
+		err = s.InTx(t.Context(), func(tx *Tx) error {
 			must(t, tx.SetName(t.Context(), user.ID, "Luigi"))
 			return tx.SetName(over, user.ID, "Mario")
 		})
@@ -301,11 +311,11 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 
 func TestAClosedStoreFails(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		user := join(t, s, "mario")
+		user := addUser(t, s, "mario")
 		must(t, s.Close())
 		_, err := s.User(t.Context(), user.ID)
 		for _, err := range []error{err, s.SetName(t.Context(), user.ID, ""), s.Ping(t.Context()),
-			s.InTx(t.Context(), func(*Store) error { return nil })} {
+			s.InTx(t.Context(), func(*Tx) error { return nil })} {
 			if err == nil || errors.As(err, new(*account.Error)) {
 				t.Errorf("a closed store gives %v", err)
 			}
@@ -317,17 +327,17 @@ func TestAClosedStoreFails(t *testing.T) {
 func TestOnlyUniqueNamesBecomeMistakes(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario := join(t, s, "mario")
-		wrongRole, wrongStatus, sameID, noID := person("a"), person("b"), person("c"), profileOf(person("d"))
+		mario := addUser(t, s, "mario")
+		wrongRole, wrongStatus, sameID, noID := newUser("a"), newUser("b"), newUser("c"), newProfile(newUser("d"))
 		wrongRole.Role, wrongStatus.Status, sameID.ID = "KING", "ASLEEP", mario.ID
 		for what, err := range map[string]error{
 			"role":     s.InsertUser(ctx, wrongRole, "hash"),
 			"status":   s.InsertUser(ctx, wrongStatus, "hash"),
 			"same id":  s.InsertUser(ctx, sameID, "hash"),
 			"same kid": errors.Join(addKey(t, s, "k", "EdDSA", 1), addKey(t, s, "k", "EdDSA", 2)),
-			"syntax":   s.one(ctx, new(int), `SELECT nothing FROM nowhere`),
+			"syntax":   s.get(ctx, new(int), `SELECT nothing FROM nowhere`),
 			"foreign key": func() error {
-				_, err := s.change(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description, description_key,
+				_, err := s.exec(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description, description_key,
 					location, location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, '', '', '', '', '', '', ?, 0, 0)`,
 					noID.ID, noID.UserID, false)
 				return err
@@ -347,13 +357,13 @@ func TestTextComesBackAsItWas(t *testing.T) {
 			"👩🏽‍🚀🏴󠁧󠁢󠁳󠁣󠁴󠁿🇮🇹", "עברית \u202eabc\u202c العربية", "e\u0301 is not é", "a\u0300\u0301\u0302\u0303\u0304", "ﬁ ① Å Ω ｶﾞ",
 			"\U0010ffff \ufdd0 \u200b\ufeff", "it's \"quoted\" -- ; DROP TABLE users; /* \\ %_? $1 :a @b", "", " spaces ", "line\r\n\ttwo",
 		} {
-			user := person("user" + string(rune('a'+i)) + text)
+			user := newUser("user" + string(rune('a'+i)) + text)
 			user.Name = text
 			email := text + "@example.com"
 			user.Email = &email
-			profile := profileOf(user)
+			profile := newProfile(user)
 			profile.Description, profile.Location = text, text
-			must(t, s.InTx(ctx, func(tx *Store) error {
+			must(t, s.InTx(ctx, func(tx *Tx) error {
 				return errors.Join(tx.InsertUser(ctx, user, text), tx.InsertProfile(ctx, profile))
 			}))
 			found := must1(s.User(ctx, user.ID))(t)

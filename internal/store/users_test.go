@@ -10,8 +10,8 @@ import (
 	"latchkey/internal/account"
 )
 
-// taken demands that err says TAKEN at a field, without a word from the driver for the client.
-func taken(t *testing.T, err error, field string) {
+// wantTaken demands that err says TAKEN at a field, without a word from the driver for the client.
+func wantTaken(t *testing.T, err error, field string) {
 	t.Helper()
 	var e *account.Error
 	if !errors.As(err, &e) || e.Code != account.Taken || !slices.Equal(e.Field, []string{field}) {
@@ -25,10 +25,10 @@ func taken(t *testing.T, err error, field string) {
 func TestUsersAreFound(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		user, email := person("Mario"), "Mario@Example.com"
+		user, email := newUser("Mario"), "Mario@Example.com"
 		user.Email, user.EmailVerified, user.Name, user.Role = &email, true, "Mario Rossi", account.Staff
 		must(t, s.InsertUser(ctx, user, "hash"))
-		if ok, err := s.SetLastLogin(ctx, user.ID, 0, noon.Add(time.Microsecond)); !ok || err != nil {
+		if ok, err := setLastLogin(t, s, user.ID, 0, noon.Add(time.Microsecond)); !ok || err != nil {
 			t.Fatalf("time not noted: %t %v", ok, err)
 		}
 		found := must1(s.User(ctx, user.ID))(t)
@@ -52,13 +52,13 @@ func TestUsersAreFound(t *testing.T) {
 		}
 		nobody := account.NewID(account.UserKind, noon)
 		for what, err := range map[string]error{
-			"name":         ignore(s.CredentialsByName(ctx, "luigi", "")),
-			"typed name":   ignore(s.CredentialsByName(ctx, "Mario", "")),
-			"e-mail":       ignore(s.CredentialsByName(ctx, "", "luigi@example.com")),
-			"name as mail": ignore(s.CredentialsByName(ctx, "", "mario")),
-			"empty":        ignore(s.CredentialsByName(ctx, "", "")),
-			"id":           ignore(s.CredentialsByID(ctx, nobody)),
-			"user":         ignore(s.User(ctx, nobody)),
+			"name":         errOf(s.CredentialsByName(ctx, "luigi", "")),
+			"typed name":   errOf(s.CredentialsByName(ctx, "Mario", "")),
+			"e-mail":       errOf(s.CredentialsByName(ctx, "", "luigi@example.com")),
+			"name as mail": errOf(s.CredentialsByName(ctx, "", "mario")),
+			"empty":        errOf(s.CredentialsByName(ctx, "", "")),
+			"id":           errOf(s.CredentialsByID(ctx, nobody)),
+			"user":         errOf(s.User(ctx, nobody)),
 			"set name":     s.SetName(ctx, nobody, "Luigi"),
 		} {
 			if !account.IsCode(err, account.NotFound) {
@@ -68,26 +68,26 @@ func TestUsersAreFound(t *testing.T) {
 	})
 }
 
-func ignore[T any](_ T, err error) error { return err }
+func errOf[T any](_ T, err error) error { return err }
 
 func TestNamesAreUniqueInCanonicalForm(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario, email := person("José"), "José@Bücher.example"
+		mario, email := newUser("José"), "José@Bücher.example"
 		mario.Email = &email
 		must(t, s.InsertUser(ctx, mario, "hash"))
 		for _, name := range []string{"José", "JOSÉ", "jose\u0301", "ＪＯＳÉ"} {
-			taken(t, s.InsertUser(ctx, person(name), "hash"), "username")
+			wantTaken(t, s.InsertUser(ctx, newUser(name), "hash"), "username")
 		}
 		for _, same := range []string{email, "JOSÉ@BÜCHER.EXAMPLE", "jose\u0301@xn--bcher-kva.example"} {
-			luigi := person("luigi")
+			luigi := newUser("luigi")
 			luigi.Email = &same
-			taken(t, s.InsertUser(ctx, luigi, "hash"), "email")
+			wantTaken(t, s.InsertUser(ctx, luigi, "hash"), "email")
 		}
-		must(t, s.InsertUser(ctx, person("jose"), "hash"))
-		must(t, s.InsertUser(ctx, person("without"), "hash")) // neither has an address, and they are not the same
-		taken(t, s.InTx(ctx, func(tx *Store) error { return rename(ctx, tx, mario.ID, "JOSE") }), "username")
-		must(t, s.InTx(ctx, func(tx *Store) error { return rename(ctx, tx, mario.ID, "JOSÉ") }))
+		must(t, s.InsertUser(ctx, newUser("jose"), "hash"))
+		must(t, s.InsertUser(ctx, newUser("without"), "hash")) // neither has an address, and they are not the same
+		wantTaken(t, s.InTx(ctx, func(tx *Tx) error { return setUsername(ctx, tx, mario.ID, "JOSE") }), "username")
+		must(t, s.InTx(ctx, func(tx *Tx) error { return setUsername(ctx, tx, mario.ID, "JOSÉ") }))
 
 		for _, test := range []struct {
 			usernameKey, emailKey string
@@ -111,69 +111,80 @@ func TestOneNameManyTimesAtOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		variants := []string{"mario", "MARIO", "Mario", "mArIo", "ｍａｒｉｏ", "ＭＡＲＩＯ", "marIO", "ｍario"}
 		succeeded := 0
-		for _, err := range together(64, func(i int) error {
-			return s.InsertUser(t.Context(), person(variants[i%len(variants)]), "hash")
+		for _, err := range concurrently(64, func(i int) error {
+			return s.InsertUser(t.Context(), newUser(variants[i%len(variants)]), "hash")
 		}) {
 			if err == nil {
 				succeeded++
 				continue
 			}
-			taken(t, err, "username")
+			wantTaken(t, err, "username")
 		}
-		if n := number(t, s, `SELECT COUNT(*) FROM users`); succeeded != 1 || n != 1 {
+		if n := queryInt(t, s, `SELECT COUNT(*) FROM users`); succeeded != 1 || n != 1 {
 			t.Errorf("%d succeeded, and there are %d", succeeded, n)
 		}
 	})
 }
 
+func setLastLogin(t *testing.T, s *Store, id account.ID, epoch int64, now time.Time) (ok bool, err error) {
+	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.SetLastLogin(t.Context(), id, epoch, now) })
+}
+
+func changeUsername(t *testing.T, s *Store, id account.ID, epoch int64, username string) (ok bool, err error) {
+	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.SetUsername(t.Context(), id, epoch, username) })
+}
+
+func deleteUser(t *testing.T, s *Store, id account.ID, epoch int64) (ok bool, err error) {
+	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.DeleteUser(t.Context(), id, epoch) })
+}
+
 func TestDeletionTakesEverythingAlong(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
 		signIn(t, s, mario)
 		signIn(t, s, mario)
 		session := signIn(t, s, luigi)
-		if ok, err := s.DeleteUser(ctx, mario.ID, 1); ok || err != nil {
+		if ok, err := deleteUser(t, s, mario.ID, 1); ok || err != nil {
 			t.Fatalf("deleted at another epoch: %t %v", ok, err)
 		}
-		if ok, err := s.DeleteUser(ctx, mario.ID, 0); !ok || err != nil {
+		if ok, err := deleteUser(t, s, mario.ID, 0); !ok || err != nil {
 			t.Fatalf("not deleted: %t %v", ok, err)
 		}
 		for _, table := range []string{"users", "profiles", "sessions"} {
-			if n := number(t, s, `SELECT COUNT(*) FROM `+table); n != 1 {
+			if n := queryInt(t, s, `SELECT COUNT(*) FROM `+table); n != 1 {
 				t.Errorf("%d %s are left", n, table)
 			}
 		}
 		if _, err := s.SessionState(ctx, session.ID); err != nil {
 			t.Error("somebody else's session:", err)
 		}
-		if ok, err := s.DeleteUser(ctx, mario.ID, 0); ok || err != nil {
+		if ok, err := deleteUser(t, s, mario.ID, 0); ok || err != nil {
 			t.Errorf("deleted again: %t %v", ok, err)
 		}
-		join(t, s, "Mario")
+		addUser(t, s, "Mario")
 	})
 }
 
 func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		ctx := t.Context()
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		nobody := account.NewID(account.UserKind, noon)
 		for _, change := range []struct {
 			id    account.ID
 			epoch int64
 			want  bool
 		}{{nobody, 0, false}, {mario.ID, 1, false}, {mario.ID, 0, true}} {
-			if ok := must1(s.SetLastLogin(ctx, change.id, change.epoch, noon))(t); ok != change.want {
+			if ok := must1(setLastLogin(t, s, change.id, change.epoch, noon))(t); ok != change.want {
 				t.Errorf("time noted: %t", ok)
 			}
-			if ok := must1(s.SetUsername(ctx, change.id, change.epoch, "jumpman"))(t); ok != change.want {
+			if ok := must1(changeUsername(t, s, change.id, change.epoch, "jumpman"))(t); ok != change.want {
 				t.Errorf("renamed: %t", ok)
 			}
 		}
 		execute(t, s, `UPDATE users SET status = 'DISABLED'`)
-		if must1(s.SetLastLogin(ctx, mario.ID, 0, noon))(t) || must1(s.SetUsername(ctx, mario.ID, 0, "mario"))(t) ||
-			must1(s.DeleteUser(ctx, mario.ID, 0))(t) {
+		if must1(setLastLogin(t, s, mario.ID, 0, noon))(t) || must1(changeUsername(t, s, mario.ID, 0, "mario"))(t) ||
+			must1(deleteUser(t, s, mario.ID, 0))(t) {
 			t.Error("a disabled user was changed")
 		}
 	})
@@ -182,7 +193,7 @@ func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
 func TestPasswordsChangeOnlyAsExpected(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
-		mario, luigi := join(t, s, "mario"), join(t, s, "luigi")
+		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
 		hash := func(want string, epoch int64) {
 			t.Helper()
 			if c := must1(s.CredentialsByID(ctx, mario.ID))(t); c.PasswordHash != want || c.Epoch != epoch {
@@ -221,9 +232,9 @@ func TestPasswordsChangeOnlyAsExpected(t *testing.T) {
 
 func TestOneOfManyPasswordChangesWins(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		mario := join(t, s, "mario")
+		mario := addUser(t, s, "mario")
 		won := make([]bool, 8)
-		must(t, errors.Join(together(len(won), func(i int) (err error) {
+		must(t, errors.Join(concurrently(len(won), func(i int) (err error) {
 			_, won[i], err = s.SetPassword(t.Context(), mario.ID, 0, "new")
 			return err
 		})...))

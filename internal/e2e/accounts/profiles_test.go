@@ -21,7 +21,7 @@ import (
 // expel deletes one of the crowd.
 func expel(s *e2e.Env, username string) {
 	s.T.Helper()
-	s.InStore(func(tx *store.Store) error {
+	s.InStore(func(tx *store.Tx) error {
 		found, err := tx.CredentialsByName(s.T.Context(), account.UsernameKey(username), "")
 		if err != nil {
 			return err

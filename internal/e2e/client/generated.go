@@ -14,17 +14,17 @@ import (
 // Account includes the GraphQL fields of User requested by the fragment Account.
 // The GraphQL type's documentation follows.
 //
-// The private half of an account: seen by its owner and by staff alone.
+// The private details of an account. Only the user and staff can read them.
 type Account struct {
-	// Begins with `user_`.
+	// Starts with `user_`.
 	Id string `json:"id"`
-	// As the user typed it; unique regardless of case and Unicode form.
+	// The username as the user typed it. Unique, ignoring case and Unicode form.
 	Username string `json:"username"`
-	// What the user may do, as it is now: ask again rather than keep it.
+	// The current role. It may change: fetch it again when you need it instead of storing it.
 	Role Role `json:"role"`
-	// When the account was made.
+	// When the account was created.
 	CreatedAt time.Time `json:"createdAt"`
-	// The public half of the account; null after `deleteProfile`.
+	// The public profile. Null after `deleteProfile`.
 	Profile *Person `json:"profile"`
 }
 
@@ -51,7 +51,7 @@ func (v *Account) GetProfile() *Person { return v.Profile }
 // AgainNodeUser
 // The GraphQL type's documentation follows.
 //
-// A thing that can be fetched again by its id alone, through `node`.
+// An object that can be fetched again by its id, through `node`.
 type AgainNode interface {
 	implementsGraphQLInterfaceAgainNode()
 	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
@@ -59,7 +59,7 @@ type AgainNode interface {
 	// GetId returns the interface-field "id" from its implementation.
 	// The GraphQL interface field's documentation follows.
 	//
-	// Names the thing for ever; ids are never used again.
+	// Globally unique and never reused.
 	GetId() string
 }
 
@@ -142,10 +142,10 @@ func __marshalAgainNode(v *AgainNode) ([]byte, error) {
 // AgainNodeProfile includes the requested fields of the GraphQL type Profile.
 // The GraphQL type's documentation follows.
 //
-// The public half of an account: any signed-in caller may read it, only its owner may change it.
+// The public part of an account. Any signed-in user can read it; only its owner can change it.
 type AgainNodeProfile struct {
 	Typename *string `json:"__typename"`
-	// Names the thing for ever; ids are never used again.
+	// Globally unique and never reused.
 	Id     string `json:"id"`
 	Person `json:"-"`
 }
@@ -242,10 +242,10 @@ func (v *AgainNodeProfile) __premarshalJSON() (*__premarshalAgainNodeProfile, er
 // AgainNodeSession includes the requested fields of the GraphQL type Session.
 // The GraphQL type's documentation follows.
 //
-// One sign-in on one device, with all the tokens that came of it. Seen by its user and by staff alone.
+// A sign-in on one device, with all tokens issued for it. Only the user and staff can read it.
 type AgainNodeSession struct {
 	Typename *string `json:"__typename"`
-	// Names the thing for ever; ids are never used again.
+	// Globally unique and never reused.
 	Id string `json:"id"`
 }
 
@@ -258,10 +258,10 @@ func (v *AgainNodeSession) GetId() string { return v.Id }
 // AgainNodeUser includes the requested fields of the GraphQL type User.
 // The GraphQL type's documentation follows.
 //
-// The private half of an account: seen by its owner and by staff alone.
+// The private details of an account. Only the user and staff can read them.
 type AgainNodeUser struct {
 	Typename *string `json:"__typename"`
-	// Names the thing for ever; ids are never used again.
+	// Globally unique and never reused.
 	Id string `json:"id"`
 }
 
@@ -273,7 +273,8 @@ func (v *AgainNodeUser) GetId() string { return v.Id }
 
 // AgainResponse is returned by Again on success.
 type AgainResponse struct {
-	// Whatever has this id, if the caller may see it; otherwise null. An id of the wrong form is `BAD_USER_INPUT`.
+	// The object with this id. Null if it does not exist or the caller may not read it. Error: `BAD_USER_INPUT` if the id
+	// has the wrong format.
 	Node *AgainNode `json:"-"`
 }
 
@@ -348,42 +349,20 @@ func (v *AgainResponse) __premarshalJSON() (*__premarshalAgainResponse, error) {
 
 // MeResponse is returned by Me on success.
 type MeResponse struct {
-	// The caller's own account.
+	// The caller's account.
 	Me *Account `json:"me"`
 }
 
 // GetMe returns MeResponse.Me, and is useful for accessing the field via an interface.
 func (v *MeResponse) GetMe() *Account { return v.Me }
 
-// Mistake includes the GraphQL fields of UserError requested by the fragment Mistake.
-// The GraphQL type's documentation follows.
-//
-// A mistake the caller can mend, told as data. All of an input's mistakes are told at once.
-type Mistake struct {
-	// For programs.
-	Code UserErrorCode `json:"code"`
-	// The path inside the input, such as `["profile", "location"]`; null when no single field is at fault.
-	Field []string `json:"field"`
-	// For people, in English.
-	Message string `json:"message"`
-}
-
-// GetCode returns Mistake.Code, and is useful for accessing the field via an interface.
-func (v *Mistake) GetCode() UserErrorCode { return v.Code }
-
-// GetField returns Mistake.Field, and is useful for accessing the field via an interface.
-func (v *Mistake) GetField() []string { return v.Field }
-
-// GetMessage returns Mistake.Message, and is useful for accessing the field via an interface.
-func (v *Mistake) GetMessage() string { return v.Message }
-
-// Which way an order runs.
+// A sort direction.
 type OrderDirection string
 
 const (
-	// Smallest, oldest or first in the alphabet in front.
+	// Ascending: smallest, oldest or alphabetically first value first.
 	OrderDirectionAsc OrderDirection = "ASC"
-	// Largest, newest or last in the alphabet in front.
+	// Descending: largest, newest or alphabetically last value first.
 	OrderDirectionDesc OrderDirection = "DESC"
 )
 
@@ -395,11 +374,11 @@ var AllOrderDirection = []OrderDirection{
 // PeopleProfilesProfileConnection includes the requested fields of the GraphQL type ProfileConnection.
 // The GraphQL type's documentation follows.
 //
-// A page of profiles, after the Relay cursor connections specification.
+// A page of profiles, as in the Relay Cursor Connections Specification.
 type PeopleProfilesProfileConnection struct {
 	// The profiles of the page, each with its cursor.
 	Edges []PeopleProfilesProfileConnectionEdgesProfileEdge `json:"edges"`
-	// Where the page stands among the others.
+	// The position of the page in the list.
 	PageInfo PeopleProfilesProfileConnectionPageInfo `json:"pageInfo"`
 }
 
@@ -418,7 +397,7 @@ func (v *PeopleProfilesProfileConnection) GetPageInfo() PeopleProfilesProfileCon
 //
 // A profile in a page.
 type PeopleProfilesProfileConnectionEdgesProfileEdge struct {
-	// Pass it as `after` or `before` to go on from here, with the same `filter` and `orderBy`.
+	// Pass it as `after` or `before` to continue from this profile, with the same `filter` and `orderBy`.
 	Cursor string `json:"cursor"`
 	// The profile.
 	Node Person `json:"node"`
@@ -433,11 +412,11 @@ func (v *PeopleProfilesProfileConnectionEdgesProfileEdge) GetNode() Person { ret
 // PeopleProfilesProfileConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
 // The GraphQL type's documentation follows.
 //
-// Where a page stands among the others.
+// The position of a page in the list.
 type PeopleProfilesProfileConnectionPageInfo struct {
-	// Whether there is more behind this page.
+	// Whether there are more profiles after this page.
 	HasNextPage bool `json:"hasNextPage"`
-	// The cursor of the page's last profile; null on an empty page.
+	// The cursor of the last profile of the page. Null on an empty page.
 	EndCursor *string `json:"endCursor"`
 }
 
@@ -449,9 +428,10 @@ func (v *PeopleProfilesProfileConnectionPageInfo) GetEndCursor() *string { retur
 
 // PeopleResponse is returned by People on success.
 type PeopleResponse struct {
-	// All profiles that match, in pages. Give `first` (with `after`) to go forward or `last` (with `before`) to go
-	// backward; without either, the first 20, or with `before` alone the last 20 in front of it. Both together, a negative number, one above 100, and a cursor of another
-	// filter or order are `BAD_USER_INPUT`. Profiles made while a client pages neither repeat nor hide any other.
+	// The profiles that match the filter, in pages. Use `first` with `after` to page forward, or `last` with `before` to
+	// page backward. Without `first` and `last`, returns the first 20, or with only `before`, the last 20 before that
+	// cursor. Profiles created while a client pages neither repeat nor hide others. Error: `BAD_USER_INPUT` for both `first`
+	// and `last`, a negative number, a number above 100, or a cursor of another filter or order.
 	Profiles PeopleProfilesProfileConnection `json:"profiles"`
 }
 
@@ -461,21 +441,21 @@ func (v *PeopleResponse) GetProfiles() PeopleProfilesProfileConnection { return 
 // Person includes the GraphQL fields of Profile requested by the fragment Person.
 // The GraphQL type's documentation follows.
 //
-// The public half of an account: any signed-in caller may read it, only its owner may change it.
+// The public part of an account. Any signed-in user can read it; only its owner can change it.
 type Person struct {
-	// Begins with `profile_`.
+	// Starts with `profile_`.
 	Id string `json:"id"`
-	// The name of the user whose profile this is.
+	// The username of the profile's owner.
 	Username string `json:"username"`
-	// What the user says of themselves, up to 10,000 code points, possibly several lines; empty at first.
+	// The user's description of themselves: up to 10,000 code points, may have several lines. Initially empty.
 	Description string `json:"description"`
-	// Where the user is, up to 30 code points; empty at first.
+	// The user's location: up to 30 code points. Initially empty.
 	Location string `json:"location"`
-	// True for users who organize events, false for those who attend.
+	// True for users who organize events, false for users who attend them.
 	IsOrganizer bool `json:"isOrganizer"`
 	// When the owner last changed the profile.
 	UpdatedOn time.Time `json:"updatedOn"`
-	// Whether the caller may change this profile: draw the edit button by it.
+	// Whether the caller may change this profile. Show edit buttons only if true.
 	ViewerCanUpdate bool `json:"viewerCanUpdate"`
 }
 
@@ -500,13 +480,14 @@ func (v *Person) GetUpdatedOn() time.Time { return v.UpdatedOn }
 // GetViewerCanUpdate returns Person.ViewerCanUpdate, and is useful for accessing the field via an interface.
 func (v *Person) GetViewerCanUpdate() bool { return v.ViewerCanUpdate }
 
-// Which profiles to list. What is left out does not narrow the list; several conditions must all hold.
+// Which profiles to list. Profiles must match all given conditions; omitted conditions match all profiles.
 type ProfileFilter struct {
-	// True for those who organize, false for those who attend.
+	// True for users who organize events, false for users who attend them.
 	IsOrganizer *bool `json:"isOrganizer"`
-	// The whole location, regardless of case, up to 30 code points; empty means any.
+	// The complete location, ignoring case: up to 30 code points. Empty matches all.
 	Location *string `json:"location"`
-	// Text that occurs in the username, the description or the location, regardless of case, up to 100 code points; `%` and `_` mean themselves; empty means any.
+	// Text that the username, description or location contains, ignoring case: up to 100 code points. `%` and `_` are
+	// literal. Empty matches all.
 	Search *string `json:"search"`
 }
 
@@ -519,13 +500,14 @@ func (v *ProfileFilter) GetLocation() *string { return v.Location }
 // GetSearch returns ProfileFilter.Search, and is useful for accessing the field via an interface.
 func (v *ProfileFilter) GetSearch() *string { return v.Search }
 
-// What an owner may set of a profile. In a change, a field left out stays as it is and an empty string clears it; in a new profile, what is left out is empty.
+// The contents of a profile. In a change, omitted fields keep their value and an empty string clears a text. In a new
+// profile, omitted text fields are empty.
 type ProfileInput struct {
-	// Up to 10,000 code points, possibly several lines.
+	// Up to 10,000 code points, may have several lines.
 	Description *string `json:"description"`
 	// Up to 30 code points.
 	Location *string `json:"location"`
-	// True for users who organize events, false for those who attend.
+	// True for users who organize events, false for users who attend them.
 	IsOrganizer *bool `json:"isOrganizer"`
 }
 
@@ -538,11 +520,11 @@ func (v *ProfileInput) GetLocation() *string { return v.Location }
 // GetIsOrganizer returns ProfileInput.IsOrganizer, and is useful for accessing the field via an interface.
 func (v *ProfileInput) GetIsOrganizer() *bool { return v.IsOrganizer }
 
-// An order for profiles. It is total: no two profiles are equal in it, so pages neither repeat nor skip one.
+// A sort order for profiles. It is total, so that pages neither repeat nor skip a profile.
 type ProfileOrder struct {
-	// By what.
+	// The field to sort by.
 	Field ProfileOrderField `json:"field"`
-	// Which way.
+	// The sort direction.
 	Direction OrderDirection `json:"direction"`
 }
 
@@ -552,13 +534,13 @@ func (v *ProfileOrder) GetField() ProfileOrderField { return v.Field }
 // GetDirection returns ProfileOrder.Direction, and is useful for accessing the field via an interface.
 func (v *ProfileOrder) GetDirection() OrderDirection { return v.Direction }
 
-// By what to put profiles in order.
+// What profiles can be sorted by.
 type ProfileOrderField string
 
 const (
-	// By the time they were made.
+	// The time at which the profile was created.
 	ProfileOrderFieldDateJoined ProfileOrderField = "DATE_JOINED"
-	// By username, regardless of case.
+	// The username, ignoring case.
 	ProfileOrderFieldUsername ProfileOrderField = "USERNAME"
 )
 
@@ -570,28 +552,30 @@ var AllProfileOrderField = []ProfileOrderField{
 // RefreshRefreshTokenRefreshTokenPayload includes the requested fields of the GraphQL type RefreshTokenPayload.
 // The GraphQL type's documentation follows.
 //
-// The next pair, or what is wrong.
+// The next pair of tokens, or the user errors.
 type RefreshRefreshTokenRefreshTokenPayload struct {
-	// The next pair; null when the token is not good.
+	// The next pair. Null if the refresh token is not valid.
 	Tokens *Tokens `json:"tokens"`
-	// What to mend; empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	// The problems to correct. Empty on success.
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetTokens returns RefreshRefreshTokenRefreshTokenPayload.Tokens, and is useful for accessing the field via an interface.
 func (v *RefreshRefreshTokenRefreshTokenPayload) GetTokens() *Tokens { return v.Tokens }
 
 // GetUserErrors returns RefreshRefreshTokenRefreshTokenPayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *RefreshRefreshTokenRefreshTokenPayload) GetUserErrors() []Mistake { return v.UserErrors }
+func (v *RefreshRefreshTokenRefreshTokenPayload) GetUserErrors() []UserErrorFields {
+	return v.UserErrors
+}
 
 // RefreshResponse is returned by Refresh on success.
 type RefreshResponse struct {
-	// Exchanges a refresh token for the next pair. If the answer is lost, or two tabs ask at once, the same token answers
-	// the same next one for a short while; later use of an old token ends the session. Mistake: `TOKEN_INVALID`, for
-	// whatever reason. Errors: `RATE_LIMITED` after 60 refreshes of a session in a minute, repeated ones included, or too
-	// many refused tokens from one network; `BAD_USER_INPUT` when the token in the input and the one in the cookie belong to
-	// different sessions. Of the same session, the one in the input counts: the next comes in the answer, and the cookie
-	// ends.
+	// Exchanges a refresh token for the next pair of tokens. During a short grace period, the same refresh token returns the
+	// same result, so that a lost response or a second tab does no harm. Any later use of an old token ends the session.
+	// User error: `TOKEN_INVALID`, for any reason. Errors: `RATE_LIMITED` after 60 refreshes of a session in a minute,
+	// repeated ones included, or after too many rejected tokens from one network; `BAD_USER_INPUT` if the token in the input
+	// and the one in the cookie belong to different sessions. If both belong to the same session, the one in the input is
+	// used, the next one is returned in the response, and the cookie is deleted.
 	RefreshToken RefreshRefreshTokenRefreshTokenPayload `json:"refreshToken"`
 }
 
@@ -603,14 +587,14 @@ func (v *RefreshResponse) GetRefreshToken() RefreshRefreshTokenRefreshTokenPaylo
 // RegisterRegisterRegisterPayload includes the requested fields of the GraphQL type RegisterPayload.
 // The GraphQL type's documentation follows.
 //
-// The new account, or what is wrong.
+// The new account, or the user errors.
 type RegisterRegisterRegisterPayload struct {
-	// The new user; null when there are mistakes.
+	// The new user. Null if there are user errors.
 	User *Account `json:"user"`
-	// A session for the new user; null when there are mistakes, or when the address has to be confirmed first.
+	// The tokens of a session. Null if there are user errors, or if the email address must be confirmed first.
 	Tokens *Tokens `json:"tokens"`
-	// What to mend; empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	// The problems to correct. Empty on success.
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetUser returns RegisterRegisterRegisterPayload.User, and is useful for accessing the field via an interface.
@@ -620,30 +604,30 @@ func (v *RegisterRegisterRegisterPayload) GetUser() *Account { return v.User }
 func (v *RegisterRegisterRegisterPayload) GetTokens() *Tokens { return v.Tokens }
 
 // GetUserErrors returns RegisterRegisterRegisterPayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *RegisterRegisterRegisterPayload) GetUserErrors() []Mistake { return v.UserErrors }
+func (v *RegisterRegisterRegisterPayload) GetUserErrors() []UserErrorFields { return v.UserErrors }
 
 // RegisterResponse is returned by Register on success.
 type RegisterResponse struct {
-	// Makes a user with a profile and signs them in. Where `serverInfo.emailVerification` is true, the user needs an e-mail
-	// address, is `PENDING` and gets no tokens: a mail with a token for `activate` is on its way. The answer is then the same
-	// for an address that somebody has already; the mail tells its owner so. Mistakes: every code from `REQUIRED` to
-	// `PASSWORD_TOO_SIMILAR`, and `REGISTRATION_CLOSED`. Error: `RATE_LIMITED` after too many registrations from one network, and
-	// when too many passwords are being checked.
+	// Creates a user with a profile and signs them in. If `serverInfo.emailVerification` is true, an email address is
+	// required, and the new user is `PENDING` and gets no tokens; an email with a token for `activate` is sent. If another
+	// user has already confirmed the address, the response is the same and that user is notified by email. User errors: all
+	// codes from `REQUIRED` to `PASSWORD_TOO_SIMILAR`, and `REGISTRATION_CLOSED`. Error: `RATE_LIMITED` after too many
+	// registrations from one network, or if too many passwords are being hashed.
 	Register RegisterRegisterRegisterPayload `json:"register"`
 }
 
 // GetRegister returns RegisterResponse.Register, and is useful for accessing the field via an interface.
 func (v *RegisterResponse) GetRegister() RegisterRegisterRegisterPayload { return v.Register }
 
-// What a user may do beyond their own account.
+// What a user may do.
 type Role string
 
 const (
-	// Reads and edits their own account, and reads everyone's profile.
+	// Can read and edit their own account, and read all profiles.
 	RoleMember Role = "MEMBER"
-	// Also reads the private half of other accounts.
+	// Can also read the private account details of other users.
 	RoleStaff Role = "STAFF"
-	// Also administers the installation.
+	// Can also administer the installation.
 	RoleAdmin Role = "ADMIN"
 )
 
@@ -656,14 +640,14 @@ var AllRole = []Role{
 // SignInObtainTokenObtainTokenPayload includes the requested fields of the GraphQL type ObtainTokenPayload.
 // The GraphQL type's documentation follows.
 //
-// A session, or what is wrong.
+// A new session, or the user errors.
 type SignInObtainTokenObtainTokenPayload struct {
-	// Who signed in; null when there are mistakes.
+	// The user who signed in. Null if there are user errors.
 	User *Account `json:"user"`
-	// The new session's tokens; null when there are mistakes.
+	// The tokens of the new session. Null if there are user errors.
 	Tokens *Tokens `json:"tokens"`
-	// What to mend; empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	// The problems to correct. Empty on success.
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetUser returns SignInObtainTokenObtainTokenPayload.User, and is useful for accessing the field via an interface.
@@ -673,15 +657,15 @@ func (v *SignInObtainTokenObtainTokenPayload) GetUser() *Account { return v.User
 func (v *SignInObtainTokenObtainTokenPayload) GetTokens() *Tokens { return v.Tokens }
 
 // GetUserErrors returns SignInObtainTokenObtainTokenPayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *SignInObtainTokenObtainTokenPayload) GetUserErrors() []Mistake { return v.UserErrors }
+func (v *SignInObtainTokenObtainTokenPayload) GetUserErrors() []UserErrorFields { return v.UserErrors }
 
 // SignInResponse is returned by SignIn on success.
 type SignInResponse struct {
-	// Signs in with a password. Mistakes: `INVALID_CREDENTIALS`, the same for an unknown user, a wrong password and a
-	// disabled account; `EMAIL_NOT_VERIFIED`, only with the right password; `TOO_LONG` and `INVALID` for the device's name.
-	// Error: `RATE_LIMITED`, with the seconds to wait in `extensions.retryAfter`: after five wrong passwords in a row for an
-	// account, for a time that doubles with each more; after a hundred until `resetPassword`; after too many from one network;
-	// and when too many passwords are being checked.
+	// Signs in with a password. User errors: `INVALID_CREDENTIALS`, the same for an unknown user, a wrong password and a
+	// disabled account; `EMAIL_NOT_VERIFIED`, only if the password is correct; `TOO_LONG` and `INVALID` for the device name.
+	// Error: `RATE_LIMITED`, with the seconds to wait in `extensions.retryAfter`. An account is rate limited after five
+	// wrong passwords in a row, with a delay that doubles each time, and after 100 until `resetPassword`. Requests are also
+	// rate limited after too many wrong passwords from one network, and while too many passwords are being hashed.
 	ObtainToken SignInObtainTokenObtainTokenPayload `json:"obtainToken"`
 }
 
@@ -690,10 +674,10 @@ func (v *SignInResponse) GetObtainToken() SignInObtainTokenObtainTokenPayload { 
 
 // SignOutResponse is returned by SignOut on success.
 type SignOutResponse struct {
-	// Ends the session of the refresh token in the input. Without one there, ends the session of the access token, also when
-	// that has expired, and that of the cookie, if there is one, and the cookie with it. All tokens of a session stop working at once. Answers the same
-	// for a token that is unknown or already dead (RFC 7009, section 2.2). Error: `BAD_USER_INPUT` when the token in the
-	// input and the one in the cookie belong to different sessions.
+	// Ends the session of the refresh token in the input. Without a token in the input, ends the session of the access
+	// token, even if that has expired, and the session of the cookie, and deletes the cookie. All tokens of an ended session
+	// stop working at once. The response is the same for a token that is unknown or no longer valid (RFC 7009, section 2.2).
+	// Error: `BAD_USER_INPUT` if the token in the input and the one in the cookie belong to different sessions.
 	SignOut SignOutSignOutSignOutPayload `json:"signOut"`
 }
 
@@ -703,22 +687,22 @@ func (v *SignOutResponse) GetSignOut() SignOutSignOutSignOutPayload { return v.S
 // SignOutSignOutSignOutPayload includes the requested fields of the GraphQL type SignOutPayload.
 // The GraphQL type's documentation follows.
 //
-// The end of a session.
+// The result of a sign-out.
 type SignOutSignOutSignOutPayload struct {
-	// Always true: afterwards the session is over, whether or not it was before.
+	// Always true: the session has ended, now or before.
 	SignedOut bool `json:"signedOut"`
 }
 
 // GetSignedOut returns SignOutSignOutSignOutPayload.SignedOut, and is useful for accessing the field via an interface.
 func (v *SignOutSignOutSignOutPayload) GetSignedOut() bool { return v.SignedOut }
 
-// How the refresh token reaches the client.
+// How the client receives the refresh token.
 type TokenDelivery string
 
 const (
-	// In the answer's `refreshToken`.
+	// In `refreshToken` of the response.
 	TokenDeliveryBody TokenDelivery = "BODY"
-	// In a cookie that scripts cannot read, for browsers: send requests with credentials from an allowed origin.
+	// In an HttpOnly cookie, for browsers. Send requests with credentials, from an allowed origin.
 	TokenDeliveryCookie TokenDelivery = "COOKIE"
 )
 
@@ -730,16 +714,16 @@ var AllTokenDelivery = []TokenDelivery{
 // Tokens includes the GraphQL fields of TokenPair requested by the fragment Tokens.
 // The GraphQL type's documentation follows.
 //
-// What a client holds while it is signed in.
+// The tokens of a session.
 type Tokens struct {
-	// Send it as `Authorization: Bearer …`. A JSON Web Token (RFC 9068) that other services can check by
-	// `/.well-known/jwks.json`, unless the server signs with HS256, which publishes nothing.
+	// Send it as `Authorization: Bearer …`. It is a JSON Web Token (RFC 9068). Other services can verify it with the keys at
+	// `/.well-known/jwks.json`, unless the server signs with HS256 and publishes no keys.
 	AccessToken string `json:"accessToken"`
-	// When the access token stops working unless the session ends sooner; get a new pair with `refreshToken` before that.
+	// When the access token expires, unless the session ends sooner. Get a new pair with `refreshToken` before then.
 	AccessTokenExpiresAt time.Time `json:"accessTokenExpiresAt"`
-	// Works once: each `refreshToken` gives the next one. Null when the pair was delivered as a cookie.
+	// Can be used once: `refreshToken` returns the next one. Null if it was delivered as a cookie.
 	RefreshToken *string `json:"refreshToken"`
-	// When the refresh token stops working if it is not used.
+	// When the refresh token expires if it is not used.
 	RefreshTokenExpiresAt time.Time `json:"refreshTokenExpiresAt"`
 }
 
@@ -757,7 +741,7 @@ func (v *Tokens) GetRefreshTokenExpiresAt() time.Time { return v.RefreshTokenExp
 
 // UpdateProfileResponse is returned by UpdateProfile on success.
 type UpdateProfileResponse struct {
-	// Changes a profile. Mistakes: `TOO_LONG`, `INVALID`.
+	// Changes a profile. User errors: `TOO_LONG`, `INVALID`.
 	UpdateProfile UpdateProfileUpdateProfileUpdateProfilePayload `json:"updateProfile"`
 }
 
@@ -769,23 +753,23 @@ func (v *UpdateProfileResponse) GetUpdateProfile() UpdateProfileUpdateProfileUpd
 // UpdateProfileUpdateProfileUpdateProfilePayload includes the requested fields of the GraphQL type UpdateProfilePayload.
 // The GraphQL type's documentation follows.
 //
-// The changed profile, or what is wrong.
+// The changed profile, or the user errors.
 type UpdateProfileUpdateProfileUpdateProfilePayload struct {
-	// The profile as it is now; null when there are mistakes.
+	// The profile after the change. Null if there are user errors.
 	Profile *Person `json:"profile"`
-	// What to mend; empty on success.
-	UserErrors []Mistake `json:"userErrors"`
+	// The problems to correct. Empty on success.
+	UserErrors []UserErrorFields `json:"userErrors"`
 }
 
 // GetProfile returns UpdateProfileUpdateProfileUpdateProfilePayload.Profile, and is useful for accessing the field via an interface.
 func (v *UpdateProfileUpdateProfileUpdateProfilePayload) GetProfile() *Person { return v.Profile }
 
 // GetUserErrors returns UpdateProfileUpdateProfileUpdateProfilePayload.UserErrors, and is useful for accessing the field via an interface.
-func (v *UpdateProfileUpdateProfileUpdateProfilePayload) GetUserErrors() []Mistake {
+func (v *UpdateProfileUpdateProfileUpdateProfilePayload) GetUserErrors() []UserErrorFields {
 	return v.UserErrors
 }
 
-// What is wrong with an input.
+// The kind of a user error.
 type UserErrorCode string
 
 const (
@@ -795,29 +779,29 @@ const (
 	UserErrorCodeTooShort UserErrorCode = "TOO_SHORT"
 	// The value has too many characters.
 	UserErrorCodeTooLong UserErrorCode = "TOO_LONG"
-	// The value has the wrong form or holds characters that are not allowed.
+	// The value has the wrong format or contains characters that are not allowed.
 	UserErrorCodeInvalid UserErrorCode = "INVALID"
-	// The name is kept for the service itself, or has the form of an ID.
+	// The username is reserved for the service, or has the form of an id.
 	UserErrorCodeReserved UserErrorCode = "RESERVED"
-	// Somebody else has it already.
+	// Another account already uses the value.
 	UserErrorCodeTaken UserErrorCode = "TAKEN"
-	// The password is among those that are tried first.
+	// The password is too common or too simple, such as digits only or one repeated character.
 	UserErrorCodePasswordTooCommon UserErrorCode = "PASSWORD_TOO_COMMON"
-	// The password is too much like the username, the name or the e-mail address.
+	// The password is too similar to the username, the name or the email address.
 	UserErrorCodePasswordTooSimilar UserErrorCode = "PASSWORD_TOO_SIMILAR"
-	// No active account has this identifier and this password, or the current password is wrong.
+	// No active account has this identifier and password, or the current password is incorrect.
 	UserErrorCodeInvalidCredentials UserErrorCode = "INVALID_CREDENTIALS"
-	// The password is right, but the e-mail address has to be confirmed first.
+	// The password is correct, but the email address has not been confirmed.
 	UserErrorCodeEmailNotVerified UserErrorCode = "EMAIL_NOT_VERIFIED"
-	// The server does not take new users by itself.
+	// Registration is closed on this server.
 	UserErrorCodeRegistrationClosed UserErrorCode = "REGISTRATION_CLOSED"
-	// The token is not, or no longer, good: sign in again, or ask for a new one.
+	// The token is not valid or no longer valid. Sign in again, or request a new email.
 	UserErrorCodeTokenInvalid UserErrorCode = "TOKEN_INVALID"
-	// The token from a mail was good and has run out: ask for a new one.
+	// The token from the email has expired. Request a new email.
 	UserErrorCodeTokenExpired UserErrorCode = "TOKEN_EXPIRED"
-	// The caller has one already.
+	// The caller already has one.
 	UserErrorCodeAlreadyExists UserErrorCode = "ALREADY_EXISTS"
-	// The thing does not exist any more.
+	// The object no longer exists.
 	UserErrorCodeNotFound UserErrorCode = "NOT_FOUND"
 )
 
@@ -838,6 +822,28 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeAlreadyExists,
 	UserErrorCodeNotFound,
 }
+
+// UserErrorFields includes the GraphQL fields of UserError requested by the fragment UserErrorFields.
+// The GraphQL type's documentation follows.
+//
+// A problem that the user can correct. All problems of an input are returned at once.
+type UserErrorFields struct {
+	// The machine-readable code.
+	Code UserErrorCode `json:"code"`
+	// The path inside the input, such as `["profile", "location"]`. Null if the problem is not in a single field.
+	Field []string `json:"field"`
+	// A message for the user, in English.
+	Message string `json:"message"`
+}
+
+// GetCode returns UserErrorFields.Code, and is useful for accessing the field via an interface.
+func (v *UserErrorFields) GetCode() UserErrorCode { return v.Code }
+
+// GetField returns UserErrorFields.Field, and is useful for accessing the field via an interface.
+func (v *UserErrorFields) GetField() []string { return v.Field }
+
+// GetMessage returns UserErrorFields.Message, and is useful for accessing the field via an interface.
+func (v *UserErrorFields) GetMessage() string { return v.Message }
 
 // __AgainInput is used internally by genqlient
 type __AgainInput struct {
@@ -1090,7 +1096,7 @@ mutation Refresh ($refreshToken: String) {
 			... Tokens
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1100,7 +1106,7 @@ fragment Tokens on TokenPair {
 	refreshToken
 	refreshTokenExpiresAt
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
@@ -1143,7 +1149,7 @@ mutation Register ($username: String!, $password: String!, $delivery: TokenDeliv
 			... Tokens
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1162,7 +1168,7 @@ fragment Tokens on TokenPair {
 	refreshToken
 	refreshTokenExpiresAt
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
@@ -1218,7 +1224,7 @@ mutation SignIn ($identifier: String!, $password: String!, $deviceName: String, 
 			... Tokens
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1237,7 +1243,7 @@ fragment Tokens on TokenPair {
 	refreshToken
 	refreshTokenExpiresAt
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message
@@ -1326,7 +1332,7 @@ mutation UpdateProfile ($id: ID!, $input: ProfileInput!) {
 			... Person
 		}
 		userErrors {
-			... Mistake
+			... UserErrorFields
 		}
 	}
 }
@@ -1339,7 +1345,7 @@ fragment Person on Profile {
 	updatedOn
 	viewerCanUpdate
 }
-fragment Mistake on UserError {
+fragment UserErrorFields on UserError {
 	code
 	field
 	message

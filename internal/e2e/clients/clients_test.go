@@ -24,8 +24,6 @@ import (
 	"latchkey/internal/e2e/client"
 )
 
-//go:generate go run github.com/Khan/genqlient
-
 // typed is a client that genqlient has made, signed in or not.
 type typed struct {
 	*e2e.Env
@@ -61,7 +59,7 @@ func (c *typed) refused(err error, code, reason string) {
 }
 
 // ok demands that nothing went wrong, in errors or userErrors.
-func (c *typed) ok(err error, mistakes ...client.Mistake) {
+func (c *typed) ok(err error, mistakes ...client.UserErrorFields) {
 	c.T.Helper()
 	if err != nil || len(mistakes) > 0 {
 		c.T.Fatal(err, mistakes)

@@ -106,7 +106,7 @@ func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
 		for range 5 {
 			l := box.Next()
 			switch {
-			case l.Headers.Get("To") == "<mario@example.com>" && l.Subject == "Confirm your e-mail address": // the first
+			case l.Headers.Get("To") == "<mario@example.com>" && l.Subject == "Confirm your email address": // the first
 			case l.To == "<mario@example.com>" && l.Token() == "" && strings.Contains(l.Text, "“mario”"):
 				told++
 			case l.To == "<NOBODY@example.com>", l.To == "<nobody@example.com>":
@@ -333,7 +333,7 @@ func TestAChangeOfAddressIsStopped(t *testing.T) {
 			l := box.Next()
 			letters[l.To+l.Subject] = l
 		}
-		again := letters["<thief@example.com>Your e-mail address is about to change"].Token()
+		again := letters["<thief@example.com>Your email address is about to change"].Token()
 		s.Clock.Advance(23 * time.Hour)
 		s.Anonymous().Ask(e2e.CancelMutation, e2e.Vars{"t": stop}).Ok()
 		if thief.SignedIn() {
@@ -465,7 +465,7 @@ func TestNotices(t *testing.T) {
 		s.NoEmail(box)
 		c := s.Anonymous()
 		c.UseTokens(newAgent(c, "Firefox/150.0 (Linux)").ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{"identifier": "mario", "password": e2e.Password}}).Ok(), "obtainToken")
-		notice("A new device has signed in to your account")
+		notice("New sign-in to your account")
 		newAgent(c, "Firefox/151.1 (Linux)").ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{"identifier": "mario", "password": e2e.Password}}).Ok()
 		s.NoEmail(box)
 		mario.ChangePassword(e2e.Password, e2e.NewPassword)
@@ -823,7 +823,7 @@ func TestMailCommands(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		smtp := "--smtp-url=" + strings.TrimPrefix(box.Setting, "LATCHKEY_SMTP_URL=")
 		printed := s.Run("mail", "preview", "activation", "--app-url", "https://app.example.com")
-		for _, want := range []string{"Subject: Confirm your e-mail address", "https://app.example.com/activate#token=", "</html>"} {
+		for _, want := range []string{"Subject: Confirm your email address", "https://app.example.com/activate#token=", "</html>"} {
 			if !strings.Contains(printed, want) {
 				t.Errorf("no %s in %s", want, printed)
 			}
@@ -883,7 +883,7 @@ func TestWithoutAMailServer(t *testing.T) {
 		s.Stop()
 		s.Clock.Advance(time.Hour)
 		production.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
-		if said := production.Log.String(); strings.Contains(said, "#token=") || !strings.Contains(said, "nothing delivers mails") {
+		if said := production.Log.String(); strings.Contains(said, "#token=") || !strings.Contains(said, "no email is delivered") {
 			t.Fatalf("it says %s", said)
 		}
 	})

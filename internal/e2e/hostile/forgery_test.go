@@ -101,7 +101,7 @@ func (f *forger) member(text, member string) string { return f.with(text, `{`, `
 func newInsider(s *e2e.Env) *token.Issuer {
 	s.T.Helper()
 	var ring *token.KeySet
-	s.InStore(func(tx *store.Store) error {
+	s.InStore(func(tx *store.Tx) error {
 		kept, err := tx.SigningKeys(s.T.Context())
 		if err != nil {
 			return err

@@ -12,8 +12,8 @@ import (
 
 	"latchkey/internal/cli"
 	"latchkey/internal/e2e"
-	"latchkey/internal/store"
 	"latchkey/internal/store/storetest"
+	"latchkey/internal/store/transfer"
 )
 
 // moves runs latchkey move, with settings of the form LATCHKEY_X=value, and returns what it prints.
@@ -201,7 +201,7 @@ func TestAMoveThatIsKilled(t *testing.T) {
 		}
 		side.RunFails("move", "user", "list")
 	}
-	var moved []store.Moved
+	var moved []transfer.Table
 	said, err := runMove(s, []string{from, to, "--json"}, "LATCHKEY_SECRET="+e2e.Secret)
 	if err != nil || json.Unmarshal([]byte(said), &moved) != nil || len(moved) == 0 {
 		t.Fatal(err, said)

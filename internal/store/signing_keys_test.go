@@ -16,7 +16,7 @@ func addKey(t *testing.T, s *Store, kid, alg string, number int64) error {
 
 func TestTheFirstKeyIsMadeOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		must(t, errors.Join(together(8, func(i int) error { return addKey(t, s, fmt.Sprint("key", i), "EdDSA", 1) })...))
+		must(t, errors.Join(concurrently(8, func(i int) error { return addKey(t, s, fmt.Sprint("key", i), "EdDSA", 1) })...))
 		keys := must1(s.SigningKeys(t.Context()))(t)
 		if len(keys) != 1 || string(keys[0].Sealed) != keys[0].ID {
 			t.Errorf("the keys are %+v", keys)

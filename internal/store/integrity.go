@@ -11,9 +11,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// What is stored about a user and about a session, for checking that it belongs together.
-
-// UserRecord is what is stored of a user and their profile.
+// UserRecord is what is stored of a user and their profile, for checking that it is consistent.
 type UserRecord struct {
 	ID              account.ID     `db:"id"`
 	Username        string         `db:"username"`
@@ -25,7 +23,7 @@ type UserRecord struct {
 	EmailVerified   bool           `db:"email_verified"`
 	PasswordHash    string         `db:"password_hash"`
 	Status          account.Status `db:"status"`
-	HasDraft        bool           `db:"has_draft"` // a profile that nobody sees yet
+	HasDraft        bool           `db:"has_draft"` // the profile of a PENDING user
 	ProfileUsername *string        `db:"profile_username"`
 	ProfileKey      *string        `db:"profile_key"`
 	Description     *string        `db:"description"`
@@ -36,24 +34,24 @@ type UserRecord struct {
 
 // UserRecords returns at most limit records whose IDs come after one, in the order of their IDs.
 func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (records []UserRecord, err error) {
-	err = s.all(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
-		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft, p.username AS profile_username,
-		p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
+	err = s.scanAll(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
+		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft,
+		p.username AS profile_username, p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
 		FROM `+userTables+` WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
 	return records, err
 }
 
-// SessionRecord is what is stored of a session and bears on whether it lives.
+// SessionRecord is what is stored of a session and decides whether it is live.
 type SessionRecord struct {
 	account.Liveness
-	CountsAsLive bool  // for statements that change sessions
+	CountsAsLive bool  // in the condition of the statements that change sessions
 	SaltSize     int   // in bytes
 	Generation   int64 // of its refresh token
 }
 
 // SessionRecords returns at most limit records whose IDs come after one, in the order of their IDs.
 func (s *Store) SessionRecords(
-	ctx context.Context, after account.ID, limit int, now, idleCut time.Time,
+	ctx context.Context, after account.ID, limit int, now, idleSince time.Time,
 ) ([]SessionRecord, error) {
 	var rows []struct {
 		sessionRow
@@ -65,11 +63,11 @@ func (s *Store) SessionRecords(
 		SaltSize     int            `db:"salt_size"`
 		Generation   int64          `db:"generation"`
 	}
-	err := s.all(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size, u.epoch, u.status,
-		`+minAuthTime+` AS min_auth_time,
+	err := s.scanAll(ctx, &rows, `SELECT `+sessionColumns+`, s.user_id, s.generation, length(s.salt) AS salt_size,
+		u.epoch, u.status, `+minAuthTime+` AS min_auth_time,
 		EXISTS (SELECT 1 FROM sessions WHERE id = s.id AND `+live+`) AS counts_as_live
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id > ? ORDER BY s.id LIMIT ?`,
-		micros(now), micros(idleCut), after, limit)
+		micros(now), micros(idleSince), after, limit)
 	records := make([]SessionRecord, len(rows))
 	for i, r := range rows {
 		records[i] = SessionRecord{
@@ -77,7 +75,7 @@ func (s *Store) SessionRecords(
 				Session:     r.session(r.UserID),
 				Epoch:       r.Epoch,
 				Status:      r.Status,
-				MinAuthTime: moment(r.MinAuthTime),
+				MinAuthTime: fromMicros(r.MinAuthTime),
 			},
 			CountsAsLive: r.CountsAsLive,
 			SaltSize:     r.SaltSize,
@@ -87,24 +85,25 @@ func (s *Store) SessionRecords(
 	return records, err
 }
 
-// madePart is how the steps of the schema make tables and indexes.
-var madePart = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
+// createStatement matches the statements with which migrations create tables and indexes.
+var createStatement = regexp.MustCompile(`(?m)^CREATE (TABLE|INDEX) (\w+)`)
 
-// SchemaDrift returns the tables and indexes that are missing, and the triggers there are, for Latchkey makes none.
+// SchemaDrift returns a message for each table or index that is missing, and for each trigger, as Latchkey creates
+// none.
 func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	steps, err := s.migrations()
 	if err != nil {
 		return nil, err
 	}
 	var parts, triggers []string
-	if err := s.all(ctx, &parts, s.dialect.parts); err != nil {
+	if err := s.scanAll(ctx, &parts, s.dialect.objects); err != nil {
 		return nil, err
 	}
-	if err := s.all(ctx, &triggers, s.dialect.triggers); err != nil {
+	if err := s.scanAll(ctx, &triggers, s.dialect.triggers); err != nil {
 		return nil, err
 	}
 	for _, step := range steps {
-		for _, made := range madePart.FindAllStringSubmatch(step.script, -1) {
+		for _, made := range createStatement.FindAllStringSubmatch(step.script, -1) {
 			if !slices.Contains(parts, made[2]) {
 				found = append(found, fmt.Sprintf("%s %s is missing", strings.ToLower(made[1]), made[2]))
 			}
@@ -116,11 +115,11 @@ func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	return found, nil
 }
 
-// FileCorruption returns what the engine finds wrong with its file and with references between tables. It takes as long as it
-// takes. PostgreSQL keeps watch itself.
+// FileCorruption returns a message for each problem in the database file and each broken reference between tables. It
+// has no time limit. PostgreSQL checks its files itself.
 func (s *Store) FileCorruption(ctx context.Context) (found []string, err error) {
-	if s.dialect.damage == nil {
+	if s.dialect.corruption == nil {
 		return nil, nil
 	}
-	return s.dialect.damage(ctx, s.read)
+	return s.dialect.corruption(ctx, s.readPool)
 }

@@ -20,25 +20,25 @@ func busySessions(t *testing.T, n int) (*Store, *storetest.Faults, []account.Ses
 	must1(s.Migrate(t.Context(), atNoon))(t)
 	sessions := make([]account.Session, n)
 	for i := range sessions {
-		sessions[i] = signIn(t, s, join(t, s, fmt.Sprint("user", i)))
+		sessions[i] = signIn(t, s, addUser(t, s, fmt.Sprint("user", i)))
 	}
 	return s, faults, sessions
 }
 
-func step(ctx context.Context, name string, generation int) *waiting {
-	return &waiting{ctx: ctx, query: `UPDATE sessions SET generation = generation + 1 WHERE id = ? AND generation = ?`,
+func newWrite(ctx context.Context, name string, generation int) *pendingWrite {
+	return &pendingWrite{ctx: ctx, query: `UPDATE sessions SET generation = generation + 1 WHERE id = ? AND generation = ?`,
 		args: []any{name, generation}, done: make(chan struct{})}
 }
 
 // TestChangesThatWaitAreCommittedTogether, and one that finds nothing to change is no trouble to the others.
 func TestChangesThatWaitAreCommittedTogether(t *testing.T) {
 	s, faults, sessions := busySessions(t, 3)
-	var all []*waiting
+	var all []*pendingWrite
 	for i, session := range sessions {
-		all = append(all, step(t.Context(), string(session.ID), i%2))
+		all = append(all, newWrite(t.Context(), string(session.ID), i%2))
 	}
 	faults.Arm(2, storetest.Fault{Err: errors.New("a second commit"), After: true})
-	s.commit(all)
+	s.groupCommit.commit(all)
 	if faults.Disarm() {
 		t.Error("committed more than once")
 	}
@@ -54,17 +54,17 @@ func TestChangesThatFailTogether(t *testing.T) {
 	s, _, sessions := busySessions(t, 3)
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
-	first, left, bad := step(t.Context(), string(sessions[0].ID), 0), step(gone, string(sessions[1].ID), 0),
-		&waiting{ctx: t.Context(), query: `UPDATE nowhere SET n = 1`}
-	s.commit([]*waiting{first, bad})
+	first, left, bad := newWrite(t.Context(), string(sessions[0].ID), 0), newWrite(gone, string(sessions[1].ID), 0),
+		&pendingWrite{ctx: t.Context(), query: `UPDATE nowhere SET n = 1`}
+	s.groupCommit.commit([]*pendingWrite{first, bad})
 	if first.err == nil || bad.err == nil || first.rows != 0 {
 		t.Errorf("%d rows, %v, %v", first.rows, first.err, bad.err)
 	}
-	s.commit([]*waiting{left, first})
+	s.groupCommit.commit([]*pendingWrite{left, first})
 	if first.err != nil || first.rows != 1 || !errors.Is(left.err, context.Canceled) {
 		t.Errorf("%d rows, %v, %v", first.rows, first.err, left.err)
 	}
-	if n := number(t, s, `SELECT COUNT(*) FROM sessions WHERE generation = 1`); n != 1 {
+	if n := queryInt(t, s, `SELECT COUNT(*) FROM sessions WHERE generation = 1`); n != 1 {
 		t.Errorf("%d sessions changed, want 1", n)
 	}
 }
@@ -75,13 +75,13 @@ func TestRotationsQueueBehindAWriter(t *testing.T) {
 	release, held := make(chan struct{}), make(chan struct{})
 	writer := make(chan error, 1)
 	go func() {
-		writer <- s.InTx(t.Context(), func(*Store) error { close(held); <-release; return nil })
+		writer <- s.InTx(t.Context(), func(*Tx) error { close(held); <-release; return nil })
 	}()
 	<-held
 	leaving, leave := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() {
-		gone <- errors.Join(together(len(sessions), func(i int) error {
+		gone <- errors.Join(concurrently(len(sessions), func(i int) error {
 			ctx := t.Context()
 			if i%5 == 4 {
 				ctx = leaving
@@ -97,9 +97,9 @@ func TestRotationsQueueBehindAWriter(t *testing.T) {
 		})...)
 	}()
 	for queued := 0; queued < len(sessions)-1; runtime.Gosched() {
-		s.commits.mu.Lock()
-		queued = len(s.commits.waiting)
-		s.commits.mu.Unlock()
+		s.groupCommit.mu.Lock()
+		queued = len(s.groupCommit.pending)
+		s.groupCommit.mu.Unlock()
 	}
 	leave()
 	close(release)
@@ -119,7 +119,7 @@ func TestRotationsSurviveFaults(t *testing.T) {
 			s, faults, sessions := busySessions(t, 5)
 			faults.Arm(n, fault)
 			rotated := make([]bool, len(sessions))
-			errs := together(len(sessions), func(i int) (err error) {
+			errs := concurrently(len(sessions), func(i int) (err error) {
 				rotated[i], err = s.Rotate(t.Context(), sessions[i].ID, rotation(0, noon))
 				return err
 			})
