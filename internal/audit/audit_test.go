@@ -99,3 +99,21 @@ func TestDocument(t *testing.T) {
 		t.Errorf("docs/operations.md has\n%s\nwant\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+var constant = regexp.MustCompile(`(?m)^\t\w+\s+Kind = "([a-z_]+)"$`)
+
+// TestEveryKindIsDefined compares the constants with the table of kinds: without a row there an event is not logged.
+func TestEveryKindIsDefined(t *testing.T) {
+	source, err := os.ReadFile("audit.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var constants []Kind
+	for _, found := range constant.FindAllStringSubmatch(string(source), -1) {
+		constants = append(constants, Kind(found[1]))
+	}
+	slices.Sort(constants)
+	if defined := slices.Sorted(maps.Keys(kinds)); !slices.Equal(constants, defined) {
+		t.Errorf("constants %q, defined %q", constants, defined)
+	}
+}

@@ -35,7 +35,8 @@ func TestOnlyOperators(t *testing.T) {
 		}
 	}
 	e.emitted()
-	if user, err := e.FindUser(t.Context(), "mario"); err != nil || user.Status != account.Active || user.Role != account.Member {
+	user, err := e.FindUser(t.Context(), "mario")
+	if err != nil || user.Status != account.Active || user.Role != account.Member {
 		t.Errorf("%+v %v", user, err)
 	}
 }
@@ -65,7 +66,10 @@ func TestOnlyUsers(t *testing.T) {
 			},
 			"RevokeSession":     func() error { _, err := e.RevokeSession(t.Context(), actor, ""); return err },
 			"SignOutEverywhere": func() error { _, err := e.SignOutEverywhere(t.Context(), actor, false); return err },
-			"CreateProfile":     func() error { _, err := e.CreateProfile(t.Context(), actor, account.ProfileInput{}); return err },
+			"CreateProfile": func() error {
+				_, err := e.CreateProfile(t.Context(), actor, account.ProfileInput{})
+				return err
+			},
 			"UpdateProfile": func() error {
 				_, err := e.UpdateProfile(t.Context(), actor, "", account.ProfileInput{})
 				return err

@@ -97,7 +97,8 @@ func TestVerifyIntegrity(t *testing.T) {
 	var last IntegrityReport
 	progress := func(total IntegrityReport) { last = total }
 	total, err := e.VerifyIntegrity(t.Context(), report, progress)
-	if want := (IntegrityReport{Keys: 1, Users: 1, Sessions: 1}); err != nil || total != want || last != want || len(problems) > 0 {
+	want := IntegrityReport{Keys: 1, Users: 1, Sessions: 1}
+	if err != nil || total != want || last != want || len(problems) > 0 {
 		t.Errorf("%+v, %v, %q", total, err, problems)
 	}
 

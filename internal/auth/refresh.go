@@ -22,7 +22,7 @@ const (
 	resultUnknown         refreshResult = "unknown"         // not issued here, or without a session
 	resultDeleted         refreshResult = "deleted"         // its session was deleted
 	resultRotated         refreshResult = "rotated"         // the current token: the next one was issued
-	resultReplayed        refreshResult = "replayed"        // the previous token, within the grace period: the same response again
+	resultReplayed        refreshResult = "replayed"        // the previous token within the grace period: the same response
 	resultClockSkew       refreshResult = "clock went back" // the previous token, issued in the future
 	resultReused          refreshResult = "reused"          // an older token: the session was revoked
 	resultGenerationAhead refreshResult = "ahead of the database"
@@ -152,7 +152,8 @@ func (s *Service) exchangeInTx(
 // rotate exchanges the current token of a live session; it returns nil without an error for another token. The next
 // pair is signed before the session changes, so that nothing can fail afterwards.
 func (s *Service) rotate(
-	ctx context.Context, db *store.Queries, state *store.SessionState, presented token.Refresh, client ClientInfo, now time.Time,
+	ctx context.Context, db *store.Queries, state *store.SessionState, presented token.Refresh, client ClientInfo,
+	now time.Time,
 ) (*account.TokenPair, error) {
 	session := state.Session
 	session.LastUsedAt = now
