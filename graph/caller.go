@@ -17,23 +17,23 @@ import (
 
 type callerKey struct{}
 
-// requester is who makes a request, found out when a field first wants to know: public fields cost no look at the
+// requestAuth is who makes a request, found out when a field first wants to know: public fields cost no look at the
 // session.
-type requester struct {
+type requestAuth struct {
 	service *auth.Service
 	headers []string // Authorization
 	client  auth.ClientInfo
 	cookies cookies
 	cookie  *string             // a refresh token, or nil
-	answer  http.ResponseWriter // for its Set-Cookie headers
+	response  http.ResponseWriter // for its Set-Cookie headers
 
 	mu     sync.Mutex
 	field  *graphql.RootFieldContext // which asked last, in a mutation
 	caller *account.Caller           // what it was told
-	signed *account.Caller           // who has signed in by this very request
-	served account.ID                // whose tokens the answer holds
+	newSession *account.Caller           // who has signed in by this very request
+	tokenUserID account.ID                // whose tokens the answer holds
 
-	mistake account.Code // the first that the answer tells of
+	userError account.Code // the first that the answer tells of
 }
 
 // WithCaller keeps in each request's context who makes it: the caller that the bearer token speaks for (RFC 6750,
@@ -42,17 +42,17 @@ type requester struct {
 func WithCaller(svc *auth.Service, publicURL string, trusted []netip.Prefix, next http.Handler) http.Handler {
 	cookies := newCookies(publicURL)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := context.WithValue(r.Context(), callerKey{}, &requester{
+		ctx := context.WithValue(r.Context(), callerKey{}, &requestAuth{
 			service: svc,
 			headers: r.Header.Values("Authorization"),
 			client: auth.ClientInfo{
-				IPAddress: clientAddress(r, trusted),
+				IPAddress: forwardedIP(r, trusted),
 				UserAgent: r.UserAgent(),
 				Languages: strings.Join(r.Header.Values("Accept-Language"), ","),
 			},
 			cookies: cookies,
 			cookie:  cookies.token(r),
-			answer:  w,
+			response:  w,
 		})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
@@ -65,7 +65,7 @@ func callerFrom(ctx context.Context) *account.Caller {
 	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
 		field = graphql.GetRootFieldContext(ctx)
 	}
-	who := ctx.Value(callerKey{}).(*requester)
+	who := ctx.Value(callerKey{}).(*requestAuth)
 	who.mu.Lock()
 	defer who.mu.Unlock()
 	if who.caller == nil || who.field != field {
@@ -89,47 +89,47 @@ func authenticate(ctx context.Context, svc *auth.Service, headers []string) *acc
 
 // clientFrom returns where the request comes from.
 func clientFrom(ctx context.Context) auth.ClientInfo {
-	return ctx.Value(callerKey{}).(*requester).client
+	return ctx.Value(callerKey{}).(*requestAuth).client
 }
 
-// noteSignIn notes who has signed in by this request, for what the answer and the log say of the viewer. It opens
+// recordSignIn notes who has signed in by this request, for what the answer and the log say of the viewer. It opens
 // no field: the rest of the request is still the caller's.
-func noteSignIn(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
+func recordSignIn(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
 	if tokens != nil {
-		who := ctx.Value(callerKey{}).(*requester)
+		who := ctx.Value(callerKey{}).(*requestAuth)
 		who.mu.Lock()
 		defer who.mu.Unlock()
-		who.signed = &account.Caller{User: user, SessionID: tokens.SessionID}
+		who.newSession = &account.Caller{User: user, SessionID: tokens.SessionID}
 	}
 	return user
 }
 
-// noteMistake notes a mistake that the answer tells of as data.
-func noteMistake(ctx context.Context, code account.Code) {
-	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+// recordUserError notes a mistake that the answer tells of as data.
+func recordUserError(ctx context.Context, code account.Code) {
+	if who, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
 		who.mu.Lock()
 		defer who.mu.Unlock()
-		who.mistake = cmp.Or(who.mistake, code)
+		who.userError = cmp.Or(who.userError, code)
 	}
 }
 
-// mistakeIn returns the code of the first mistake that the answer tells of, or "".
-func mistakeIn(ctx context.Context) account.Code {
-	who, ok := ctx.Value(callerKey{}).(*requester)
+// firstUserError returns the code of the first mistake that the answer tells of, or "".
+func firstUserError(ctx context.Context) account.Code {
+	who, ok := ctx.Value(callerKey{}).(*requestAuth)
 	if !ok {
 		return ""
 	}
 	who.mu.Lock()
 	defer who.mu.Unlock()
-	return who.mistake
+	return who.userError
 }
 
-// viewerOf returns who looks at what belongs to owner: the owner, if they have signed in by this request, else the
+// viewerFor returns who looks at what belongs to owner: the owner, if they have signed in by this request, else the
 // caller.
-func viewerOf(ctx context.Context, owner account.ID) *account.Caller {
-	who := ctx.Value(callerKey{}).(*requester)
+func viewerFor(ctx context.Context, owner account.ID) *account.Caller {
+	who := ctx.Value(callerKey{}).(*requestAuth)
 	who.mu.Lock()
-	signed := who.signed
+	signed := who.newSession
 	who.mu.Unlock()
 	if signed != nil && signed.User.ID == owner {
 		return signed
@@ -137,34 +137,34 @@ func viewerOf(ctx context.Context, owner account.ID) *account.Caller {
 	return callerFrom(ctx)
 }
 
-// callerID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
-func callerID(ctx context.Context) string {
-	who, ok := ctx.Value(callerKey{}).(*requester)
+// userID returns the user's ID for the log, or "" as long as nobody asked who the caller is or they are signed out.
+func userID(ctx context.Context) string {
+	who, ok := ctx.Value(callerKey{}).(*requestAuth)
 	if !ok {
 		return ""
 	}
 	who.mu.Lock()
 	defer who.mu.Unlock()
-	for _, caller := range []*account.Caller{who.signed, who.caller} {
+	for _, caller := range []*account.Caller{who.newSession, who.caller} {
 		if caller != nil && caller.User != nil {
 			return string(caller.User.ID)
 		}
 	}
-	return string(who.served)
+	return string(who.tokenUserID)
 }
 
-// callerAddress returns the address that the request came from, or "" outside of WithCaller.
-func callerAddress(ctx context.Context) string {
-	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+// clientIP returns the address that the request came from, or "" outside of WithCaller.
+func clientIP(ctx context.Context) string {
+	if who, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
 		return who.client.IPAddress
 	}
 	return ""
 }
 
-// clientAddress returns the address of the right-most hop that is not a trusted proxy, or "" when the peer has none.
+// forwardedIP returns the address of the right-most hop that is not a trusted proxy, or "" when the peer has none.
 // What a trusted proxy wrote and is no address ends the search: the client then is that proxy. Empty elements count for
 // nothing (RFC 9110, section 5.6.1.2).
-func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+func forwardedIP(r *http.Request, trusted []netip.Prefix) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return ""

@@ -72,11 +72,11 @@ func TestClientAddress(t *testing.T) {
 		{"10.0.0.1:5000", []string{"203.0.113.9; 198.51.100.7"}, "10.0.0.1"},
 		{"10.0.0.1:5000", []string{`for="198.51.100.7"`}, "10.0.0.1"},
 	} {
-		if got := clientAddress(forwarded(c.peer, c.headers...), proxies); got != c.want {
+		if got := forwardedIP(forwarded(c.peer, c.headers...), proxies); got != c.want {
 			t.Errorf("%s %.60q: %s, want %s", c.peer, c.headers, got, c.want)
 		}
-		alone := clientAddress(forwarded(c.peer), nil)
-		if got := clientAddress(forwarded(c.peer, c.headers...), nil); got != alone {
+		alone := forwardedIP(forwarded(c.peer), nil)
+		if got := forwardedIP(forwarded(c.peer, c.headers...), nil); got != alone {
 			t.Errorf("%s %.60q, no proxies: %s, want %s", c.peer, c.headers, got, alone)
 		}
 	}
@@ -90,7 +90,7 @@ func FuzzClientAddress(f *testing.F) {
 	f.Add("192.0.2.1:5000", "198.51.100.7", "")
 	f.Add("@", "", "")
 	f.Fuzz(func(t *testing.T, peer, first, second string) {
-		got := clientAddress(forwarded(peer, first, second), proxies)
+		got := forwardedIP(forwarded(peer, first, second), proxies)
 		from, err := netip.ParseAddrPort(peer)
 		if err != nil {
 			if got != "" {

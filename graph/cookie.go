@@ -43,40 +43,40 @@ func (c cookies) set(w http.ResponseWriter, tokens *account.TokenPair) {
 	http.SetCookie(w, cookie)
 }
 
-// deliver hands a pair over in the way it is to travel: what goes as a cookie does not go in the body as well, and what
+// writeTokens hands a pair over in the way it is to travel: what goes as a cookie does not go in the body as well, and what
 // goes in the body ends the cookie that the request carried, which would only be out of date.
-func deliver(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
-	who := ctx.Value(callerKey{}).(*requester)
+func writeTokens(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
+	who := ctx.Value(callerKey{}).(*requestAuth)
 	if tokens == nil {
 		return nil
 	}
 	who.mu.Lock()
-	who.served = tokens.UserID
+	who.tokenUserID = tokens.UserID
 	who.mu.Unlock()
 	switch {
 	case tokens.Delivery == account.InCookie:
-		who.cookies.set(who.answer, tokens)
+		who.cookies.set(who.response, tokens)
 		bare := *tokens
 		bare.RefreshToken = nil
 		return &bare
 	case who.cookie != nil:
-		who.cookies.set(who.answer, nil)
+		who.cookies.set(who.response, nil)
 	}
 	return tokens
 }
 
 // cookieFrom returns the refresh token that the request carries as a cookie, or nil.
 func cookieFrom(ctx context.Context) *string {
-	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+	if who, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
 		return who.cookie
 	}
 	return nil
 }
 
-// endCookie ends the cookie that the request carries, if any, once its session is over.
-func endCookie(ctx context.Context, err error) error {
-	if who := ctx.Value(callerKey{}).(*requester); err == nil && who.cookie != nil {
-		who.cookies.set(who.answer, nil)
+// clearCookie ends the cookie that the request carries, if any, once its session is over.
+func clearCookie(ctx context.Context, err error) error {
+	if who := ctx.Value(callerKey{}).(*requestAuth); err == nil && who.cookie != nil {
+		who.cookies.set(who.response, nil)
 	}
 	return err
 }

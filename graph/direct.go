@@ -12,37 +12,37 @@ import (
 	"latchkey/internal/account"
 )
 
-// direct is an extension of the executor that writes users, profiles and pages of profiles straight into the answer, as
+// fastMarshal is an extension of the executor that writes users, profiles and pages of profiles straight into the answer, as
 // long as nothing is selected but what they hold. What has to be looked up, and all other types, it leaves to the
 // generated code, which writes the same, for ten times the price: it gives each value a context, a place for errors and,
 // in lists, a goroutine of its own.
-type direct struct{}
+type fastMarshal struct{}
 
 // ExtensionName makes direct an extension of the executor.
-func (direct) ExtensionName() string { return "Direct" }
+func (fastMarshal) ExtensionName() string { return "Direct" }
 
 // Validate makes direct an extension of the executor.
-func (direct) Validate(graphql.ExecutableSchema) error { return nil }
+func (fastMarshal) Validate(graphql.ExecutableSchema) error { return nil }
 
 // InterceptField returns what a field resolves to, as JSON where that is cheap.
-func (direct) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
+func (fastMarshal) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
 	resolved, err := next(ctx)
 	if err != nil {
 		return resolved, err
 	}
 	switch object := resolved.(type) {
 	case *account.User:
-		return write(ctx, users, object), nil
+		return write(ctx, userFields, object), nil
 	case *account.Profile:
-		return write(ctx, profiles, object), nil
+		return write(ctx, profileFields, object), nil
 	case *account.ProfileConnection:
-		return write(ctx, pages, object), nil
+		return write(ctx, connectionFields, object), nil
 	}
 	return resolved, nil
 }
 
 // write returns the fields that are selected of an object as JSON, or the object if that is not for us.
-func write[T any](ctx context.Context, k *kind[T], object *T) any {
+func write[T any](ctx context.Context, k *objectType[T], object *T) any {
 	if object == nil {
 		return object
 	}
@@ -52,19 +52,19 @@ func write[T any](ctx context.Context, k *kind[T], object *T) any {
 	}
 	var b bytes.Buffer
 	selected.write(ctx, &b, object)
-	return written(b.Bytes())
+	return rawJSON(b.Bytes())
 }
 
-// written is a part of the answer.
-type written []byte
+// rawJSON is a part of the answer.
+type rawJSON []byte
 
 // MarshalGQL makes written something that the generated code takes for the value of any field.
-func (j written) MarshalGQL(w io.Writer) { w.Write(j) }
+func (j rawJSON) MarshalGQL(w io.Writer) { w.Write(j) }
 
-// kind is a type of the schema and those of its fields that are written here.
-type kind[T any] struct {
+// objectType is a type of the schema and those of its fields that are written here.
+type objectType[T any] struct {
 	name   string
-	is     []string // the types that it counts as in a fragment
+	satisfies     []string // the types that it counts as in a fragment
 	fields map[string]field[T]
 }
 
@@ -82,8 +82,8 @@ type selected[T any] struct {
 }
 
 // selection returns what is selected inside of a field of this kind; ok is false when some of that is not for us.
-func (k *kind[T]) selection(oc *graphql.OperationContext, of graphql.CollectedField) (s selection[T], ok bool) {
-	collected := graphql.CollectFields(oc, of.Selections, k.is)
+func (k *objectType[T]) selection(oc *graphql.OperationContext, of graphql.CollectedField) (s selection[T], ok bool) {
+	collected := graphql.CollectFields(oc, of.Selections, k.satisfies)
 	s = make(selection[T], 0, len(collected))
 	for _, f := range collected {
 		write, ok := k.writer(oc, f)
@@ -95,9 +95,9 @@ func (k *kind[T]) selection(oc *graphql.OperationContext, of graphql.CollectedFi
 	return s, true
 }
 
-func (k *kind[T]) writer(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
+func (k *objectType[T]) writer(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
 	if f.Name == "__typename" {
-		return func(_ context.Context, b *bytes.Buffer, _ *T) { quote(b, k.name) }, true
+		return func(_ context.Context, b *bytes.Buffer, _ *T) { writeString(b, k.name) }, true
 	}
 	field, ok := k.fields[f.Name]
 	if !ok {
@@ -125,46 +125,46 @@ func (s selection[T]) write(ctx context.Context, b *bytes.Buffer, object *T) {
 // What is written here: everything that these types hold themselves. A field of the schema that is missing costs time
 // and nothing else.
 var (
-	users = &kind[account.User]{"User", []string{"User", "Node"}, map[string]field[account.User]{
-		"id":            text(func(u *account.User) string { return string(u.ID) }),
-		"username":      text(func(u *account.User) string { return u.Username }),
-		"email":         textOrNull(func(u *account.User) *string { return u.Email }),
-		"pendingEmail":  textOrNull(func(u *account.User) *string { return u.PendingEmail }),
-		"emailVerified": flag(func(_ context.Context, u *account.User) bool { return u.EmailVerified }),
-		"name":          text(func(u *account.User) string { return u.Name }),
-		"role":          text(func(u *account.User) string { return string(u.Role) }),
-		"status":        text(func(u *account.User) string { return string(u.Status) }),
-		"createdAt":     moment(func(u *account.User) *time.Time { return &u.CreatedAt }),
-		"lastLoginAt":   moment(func(u *account.User) *time.Time { return u.LastLoginAt }),
-		"profile":       object(profiles, func(u *account.User) *account.Profile { return u.Profile }),
+	userFields = &objectType[account.User]{"User", []string{"User", "Node"}, map[string]field[account.User]{
+		"id":            stringField(func(u *account.User) string { return string(u.ID) }),
+		"username":      stringField(func(u *account.User) string { return u.Username }),
+		"email":         nullableField(func(u *account.User) *string { return u.Email }),
+		"pendingEmail":  nullableField(func(u *account.User) *string { return u.PendingEmail }),
+		"emailVerified": boolField(func(_ context.Context, u *account.User) bool { return u.EmailVerified }),
+		"name":          stringField(func(u *account.User) string { return u.Name }),
+		"role":          stringField(func(u *account.User) string { return string(u.Role) }),
+		"status":        stringField(func(u *account.User) string { return string(u.Status) }),
+		"createdAt":     timeField(func(u *account.User) *time.Time { return &u.CreatedAt }),
+		"lastLoginAt":   timeField(func(u *account.User) *time.Time { return u.LastLoginAt }),
+		"profile":       objectField(profileFields, func(u *account.User) *account.Profile { return u.Profile }),
 	}}
-	profiles = &kind[account.Profile]{"Profile", []string{"Profile", "Node"}, map[string]field[account.Profile]{
-		"id":          text(func(p *account.Profile) string { return string(p.ID) }),
-		"username":    text(func(p *account.Profile) string { return p.Username }),
-		"description": text(func(p *account.Profile) string { return p.Description }),
-		"location":    text(func(p *account.Profile) string { return p.Location }),
-		"isOrganizer": flag(func(_ context.Context, p *account.Profile) bool { return p.IsOrganizer }),
-		"dateJoined":  moment(func(p *account.Profile) *time.Time { return &p.DateJoined }),
-		"updatedOn":   moment(func(p *account.Profile) *time.Time { return &p.UpdatedOn }),
-		"viewerCanUpdate": flag(func(ctx context.Context, p *account.Profile) bool {
-			return viewerOf(ctx, p.UserID).RequireOwner(p.UserID) == nil
+	profileFields = &objectType[account.Profile]{"Profile", []string{"Profile", "Node"}, map[string]field[account.Profile]{
+		"id":          stringField(func(p *account.Profile) string { return string(p.ID) }),
+		"username":    stringField(func(p *account.Profile) string { return p.Username }),
+		"description": stringField(func(p *account.Profile) string { return p.Description }),
+		"location":    stringField(func(p *account.Profile) string { return p.Location }),
+		"isOrganizer": boolField(func(_ context.Context, p *account.Profile) bool { return p.IsOrganizer }),
+		"dateJoined":  timeField(func(p *account.Profile) *time.Time { return &p.DateJoined }),
+		"updatedOn":   timeField(func(p *account.Profile) *time.Time { return &p.UpdatedOn }),
+		"viewerCanUpdate": boolField(func(ctx context.Context, p *account.Profile) bool {
+			return viewerFor(ctx, p.UserID).RequireOwner(p.UserID) == nil
 		}),
 	}}
-	pages = &kind[account.ProfileConnection]{"ProfileConnection", []string{"ProfileConnection"},
+	connectionFields = &objectType[account.ProfileConnection]{"ProfileConnection", []string{"ProfileConnection"},
 		map[string]field[account.ProfileConnection]{
-			"edges":    list(edges, (*account.ProfileConnection).Edges),
-			"nodes":    list(profiles, func(c *account.ProfileConnection) []*account.Profile { return c.Nodes }),
-			"pageInfo": object(places, (*account.ProfileConnection).PageInfo),
+			"edges":    listField(edgeFields, (*account.ProfileConnection).Edges),
+			"nodes":    listField(profileFields, func(c *account.ProfileConnection) []*account.Profile { return c.Nodes }),
+			"pageInfo": objectField(pageInfoFields, (*account.ProfileConnection).PageInfo),
 		}}
-	edges = &kind[account.ProfileEdge]{"ProfileEdge", []string{"ProfileEdge"}, map[string]field[account.ProfileEdge]{
-		"cursor": text((*account.ProfileEdge).Cursor),
-		"node":   object(profiles, func(e *account.ProfileEdge) *account.Profile { return e.Node }),
+	edgeFields = &objectType[account.ProfileEdge]{"ProfileEdge", []string{"ProfileEdge"}, map[string]field[account.ProfileEdge]{
+		"cursor": stringField((*account.ProfileEdge).Cursor),
+		"node":   objectField(profileFields, func(e *account.ProfileEdge) *account.Profile { return e.Node }),
 	}}
-	places = &kind[account.PageInfo]{"PageInfo", []string{"PageInfo"}, map[string]field[account.PageInfo]{
-		"hasNextPage":     flag(func(_ context.Context, p *account.PageInfo) bool { return p.HasNextPage }),
-		"hasPreviousPage": flag(func(_ context.Context, p *account.PageInfo) bool { return p.HasPreviousPage }),
-		"startCursor":     textOrNull((*account.PageInfo).StartCursor),
-		"endCursor":       textOrNull((*account.PageInfo).EndCursor),
+	pageInfoFields = &objectType[account.PageInfo]{"PageInfo", []string{"PageInfo"}, map[string]field[account.PageInfo]{
+		"hasNextPage":     boolField(func(_ context.Context, p *account.PageInfo) bool { return p.HasNextPage }),
+		"hasPreviousPage": boolField(func(_ context.Context, p *account.PageInfo) bool { return p.HasPreviousPage }),
+		"startCursor":     nullableField((*account.PageInfo).StartCursor),
+		"endCursor":       nullableField((*account.PageInfo).EndCursor),
 	}}
 )
 
@@ -173,27 +173,27 @@ func leaf[T any](write writer[T]) field[T] {
 	return func(*graphql.OperationContext, graphql.CollectedField) (writer[T], bool) { return write, true }
 }
 
-func text[T any](of func(*T) string) field[T] {
-	return leaf(func(_ context.Context, b *bytes.Buffer, object *T) { quote(b, of(object)) })
+func stringField[T any](of func(*T) string) field[T] {
+	return leaf(func(_ context.Context, b *bytes.Buffer, object *T) { writeString(b, of(object)) })
 }
 
-func textOrNull[T any](of func(*T) *string) field[T] {
+func nullableField[T any](of func(*T) *string) field[T] {
 	return leaf(func(_ context.Context, b *bytes.Buffer, object *T) {
 		if text := of(object); text != nil {
-			quote(b, *text)
+			writeString(b, *text)
 		} else {
 			b.WriteString("null")
 		}
 	})
 }
 
-func flag[T any](of func(context.Context, *T) bool) field[T] {
+func boolField[T any](of func(context.Context, *T) bool) field[T] {
 	return leaf(func(ctx context.Context, b *bytes.Buffer, object *T) {
 		b.Write(strconv.AppendBool(b.AvailableBuffer(), of(ctx, object)))
 	})
 }
 
-func moment[T any](of func(*T) *time.Time) field[T] {
+func timeField[T any](of func(*T) *time.Time) field[T] {
 	return leaf(func(_ context.Context, b *bytes.Buffer, object *T) {
 		t := of(object)
 		if t == nil {
@@ -206,14 +206,14 @@ func moment[T any](of func(*T) *time.Time) field[T] {
 	})
 }
 
-func object[T, V any](k *kind[V], of func(*T) *V) field[T] {
+func objectField[T, V any](k *objectType[V], of func(*T) *V) field[T] {
 	return func(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
 		inside, ok := k.selection(oc, f)
 		return func(ctx context.Context, b *bytes.Buffer, object *T) { inside.write(ctx, b, of(object)) }, ok
 	}
 }
 
-func list[T, V any](k *kind[V], of func(*T) []*V) field[T] {
+func listField[T, V any](k *objectType[V], of func(*T) []*V) field[T] {
 	return func(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
 		inside, ok := k.selection(oc, f)
 		return func(ctx context.Context, b *bytes.Buffer, object *T) {
@@ -229,8 +229,8 @@ func list[T, V any](k *kind[V], of func(*T) []*V) field[T] {
 	}
 }
 
-// quote writes a text as a JSON string, as the generated code does.
-func quote(b *bytes.Buffer, text string) {
+// writeString writes a text as a JSON string, as the generated code does.
+func writeString(b *bytes.Buffer, text string) {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
 			graphql.MarshalString(text).MarshalGQL(b)

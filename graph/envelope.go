@@ -67,22 +67,22 @@ func parseMembers(members map[string]any) (*graphql.RawParams, error) {
 			}
 		}
 	}
-	query, err := member[string](members, "query", "a string")
+	query, err := requestField[string](members, "query", "a string")
 	if err != nil {
 		return nil, err
 	}
 	if members["query"] == nil {
 		return nil, malformed("The request has no query.")
 	}
-	name, err := member[string](members, "operationName", "a string")
+	name, err := requestField[string](members, "operationName", "a string")
 	if err != nil {
 		return nil, err
 	}
-	variables, err := member[map[string]any](members, "variables", "an object")
+	variables, err := requestField[map[string]any](members, "variables", "an object")
 	if err != nil {
 		return nil, err
 	}
-	extensions, err := member[map[string]any](members, "extensions", "an object")
+	extensions, err := requestField[map[string]any](members, "extensions", "an object")
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +92,8 @@ func parseMembers(members map[string]any) (*graphql.RawParams, error) {
 	return &graphql.RawParams{Query: query, OperationName: name, Variables: variables, Extensions: extensions}, nil
 }
 
-// member returns a member as a T, or the zero T when it is left out or null.
-func member[T any](members map[string]any, name, want string) (value T, err error) {
+// requestField returns a member as a T, or the zero T when it is left out or null.
+func requestField[T any](members map[string]any, name, want string) (value T, err error) {
 	if members[name] == nil {
 		return value, nil
 	}
@@ -137,18 +137,18 @@ func (r *reader) value(levels int) (any, error) {
 	case c == '"':
 		return r.string()
 	case c == 't' || c == 'f':
-		return r.word() == "true", nil
+		return r.literal() == "true", nil
 	case c == 'n':
-		r.word()
+		r.literal()
 		return nil, nil
 	default:
-		return json.Number(r.word()), nil
+		return json.Number(r.literal()), nil
 	}
 }
 
 func (r *reader) list(levels int) ([]any, error) {
 	list := []any{}
-	for r.goesOn(']') {
+	for r.hasNext(']') {
 		value, err := r.value(levels)
 		if err != nil {
 			return nil, err
@@ -160,7 +160,7 @@ func (r *reader) list(levels int) ([]any, error) {
 
 func (r *reader) object(levels int) (map[string]any, error) {
 	object := map[string]any{}
-	for r.goesOn('}') {
+	for r.hasNext('}') {
 		r.next()
 		name, err := r.string()
 		if err != nil {
@@ -182,8 +182,8 @@ func (r *reader) next() byte {
 	return r.text[0]
 }
 
-// goesOn passes the bracket or comma before an entry, or the bracket at the end, and tells which it was.
-func (r *reader) goesOn(end byte) bool {
+// hasNext passes the bracket or comma before an entry, or the bracket at the end, and tells which it was.
+func (r *reader) hasNext(end byte) bool {
 	if r.next() != end {
 		r.text = r.text[1:]
 	}
@@ -210,8 +210,8 @@ func (r *reader) string() (text string, err error) {
 	return text, err
 }
 
-// word returns a number, true, false or null.
-func (r *reader) word() string {
+// literal returns a number, true, false or null.
+func (r *reader) literal() string {
 	end := bytes.IndexAny(r.text, ",]} \t\r\n")
 	if end < 0 {
 		end = len(r.text)

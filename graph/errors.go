@@ -21,17 +21,17 @@ const (
 	introspectionDisabled account.Code = "INTROSPECTION_DISABLED"
 )
 
-// refusal returns an error that presents as the code and the message.
-func refusal(code account.Code, message string) *gqlerror.Error {
+// refuse returns an error that presents as the code and the message.
+func refuse(code account.Code, message string) *gqlerror.Error {
 	return gqlerror.Wrap(&account.Error{Code: code, Message: message})
 }
 
 // userErrors splits what a verb returns: mistakes are data and go into the payload, everything else is an error of the
 // field. The list is never nil.
 func userErrors(ctx context.Context, err error) ([]*account.Error, error) {
-	if mistakes, ok := errors.AsType[account.UserErrors](err); ok {
-		noteMistake(ctx, mistakes[0].Code)
-		return mistakes, nil
+	if userErrs, ok := errors.AsType[account.UserErrors](err); ok {
+		recordUserError(ctx, userErrs[0].Code)
+		return userErrs, nil
 	}
 	return []*account.Error{}, err
 }
@@ -61,9 +61,9 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 		p.note(ctx, slog.LevelWarn, failure.Err)
 		if failure.Code == account.Forbidden {
 			p.log.LogAttrs(ctx, slog.LevelWarn, "security", slog.String("event", "authz_fail"),
-				slog.String("user", callerID(ctx)), slog.String("what", fieldName(ctx)))
+				slog.String("user", userID(ctx)), slog.String("what", fieldName(ctx)))
 		}
-	case !panicked && uncoerced(ctx):
+	case !panicked && inArgumentCoercion(ctx):
 		// The cause quotes the value, so it is not for the log either.
 		answer.Path = graphql.GetFieldContext(ctx).Path()
 		failure = &account.Error{Code: account.BadUserInput, Message: "An argument has a value that does not fit its type."}
@@ -104,9 +104,9 @@ func (p presenter) note(ctx context.Context, level slog.Level, cause error) {
 	p.log.LogAttrs(ctx, level, "failure", attributes...)
 }
 
-// uncoerced reports whether the error at hand comes from reading the arguments of the current field: until they are read,
+// inArgumentCoercion reports whether the error at hand comes from reading the arguments of the current field: until they are read,
 // the field has none.
-func uncoerced(ctx context.Context) bool {
+func inArgumentCoercion(ctx context.Context) bool {
 	field := graphql.GetFieldContext(ctx)
 	return field != nil && field.Args == nil && field.Field.Field != nil && len(field.Field.Arguments) > 0
 }

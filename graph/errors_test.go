@@ -147,7 +147,7 @@ func TestNullWhereNoneIsAllowed(t *testing.T) {
 
 func TestUserErrors(t *testing.T) {
 	failure := errors.New("failure")
-	mistakes := account.UserErrors{{Code: account.Taken}, {Code: account.TooLong}}
+	userErrs := account.UserErrors{{Code: account.Taken}, {Code: account.TooLong}}
 	for _, c := range []struct {
 		name     string
 		err      error
@@ -155,8 +155,8 @@ func TestUserErrors(t *testing.T) {
 		rest     error
 	}{
 		{"nothing", nil, []*account.Error{}, nil},
-		{"mistakes", mistakes, mistakes, nil},
-		{"mistakes inside", fmt.Errorf("registering: %w", mistakes), mistakes, nil},
+		{"mistakes", userErrs, userErrs, nil},
+		{"mistakes inside", fmt.Errorf("registering: %w", userErrs), userErrs, nil},
 		{"failure", failure, []*account.Error{}, failure},
 		{"refusal", &account.Error{Code: account.Forbidden}, []*account.Error{}, &account.Error{Code: account.Forbidden}},
 	} {

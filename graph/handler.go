@@ -42,7 +42,7 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 	exec.SetDisableSuggestion(!o.Development)
 	exec.SetDefaultRulesFn(func() *rules.Rules { return ruleset(o.Development) })
 	exec.Use(newLimits(o.Development, known))
-	exec.Use(direct{})
+	exec.Use(fastMarshal{})
 	guard := http.NewCrossOriginProtection()
 	for _, origin := range o.AllowedOrigins {
 		guard.AddTrustedOrigin(origin) // what is no origin is refused here, and trusted nowhere
@@ -52,14 +52,14 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 		exec:      exec,
 		schema:    es.Schema(),
 		presenter: presenter,
-		wording:   newWording(es.Schema(), o.Development),
+		messages:   newSanitizer(es.Schema(), o.Development),
 		log:       log,
 		observe:   o.Observe,
 		accepted:  lru.New[string](acceptedHeaders),
-		places:    make(entrance, maxAtWork),
-		scanning:  make(entrance, maxScanning),
-		queried:   newRoom(),
-		mutated:   newRoom(),
+		queries:    make(semaphore, maxQueries),
+		scans:  make(semaphore, maxScanQueries),
+		queryBudget:   newByteBudget(),
+		mutationBudget:   newByteBudget(),
 	}
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every

@@ -318,7 +318,7 @@ func largest(document func(n int) string, passes bool) string {
 			return true
 		}
 		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
-		return err != nil && strings.Contains(err.Error(), "exceeded") || err == nil && passes && workOn(parsed).left < 0
+		return err != nil && strings.Contains(err.Error(), "exceeded") || err == nil && passes && measure(parsed).budget < 0
 	}
 	limit := 1
 	for limit < maxBody && !tooLarge(limit) {

@@ -27,7 +27,7 @@ const (
 	maxCost        = 2_000
 	maxScans       = 4       // lists that are searched or counted, which reads all of them
 	maxText        = 400_000 // bytes of long texts in the answer to a mutation, which is given however long it is
-	maxTold        = 40_000  // fields in an answer about the schema, estimated
+	maxIntrospectionFields        = 40_000  // fields in an answer about the schema, estimated
 )
 
 // What a field costs, where it is not 1: what makes long answers or much work for the database.
@@ -38,8 +38,8 @@ var weights = map[string]int{
 	"User.sessions":                10,
 }
 
-// texts are the fields with long ones, with the most bytes that they have.
-var texts = map[string]int{
+// textSizes are the fields with long ones, with the most bytes that they have.
+var textSizes = map[string]int{
 	"Profile.description": 4 * account.MaxDescription,
 	"Session.deviceName":  4 * account.MaxDeviceName,
 	"Session.userAgent":   4 * account.MaxUserAgent,
@@ -51,8 +51,8 @@ const searchCost = 200
 // sessionsOfUser is how many entries a list of sessions counts for.
 const sessionsOfUser = 50
 
-// entries is how many entries the lists of the schema have, on average. What is not here is no list.
-var entries = map[string]int{
+// listSizes is how many entries the lists of the schema have, on average. What is not here is no list.
+var listSizes = map[string]int{
 	"__Schema.types":       100,
 	"__Schema.directives":  10,
 	"__Type.fields":        6,
@@ -72,7 +72,7 @@ var entries = map[string]int{
 type limits struct {
 	development bool
 	known       documents
-	within      *lru.LRU[struct{}] // documents whose one operation is, whatever its variables are
+	approved      *lru.LRU[struct{}] // documents whose one operation is, whatever its variables are
 }
 
 func newLimits(development bool, known documents) limits {
@@ -91,18 +91,18 @@ func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.R
 		return nil
 	}
 	if longName(params.Query) {
-		return refusal(account.RequestTooCostly, fmt.Sprintf("The document has a name of more than %d bytes.", maxName))
+		return refuse(account.RequestTooCostly, fmt.Sprintf("The document has a name of more than %d bytes.", maxName))
 	}
 	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: params.Query}, maxTokens)
 	if err != nil {
 		return nil // the executor meets it again, and tells where
 	}
-	work := workOn(document)
+	work := measure(document)
 	switch {
 	case work.introspects && !l.development:
-		return refusal(introspectionDisabled, "This server does not tell its schema.")
-	case work.left < 0:
-		return refusal(account.RequestTooCostly,
+		return refuse(introspectionDisabled, "This server does not tell its schema.")
+	case work.budget < 0:
+		return refuse(account.RequestTooCostly,
 			"The document takes too long to check: write fewer operations and fragments, and each field once.")
 	}
 	return nil
@@ -127,35 +127,35 @@ func longName(text string) bool {
 // MutateOperationContext returns the refusal of an operation, or nil.
 func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.OperationContext) *gqlerror.Error {
 	operation.DisableIntrospection = !l.development
-	if _, within := l.within.Get(ctx, operation.RawQuery); within {
+	if _, within := l.approved.Get(ctx, operation.RawQuery); within {
 		return nil
 	}
-	meter := newMeter(operation.Variables)
+	meter := newComplexity(operation.Variables)
 	total := meter.selections(operation.Operation.SelectionSet)
 	mutates := operation.Operation.Operation == ast.Mutation
 	switch {
 	case total.depth > maxDepth:
-		return refusal(account.RequestTooCostly, fmt.Sprintf("The operation nests more than %d fields.", maxDepth))
+		return refuse(account.RequestTooCostly, fmt.Sprintf("The operation nests more than %d fields.", maxDepth))
 	case total.fixed > maxCost:
-		return refusal(account.RequestTooCostly,
+		return refuse(account.RequestTooCostly,
 			"The operation asks for too much at once: select fewer fields or smaller pages.")
-	case total.told > maxTold:
-		return refusal(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
+	case total.introspectionFields > maxIntrospectionFields:
+		return refuse(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
 	case total.scans > maxScans:
-		return refusal(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
+		return refuse(account.RequestTooCostly, fmt.Sprintf("One request may search or count at most %d times.", maxScans))
 	case mutates && total.text > maxText:
-		return refusal(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer.")
+		return refuse(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer.")
 	case total.credentials > maxCredentials:
-		return refusal(account.RequestTooCostly, "One request may try one credential.")
-	case meter.widest() > maxAliases:
-		return refusal(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
+		return refuse(account.RequestTooCostly, "One request may try one credential.")
+	case meter.mostAliases() > maxAliases:
+		return refuse(account.RequestTooCostly, fmt.Sprintf("One field may have at most %d aliases.", maxAliases))
 	}
-	if total.scans > 0 || mutates && total.text > longAnswer {
+	if total.scans > 0 || mutates && total.text > longResponse {
 		operation.Stats.SetExtension(l.ExtensionName(), total)
 		return nil
 	}
 	if _, known := l.known.Get(ctx, operation.RawQuery); known && !meter.varies && len(operation.Doc.Operations) == 1 {
-		l.within.Add(ctx, operation.RawQuery, struct{}{})
+		l.approved.Add(ctx, operation.RawQuery, struct{}{})
 	}
 	return nil
 }
@@ -167,8 +167,8 @@ func costOf(operation *graphql.OperationContext) cost {
 	return total
 }
 
-// uncountable is where told stops growing.
-const uncountable = 1 << 40
+// saturated is where told stops growing.
+const saturated = 1 << 40
 
 // cost is what a part of a document asks for. Its numbers stop growing at one too many, for fragments inside fragments
 // can multiply beyond any integer.
@@ -179,7 +179,7 @@ type cost struct {
 	credentials int
 	scans       int
 	text        int // bytes
-	told        int // fields in an answer about the schema
+	introspectionFields        int // fields in an answer about the schema
 }
 
 func (c cost) plus(other cost) cost {
@@ -190,7 +190,7 @@ func (c cost) plus(other cost) cost {
 		credentials: min(c.credentials+other.credentials, maxCredentials+1),
 		scans:       min(c.scans+other.scans, maxScans+1),
 		text:        min(c.text+other.text, maxText+1),
-		told:        min(c.told+other.told, uncountable),
+		introspectionFields:        min(c.introspectionFields+other.introspectionFields, saturated),
 	}
 }
 
@@ -198,33 +198,33 @@ func (c cost) plus(other cost) cost {
 func (c cost) times(n int) cost {
 	c.fixed = min(c.fixed*n, maxCost+1)
 	c.text = min(c.text*n, maxText+1)
-	c.told = min(c.told*n, uncountable)
+	c.introspectionFields = min(c.introspectionFields*n, saturated)
 	return c
 }
 
-// meter measures a validated operation. It remembers the cost of each fragment, so that its time is linear in the
+// complexity measures a validated operation. It remembers the cost of each fragment, so that its time is linear in the
 // document however often fragments are spread.
-type meter struct {
+type complexity struct {
 	variables map[string]any
 	fragments map[string]cost
 	names     map[[2]string]bool // a field, and what it is called in the answer
-	aliases   map[string]int     // names of a field
+	aliasCount   map[string]int     // names of a field
 	varies    bool               // with the variables
 }
 
-func newMeter(variables map[string]any) *meter {
-	return &meter{variables, map[string]cost{}, map[[2]string]bool{}, map[string]int{}, false}
+func newComplexity(variables map[string]any) *complexity {
+	return &complexity{variables, map[string]cost{}, map[[2]string]bool{}, map[string]int{}, false}
 }
 
-// widest returns how many names that field has which has most.
-func (m *meter) widest() (most int) {
-	for _, n := range m.aliases {
+// mostAliases returns how many names that field has which has most.
+func (m *complexity) mostAliases() (most int) {
+	for _, n := range m.aliasCount {
 		most = max(most, n)
 	}
 	return most
 }
 
-func (m *meter) selections(set ast.SelectionSet) (total cost) {
+func (m *complexity) selections(set ast.SelectionSet) (total cost) {
 	for _, selection := range set {
 		switch selection := selection.(type) {
 		case *ast.Field:
@@ -238,22 +238,22 @@ func (m *meter) selections(set ast.SelectionSet) (total cost) {
 	return total
 }
 
-func (m *meter) field(field *ast.Field) cost {
+func (m *complexity) field(field *ast.Field) cost {
 	name := field.ObjectDefinition.Name + "." + field.Name
 	if called := [2]string{name, field.Alias}; !m.names[called] {
 		m.names[called] = true
-		m.aliases[name]++
+		m.aliasCount[name]++
 	}
 	switch {
 	case strings.HasPrefix(field.ObjectDefinition.Name, "__"):
-		total := m.selections(field.SelectionSet).plus(cost{told: 1}).times(cmp.Or(entries[name], 1))
+		total := m.selections(field.SelectionSet).plus(cost{introspectionFields: 1}).times(cmp.Or(listSizes[name], 1))
 		if field.Name == "ofType" {
-			total.told /= 2 // every other type is not made of another
+			total.introspectionFields /= 2 // every other type is not made of another
 		}
 		return total
 	case field.Name == "__schema" || field.Name == "__type":
 		// The validator bounds the depth of introspection by a rule of its own.
-		return m.selections(field.SelectionSet).plus(cost{depth: 1, told: 1})
+		return m.selections(field.SelectionSet).plus(cost{depth: 1, introspectionFields: 1})
 	}
 	total := m.selections(field.SelectionSet)
 	switch name {
@@ -272,7 +272,7 @@ func (m *meter) field(field *ast.Field) cost {
 	case "User.sessions":
 		total = total.times(sessionsOfUser)
 	}
-	own := cost{fixed: cmp.Or(weights[name], 1), text: texts[name]}
+	own := cost{fixed: cmp.Or(weights[name], 1), text: textSizes[name]}
 	if field.Definition.Directives.ForName("credential") != nil {
 		own.credentials = 1
 	}
@@ -281,7 +281,7 @@ func (m *meter) field(field *ast.Field) cost {
 	return total
 }
 
-func (m *meter) fragment(fragment *ast.FragmentDefinition) cost {
+func (m *complexity) fragment(fragment *ast.FragmentDefinition) cost {
 	total, measured := m.fragments[fragment.Name]
 	if !measured {
 		m.fragments[fragment.Name] = cost{} // ends a cycle, should one ever get past validation

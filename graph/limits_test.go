@@ -169,8 +169,8 @@ func TestWork(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if left := workOn(parsed).left; left < maxWork/4 {
-			t.Errorf("%s: %d of %d steps left", name, left, maxWork)
+		if left := measure(parsed).budget; left < maxDocCost/4 {
+			t.Errorf("%s: %d of %d steps left", name, left, maxDocCost)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestDepth(t *testing.T) {
 			t.Fatalf("%s: %v", query, err)
 		}
 		operation := &graphql.OperationContext{Operation: document.Operations[0]}
-		if got := newMeter(nil).selections(operation.Operation.SelectionSet).depth; got != depth {
+		if got := newComplexity(nil).selections(operation.Operation.SelectionSet).depth; got != depth {
 			t.Errorf("%s: %d, want %d", query, got, depth)
 		}
 		if err := newLimits(true, documents{lru.New[*ast.QueryDocument](1)}).MutateOperationContext(t.Context(), operation); (err != nil) != (depth > 12) {

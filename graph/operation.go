@@ -24,12 +24,12 @@ type Operation struct {
 	Duration time.Duration // until the answer is ready
 }
 
-func (x *exchange) became(ctx context.Context) Operation {
-	o := Operation{Field: NoField, Code: x.code(), Status: x.status(), Duration: time.Since(graphql.GetStartTime(ctx))}
-	if x.operation != nil {
-		o.Kind, o.Field = string(x.operation.Operation), rootField(x.operation)
+func (req *request) result(ctx context.Context) Operation {
+	o := Operation{Field: NoField, Code: req.code(), Status: req.statusCode(), Duration: time.Since(graphql.GetStartTime(ctx))}
+	if req.operation != nil {
+		o.Kind, o.Field = string(req.operation.Operation), rootField(req.operation)
 	}
-	if mistake := mistakeIn(ctx); mistake != "" && o.Code == codeOK {
+	if mistake := firstUserError(ctx); mistake != "" && o.Code == codeOK {
 		o.Code = string(mistake)
 	}
 	return o

@@ -43,7 +43,7 @@ func (l requestLog) Handle(ctx context.Context, r slog.Record) error {
 	if id := requestID(ctx); id != "" {
 		r.AddAttrs(slog.String("request", id))
 	}
-	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
+	if who, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
 		r.AddAttrs(slog.String("from", who.client.IPAddress))
 	}
 	return l.Handler.Handle(ctx, r)

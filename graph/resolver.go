@@ -20,15 +20,15 @@ type Resolver struct {
 // NewSchema returns the schema with its resolvers and directives.
 func NewSchema(svc *auth.Service) graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{
-		Schema:     offered(),
+		Schema:     schemaWithoutDefer(),
 		Resolvers:  &Resolver{svc},
 		Directives: directives(svc),
 	})
 }
 
-// offered returns the schema as it is written: without @defer, which gqlgen adds, for an answer here comes in one
+// schemaWithoutDefer returns the schema as it is written: without @defer, which gqlgen adds, for an answer here comes in one
 // piece.
-func offered() *ast.Schema {
+func schemaWithoutDefer() *ast.Schema {
 	schema := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	schema.Directives = maps.Clone(schema.Directives)
 	delete(schema.Directives, "defer")

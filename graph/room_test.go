@@ -21,8 +21,8 @@ import (
 // TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, for one user and for all, without
 // reading, and then reads.
 func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
-	const long, ofUser, all = maxAnswer / 2, maxOfOne/(maxAnswer/2) - 1, maxUnread/(maxAnswer/2) - 1
-	const ofAddress = maxOfOne / maxText
+	const long, ofUser, all = maxResponse / 2, maxPendingPerClient/(maxResponse/2) - 1, maxPendingBytes/(maxResponse/2) - 1
+	const ofAddress = maxPendingPerClient / maxText
 	someone := &account.User{
 		ID: "user_1", Username: strings.Repeat("x", long), Role: account.Member, Status: account.Active,
 		Profile: &account.Profile{ID: "profile_1"},
@@ -36,7 +36,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	}
 	handler := NewHandler(answers.schema(), Options{Log: slog.New(slog.DiscardHandler)})
 	as := func(user int) context.Context {
-		return context.WithValue(t.Context(), callerKey{}, &requester{served: account.ID(fmt.Sprint("user_", user))})
+		return context.WithValue(t.Context(), callerKey{}, &requestAuth{tokenUserID: account.ID(fmt.Sprint("user_", user))})
 	}
 	const me, info = "{me{username}}", "{serverInfo{registration}}"
 	const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){user{username}}}`
@@ -50,7 +50,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	refused := func(user int, query string) {
 		t.Helper()
 		w := serve(as(user), handler, query)
-		const want = `{"errors":[{"message":"` + manyUnread + `","extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
+		const want = `{"errors":[{"message":"` + msgTooManyPending + `","extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
 		if w.Body.String() != want || w.Header().Get("Retry-After") != "1" {
 			t.Errorf("user %d: %v %.200s", user, w.Header(), w.Body)
 		}
@@ -110,16 +110,16 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 		const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){userErrors{code}}}`
 		ask := func(query string) string { return serve(t.Context(), handler, query).Body.String() }
 		var crowd sync.WaitGroup
-		for range maxAtWork {
+		for range maxQueries {
 			crowd.Go(func() { ask(me) })
 		}
 		synctest.Wait()
 		began := time.Now()
 		search := `{profiles(filter:{search:\"x\"}){nodes{id}}}`
-		for i, query := range slices.Concat([]string{info}, slices.Repeat([]string{search}, maxScanning+1)) {
+		for i, query := range slices.Concat([]string{info}, slices.Repeat([]string{search}, maxScanQueries+1)) {
 			answer := ask(query)
 			if !strings.Contains(answer, `"code":"RATE_LIMITED","retryAfter":1`) ||
-				time.Since(began) != time.Duration(i+1)*entryTime {
+				time.Since(began) != time.Duration(i+1)*admissionTimeout {
 				t.Errorf("after %s: %s", time.Since(began), answer)
 			}
 		}
@@ -152,7 +152,7 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 		var crowd sync.WaitGroup
 		var refused atomic.Int32
 		for _, query := range []string{`{profiles(filter:{search:\"x\"}){nodes{id}}}`, "{profiles{totalCount}}"} {
-			for range maxScanning {
+			for range maxScanQueries {
 				crowd.Go(func() {
 					if strings.Contains(ask(query), "RATE_LIMITED") {
 						refused.Add(1)
@@ -164,12 +164,12 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 		if answer := ask("{me{username}}"); strings.Contains(answer, "errors") {
 			t.Error(answer)
 		}
-		time.Sleep(entryTime)
+		time.Sleep(admissionTimeout)
 		synctest.Wait()
 		close(searching)
 		crowd.Wait()
-		if n := refused.Load(); n != maxScanning {
-			t.Errorf("%d were refused, want %d", n, maxScanning)
+		if n := refused.Load(); n != maxScanQueries {
+			t.Errorf("%d were refused, want %d", n, maxScanQueries)
 		}
 		if answer := ask(`{profiles(filter:{search:\"x\"}){nodes{id}}}`); strings.Contains(answer, "errors") {
 			t.Error(answer)

@@ -26,8 +26,8 @@ import (
 
 const (
 	maxBody     = 256 << 10 // bytes
-	maxAnswer   = 4 << 20   // bytes of data: a page of 100 profiles with the longest descriptions
-	requestTime = 10 * time.Second
+	maxResponse   = 4 << 20   // bytes of data: a page of 100 profiles with the longest descriptions
+	requestTimeout = 10 * time.Second
 
 	acceptedHeaders = 100
 	acceptedSize    = 256 // bytes of an Accept header that is remembered
@@ -44,25 +44,25 @@ type transport struct {
 	exec      *executor.Executor
 	schema    *ast.Schema
 	presenter presenter
-	wording   wording
+	messages   sanitizer
 	guard     *http.CrossOriginProtection
 	log       *slog.Logger
 	observe   func(context.Context, Operation) // may be nil
 	accepted  *lru.LRU[string]                 // Accept headers, with the media type that they are answered with, or ""
-	places    entrance                         // for queries
-	scanning  entrance                         // for those that read all of a list, which need both
-	queried   *room                            // for answers to queries, by users
-	mutated   *room                            // for those to mutations, by addresses
+	queries    semaphore                         // for queries
+	scans  semaphore                         // for those that read all of a list, which need both
+	queryBudget   *byteBudget                            // for answers to queries, by users
+	mutationBudget   *byteBudget                            // for those to mutations, by addresses
 }
 
-// exchange is one request and what became of it.
-type exchange struct {
+// request is one request and what became of it.
+type request struct {
 	media     string
-	malformed int                      // the status of a request that could not be read, otherwise 0
+	status int                      // the status of a request that could not be read, otherwise 0
 	allow     string                   // with status 405
 	operation *ast.OperationDefinition // nil when the request could not be an operation
-	broken    bool                     // by an error of our own, perhaps one that is too many for the answer
-	giveBack  func()                   // the room that the answer takes; nil for a short one
+	internalErr    bool                     // by an error of our own, perhaps one that is too many for the answer
+	release  func()                   // the room that the answer takes; nil for a short one
 	response  *graphql.Response
 }
 
@@ -75,127 +75,127 @@ func (t *transport) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(r.Context()), requestTime)
+	ctx, cancel := context.WithTimeout(graphql.StartOperationTrace(r.Context()), requestTimeout)
 	defer cancel()
 
-	x := &exchange{media: jsonType}
+	req := &request{media: jsonType}
 	defer func() {
-		if x.giveBack != nil {
-			x.giveBack()
+		if req.release != nil {
+			req.release()
 		}
 	}()
-	body := t.answer(ctx, x, w, r)
-	if x.allow != "" {
-		header.Set("Allow", x.allow)
+	body := t.answer(ctx, req, w, r)
+	if req.allow != "" {
+		header.Set("Allow", req.allow)
 	}
-	if seconds := x.retryAfter(); seconds > 0 {
+	if seconds := req.retryAfter(); seconds > 0 {
 		header.Set("Retry-After", strconv.Itoa(seconds))
 	}
-	header.Set("Content-Type", x.media+"; charset=utf-8")
+	header.Set("Content-Type", req.media+"; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	became := x.became(ctx)
-	t.record(ctx, x.operation, became)
+	became := req.result(ctx)
+	t.record(ctx, req.operation, became)
 	if t.observe != nil {
 		t.observe(ctx, became)
 	}
-	w.WriteHeader(x.status())
-	x.response = nil // the client may take its time to read
+	w.WriteHeader(req.statusCode())
+	req.response = nil // the client may take its time to read
 	w.Write(body)
 }
 
 // answer returns the body of the answer, also when something panics.
-func (t *transport) answer(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) (body []byte) {
+func (t *transport) answer(ctx context.Context, req *request, w http.ResponseWriter, r *http.Request) (body []byte) {
 	defer func() {
 		if value := recover(); value != nil {
-			x.malformed = 0
-			x.response = t.refuse(ctx, t.presenter.recovered(ctx, value))
-			body = encode(x.response)
+			req.status = 0
+			req.response = t.errorResponse(ctx, t.presenter.recovered(ctx, value))
+			body = encode(req.response)
 		}
 	}()
-	x.response = t.run(ctx, x, w, r)
-	return encode(x.response)
+	req.response = t.run(ctx, req, w, r)
+	return encode(req.response)
 }
 
-func (t *transport) run(ctx context.Context, x *exchange, w http.ResponseWriter, r *http.Request) *graphql.Response {
-	params, err := t.read(x, w, r)
+func (t *transport) run(ctx context.Context, req *request, w http.ResponseWriter, r *http.Request) *graphql.Response {
+	params, err := t.read(req, w, r)
 	if err != nil {
-		return t.refuse(ctx, err)
+		return t.errorResponse(ctx, err)
 	}
 	operation, errs := t.exec.CreateOperationContext(ctx, params)
 	if errs == nil {
 		errs = checkVariables(t.schema, operation, params.Variables)
 	}
 	if errs != nil {
-		return t.exec.DispatchError(ctx, t.wording.refusals(errs))
+		return t.exec.DispatchError(ctx, t.messages.sanitize(errs))
 	}
 	if r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
-		x.malformed, x.allow = http.StatusMethodNotAllowed, http.MethodPost
-		return t.refuse(ctx, malformed("GET can only read: send a mutation by POST."))
+		req.status, req.allow = http.StatusMethodNotAllowed, http.MethodPost
+		return t.errorResponse(ctx, malformed("GET can only read: send a mutation by POST."))
 	}
-	x.operation = operation.Operation
-	leave, err := t.enter(ctx, x, operation)
+	req.operation = operation.Operation
+	leave, err := t.admit(ctx, req, operation)
 	if err != nil {
-		return t.refuse(ctx, err)
+		return t.errorResponse(ctx, err)
 	}
 	defer leave()
 	respond, ctx := t.exec.DispatchOperation(ctx, operation)
 	if response := respond(ctx); response != nil {
-		if x.operation.Operation == ast.Query {
-			if err := t.bound(ctx, x, len(response.Data)); err != nil {
-				return t.refuse(ctx, err)
+		if req.operation.Operation == ast.Query {
+			if err := t.bound(ctx, req, len(response.Data)); err != nil {
+				return t.errorResponse(ctx, err)
 			}
 		}
-		x.broken = slices.ContainsFunc(response.Errors, isInternal)
+		req.internalErr = slices.ContainsFunc(response.Errors, isInternal)
 		slices.SortFunc(response.Errors, byPlace) // fields beside one another fail at once
 		response.Errors = response.Errors[:min(len(response.Errors), maxErrors)]
 		return response
 	}
-	return t.refuse(ctx, ctx.Err())
+	return t.errorResponse(ctx, ctx.Err())
 }
 
-// enter returns how to leave once an operation may begin, or why it may not. A mutation waits for nobody; since what it
+// admit returns how to leave once an operation may begin, or why it may not. A mutation waits for nobody; since what it
 // has done must be told, it needs room beforehand if its answer may be long.
-func (t *transport) enter(
-	ctx context.Context, x *exchange, operation *graphql.OperationContext,
+func (t *transport) admit(
+	ctx context.Context, req *request, operation *graphql.OperationContext,
 ) (leave func(), err error) {
-	cost, until := costOf(operation), time.Now().Add(entryTime)
+	cost, until := costOf(operation), time.Now().Add(admissionTimeout)
 	switch {
 	case operation.Operation.Operation != ast.Query:
-		if cost.text > longAnswer && !x.takeRoom(t.mutated, callerAddress(ctx), cost.text) {
-			return nil, crowded(manyUnread)
+		if cost.text > longResponse && !req.reserve(t.mutationBudget, clientIP(ctx), cost.text) {
+			return nil, errBusy(msgTooManyPending)
 		}
 		return func() {}, nil
 	case cost.scans == 0:
-		return t.places.leave, t.places.enter(ctx, until)
+		return t.queries.release, t.queries.acquire(ctx, until)
 	}
-	if err := t.scanning.enter(ctx, until); err != nil {
+	if err := t.scans.acquire(ctx, until); err != nil {
 		return nil, err
 	}
-	if err := t.places.enter(ctx, until); err != nil {
-		t.scanning.leave()
+	if err := t.queries.acquire(ctx, until); err != nil {
+		t.scans.release()
 		return nil, err
 	}
-	return func() { t.places.leave(); t.scanning.leave() }, nil
+	return func() { t.queries.release(); t.scans.release() }, nil
 }
 
-const manyUnread = "Too many long answers are being read: ask for less at once, or again in a moment."
+const msgTooManyPending = "Too many long answers are being read: ask for less at once, or again in a moment."
 
-// takeRoom takes room for the answer until the client has it, and returns whether there is so much.
-func (x *exchange) takeRoom(room *room, who string, size int) bool {
-	if !room.take(who, size) {
+// reserve takes room for the answer until the client has it, and returns whether there is so much.
+func (req *request) reserve(room *byteBudget, who string, size int) bool {
+	if !room.reserve(who, size) {
 		return false
 	}
-	x.giveBack = func() { room.giveBack(who, size) }
+	req.release = func() { room.release(who, size) }
 	return true
 }
 
 // bound returns why the answer to a query may not be so long, if so.
-func (t *transport) bound(ctx context.Context, x *exchange, size int) error {
+func (t *transport) bound(ctx context.Context, req *request, size int) error {
 	switch {
-	case size > maxAnswer:
-		return refusal(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
-	case size > longAnswer && !x.takeRoom(t.queried, callerID(ctx), size):
-		return crowded(manyUnread)
+	case size > maxResponse:
+		return refuse(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
+	case size > longResponse && !req.reserve(t.queryBudget, userID(ctx), size):
+		return errBusy(msgTooManyPending)
 	}
 	return nil
 }
@@ -211,19 +211,19 @@ func byPlace(a, b *gqlerror.Error) int {
 	}))
 }
 
-func (t *transport) refuse(ctx context.Context, err error) *graphql.Response {
+func (t *transport) errorResponse(ctx context.Context, err error) *graphql.Response {
 	return t.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
 }
 
 // read returns what the client asks for; otherwise it settles the status and returns why not.
-func (t *transport) read(x *exchange, w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+func (t *transport) read(req *request, w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
 	media, ok := t.negotiate(r.Context(), strings.Join(r.Header.Values("Accept"), ","))
 	if !ok {
-		x.malformed = http.StatusNotAcceptable
+		req.status = http.StatusNotAcceptable
 		return nil, malformed("Answers come as %s or %s.", graphqlType, jsonType)
 	}
-	x.media = media
-	x.malformed = http.StatusBadRequest
+	req.media = media
+	req.status = http.StatusBadRequest
 	var params *graphql.RawParams
 	var err error
 	switch r.Method {
@@ -231,36 +231,36 @@ func (t *transport) read(x *exchange, w http.ResponseWriter, r *http.Request) (*
 		params, err = parseURL(r.URL.RawQuery)
 	case http.MethodPost:
 		if cookieFrom(r.Context()) != nil && t.guard.Check(r) != nil {
-			x.malformed = http.StatusForbidden
+			req.status = http.StatusForbidden
 			return nil, &account.Error{
 				Code: account.Forbidden, Message: "Requests with a cookie come from allowed origins only.",
 			}
 		}
-		params, err = x.readBody(w, r)
+		params, err = req.readBody(w, r)
 	default:
-		x.malformed, x.allow = http.StatusMethodNotAllowed, allMethods
+		req.status, req.allow = http.StatusMethodNotAllowed, allMethods
 		err = malformed("Send GET or POST.")
 	}
 	if err == nil {
-		x.malformed = 0
+		req.status = 0
 	}
 	return params, err
 }
 
-func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
+func (req *request) readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, error) {
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(encoding, "identity") {
-			x.malformed = http.StatusUnsupportedMediaType
+			req.status = http.StatusUnsupportedMediaType
 			return nil, malformed("Send the body as it is, without compression.")
 		}
 	}
 	if !isJSON(r.Header.Values("Content-Type")) {
-		x.malformed = http.StatusUnsupportedMediaType
+		req.status = http.StatusUnsupportedMediaType
 		return nil, malformed("Send %s, in UTF-8.", jsonType)
 	}
 	body, err := readAll(w, r)
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
-		x.malformed = http.StatusRequestEntityTooLarge
+		req.status = http.StatusRequestEntityTooLarge
 		return nil, malformed("A request has at most %d KiB.", maxBody>>10)
 	}
 	if err != nil {
@@ -286,20 +286,20 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// status follows the section "Status Codes" of the draft that the audits of the reference implementation hold servers
+// statusCode follows the section "Status Codes" of the draft that the audits of the reference implementation hold servers
 // to: what could not be read is 4xx; what ran is 200; of the rest, application/json says 200 and
 // application/graphql-response+json 400. Only when nothing came of a request through our own fault is it 500. The first
 // edition, of September 2026, recommends for the latter media type 422 instead of 400 where the document parses but is
 // not valid, and 294 instead of 200 where there are both data and errors; the audits want 400 and 200.
-func (x *exchange) status() int {
+func (req *request) statusCode() int {
 	switch {
-	case x.malformed != 0:
-		return x.malformed
-	case x.response.Data != nil:
+	case req.status != 0:
+		return req.status
+	case req.response.Data != nil:
 		return http.StatusOK
-	case x.code() == string(account.Internal):
+	case req.code() == string(account.Internal):
 		return http.StatusInternalServerError
-	case x.media == graphqlType:
+	case req.media == graphqlType:
 		return http.StatusBadRequest
 	default:
 		return http.StatusOK
@@ -310,22 +310,22 @@ func (x *exchange) status() int {
 const codeOK = "OK"
 
 // code returns INTERNAL_SERVER_ERROR if anything is broken, else the code of the first error, or OK.
-func (x *exchange) code() string {
+func (req *request) code() string {
 	switch {
-	case x.broken:
+	case req.internalErr:
 		return string(account.Internal)
-	case len(x.response.Errors) == 0:
+	case len(req.response.Errors) == 0:
 		return codeOK
 	default:
-		return fmt.Sprint(x.response.Errors[0].Extensions["code"])
+		return fmt.Sprint(req.response.Errors[0].Extensions["code"])
 	}
 }
 
 func isInternal(err *gqlerror.Error) bool { return err.Extensions["code"] == account.Internal }
 
 // retryAfter returns for how many seconds the client should wait, if it was RATE_LIMITED.
-func (x *exchange) retryAfter() (seconds int) {
-	for _, err := range x.response.Errors {
+func (req *request) retryAfter() (seconds int) {
+	for _, err := range req.response.Errors {
 		if wait, ok := err.Extensions["retryAfter"].(int); ok {
 			seconds = max(seconds, wait)
 		}
@@ -350,7 +350,7 @@ func (t *transport) record(ctx context.Context, asked *ast.OperationDefinition, 
 		slog.String("name", name),
 		slog.String("code", became.Code),
 		slog.Duration("duration", became.Duration),
-		slog.String("user", callerID(ctx)))
+		slog.String("user", userID(ctx)))
 }
 
 // encode writes a response map as JSON, the errors first and no data entry when nothing ran (GraphQL specification,

@@ -77,7 +77,7 @@ func (m mutations) ObtainToken(
 
 func (a answers) schema() graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{
-		Schema:    offered(),
+		Schema:    schemaWithoutDefer(),
 		Resolvers: a,
 		Directives: generated.DirectiveRoot{
 			Auth: func(ctx context.Context, _ any, next graphql.Resolver, _ account.Role) (any, error) { return next(ctx) },

@@ -24,27 +24,27 @@ func checkVariables(schema *ast.Schema, operation *graphql.OperationContext, giv
 			continue
 		}
 		path := ast.Path{ast.PathName("variable"), ast.PathName(variable.Variable)}
-		if err := checkInput(schema, variable.Type, value, path); err != nil {
+		if err := checkValue(schema, variable.Type, value, path); err != nil {
 			return gqlerror.List{err}
 		}
 	}
-	if nullMisplaced(operation.Operation.SelectionSet, operation.Variables, map[string]bool{}) {
-		return gqlerror.List{refusal(account.BadUserInput, "A variable is null where null is not allowed.")}
+	if hasIllegalNull(operation.Operation.SelectionSet, operation.Variables, map[string]bool{}) {
+		return gqlerror.List{refuse(account.BadUserInput, "A variable is null where null is not allowed.")}
 	}
 	return nil
 }
 
-func checkInput(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *gqlerror.Error {
+func checkValue(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *gqlerror.Error {
 	if value == nil {
-		return misfit(!want.NonNull, path)
+		return coercionError(!want.NonNull, path)
 	}
 	if want.Elem != nil {
 		list := reflect.ValueOf(value)
 		if list.Kind() != reflect.Slice {
-			return checkInput(schema, want.Elem, value, path)
+			return checkValue(schema, want.Elem, value, path)
 		}
 		for i := range list.Len() {
-			if err := checkInput(schema, want.Elem, list.Index(i).Interface(), append(path, ast.PathIndex(i))); err != nil {
+			if err := checkValue(schema, want.Elem, list.Index(i).Interface(), append(path, ast.PathIndex(i))); err != nil {
 				return err
 			}
 		}
@@ -55,7 +55,7 @@ func checkInput(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *g
 	case ast.InputObject:
 		object, ok := value.(map[string]any)
 		if !ok {
-			return misfit(false, path)
+			return coercionError(false, path)
 		}
 		for name := range object {
 			if definition.Fields.ForName(name) == nil {
@@ -64,7 +64,7 @@ func checkInput(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *g
 		}
 		for _, field := range definition.Fields {
 			if value, given := object[field.Name]; given {
-				if err := checkInput(schema, field.Type, value, append(path, ast.PathName(field.Name))); err != nil {
+				if err := checkValue(schema, field.Type, value, append(path, ast.PathName(field.Name))); err != nil {
 					return err
 				}
 			}
@@ -72,13 +72,13 @@ func checkInput(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *g
 		return nil
 	case ast.Enum:
 		name, ok := value.(string)
-		return misfit(ok && definition.EnumValues.ForName(name) != nil, path)
+		return coercionError(ok && definition.EnumValues.ForName(name) != nil, path)
 	default:
-		return misfit(fitsScalar(want.NamedType, value), path)
+		return coercionError(scalarMatches(want.NamedType, value), path)
 	}
 }
 
-func fitsScalar(name string, value any) bool {
+func scalarMatches(name string, value any) bool {
 	_, isString := value.(string)
 	number, isNumber := value.(json.Number)
 	_, isBoolean := value.(bool)
@@ -98,17 +98,17 @@ func fitsScalar(name string, value any) bool {
 	}
 }
 
-// misfit returns nil when the value fits, else the error that the executor would have returned.
-func misfit(fits bool, path ast.Path) *gqlerror.Error {
+// coercionError returns nil when the value fits, else the error that the executor would have returned.
+func coercionError(fits bool, path ast.Path) *gqlerror.Error {
 	if fits {
 		return nil
 	}
 	return gqlerror.ErrorPathf(path, "misfit")
 }
 
-// nullMisplaced reports whether a null variable stands where null is not allowed. Validation cannot see it when the
+// hasIllegalNull reports whether a null variable stands where null is not allowed. Validation cannot see it when the
 // variable or the position has a default value (GraphQL specification, section 5.8.5).
-func nullMisplaced(set ast.SelectionSet, variables map[string]any, spread map[string]bool) bool {
+func hasIllegalNull(set ast.SelectionSet, variables map[string]any, spread map[string]bool) bool {
 	for _, selection := range set {
 		var arguments ast.ArgumentList
 		var directives ast.DirectiveList
@@ -129,24 +129,24 @@ func nullMisplaced(set ast.SelectionSet, variables map[string]any, spread map[st
 			arguments = append(arguments[:len(arguments):len(arguments)], directive.Arguments...)
 		}
 		for _, argument := range arguments {
-			if nullWithin(argument.Value, variables) {
+			if containsIllegalNull(argument.Value, variables) {
 				return true
 			}
 		}
-		if nullMisplaced(inside, variables, spread) {
+		if hasIllegalNull(inside, variables, spread) {
 			return true
 		}
 	}
 	return false
 }
 
-func nullWithin(value *ast.Value, variables map[string]any) bool {
+func containsIllegalNull(value *ast.Value, variables map[string]any) bool {
 	if value.Kind == ast.Variable {
 		given, ok := variables[value.Raw]
 		return ok && given == nil && value.ExpectedType != nil && value.ExpectedType.NonNull
 	}
 	for _, child := range value.Children {
-		if nullWithin(child.Value, variables) {
+		if containsIllegalNull(child.Value, variables) {
 			return true
 		}
 	}

@@ -160,7 +160,7 @@ func TestListsAndFloats(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := checkInput(schema, ast.NamedType("In", nil), value, ast.Path{}); (err == nil) != fits {
+		if err := checkValue(schema, ast.NamedType("In", nil), value, ast.Path{}); (err == nil) != fits {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -17,14 +17,14 @@ import (
 
 const maxErrors = 20 // in an answer
 
-// wording replaces what the parser and the validator say, which quotes the request, by sentences of our own. Only names
+// sanitizer replaces what the parser and the validator say, which quotes the request, by sentences of our own. Only names
 // of the schema are ever put into them.
-type wording struct {
+type sanitizer struct {
 	names   map[string]bool // every name of the schema
 	suggest bool            // names of the schema are no secret
 }
 
-func newWording(schema *ast.Schema, suggest bool) wording {
+func newSanitizer(schema *ast.Schema, suggest bool) sanitizer {
 	names := map[string]bool{}
 	arguments := func(list ast.ArgumentDefinitionList) {
 		for _, argument := range list {
@@ -45,35 +45,35 @@ func newWording(schema *ast.Schema, suggest bool) wording {
 		names[directive.Name] = true
 		arguments(directive.Arguments)
 	}
-	return wording{names: names, suggest: suggest}
+	return sanitizer{names: names, suggest: suggest}
 }
 
-// refusals returns at most 20 of the errors of a request that is not going to run, each as an account.Error with the
+// sanitize returns at most 20 of the errors of a request that is not going to run, each as an account.Error with the
 // locations of the original.
-func (w wording) refusals(errs gqlerror.List) gqlerror.List {
+func (w sanitizer) sanitize(errs gqlerror.List) gqlerror.List {
 	list := make(gqlerror.List, min(len(errs), maxErrors))
 	for i := range list {
 		list[i] = errs[i]
 		if _, ours := errors.AsType[*account.Error](errs[i]); !ours {
-			list[i] = refusal(w.reword(errs[i]))
+			list[i] = refuse(w.rewrite(errs[i]))
 			list[i].Locations = errs[i].Locations
 		}
 	}
 	return list
 }
 
-func (w wording) reword(err *gqlerror.Error) (account.Code, string) {
+func (w sanitizer) rewrite(err *gqlerror.Error) (account.Code, string) {
 	switch {
 	case err.Rule != "":
-		return validationFailed, explainRule(err.Rule) + w.suggestion(err.Message)
+		return validationFailed, ruleMessage(err.Rule) + w.suggestion(err.Message)
 	case strings.HasPrefix(err.Message, "exceeded "):
 		return account.RequestTooCostly, fmt.Sprintf("The document is too long: it may have %d tokens.", maxTokens)
 	case err.Extensions["code"] == errcode.ParseFailed:
 		return parseFailed, "The document is not GraphQL: here is something that the grammar does not allow."
 	case err.Path != nil && err.Message == "unknown field":
-		return validationFailed, "A variable has a field that its type does not have" + w.place(err.Path) + "."
+		return validationFailed, "A variable has a field that its type does not have" + w.inputPath(err.Path) + "."
 	case err.Path != nil:
-		return account.BadUserInput, "A variable has no value, or one that does not fit its type" + w.place(err.Path) + "."
+		return account.BadUserInput, "A variable has no value, or one that does not fit its type" + w.inputPath(err.Path) + "."
 	default:
 		return validationFailed, "Which operation? The document holds none of this name, or several and no name was given."
 	}
@@ -82,7 +82,7 @@ func (w wording) reword(err *gqlerror.Error) (account.Code, string) {
 var quotedName = regexp.MustCompile(`"([_A-Za-z][_0-9A-Za-z]*)"`)
 
 // suggestion returns the names of the schema that the validator proposes instead of what the client wrote.
-func (w wording) suggestion(message string) string {
+func (w sanitizer) suggestion(message string) string {
 	start := strings.LastIndex(message, "Did you mean ")
 	if start < 0 || !w.suggest {
 		return ""
@@ -99,9 +99,9 @@ func (w wording) suggestion(message string) string {
 	return " Did you mean " + validator.QuotedOrList(names...) + "?"
 }
 
-// place returns where in the variables something is wrong, as far as the schema has names for it. Where nobody is told
+// inputPath returns where in the variables something is wrong, as far as the schema has names for it. Where nobody is told
 // the schema it returns "", for the field at fault may be one that the client left out.
-func (w wording) place(path ast.Path) string {
+func (w sanitizer) inputPath(path ast.Path) string {
 	if !w.suggest {
 		return ""
 	}
@@ -122,15 +122,15 @@ func (w wording) place(path ast.Path) string {
 	return ": " + strings.Join(steps, ".")
 }
 
-// explainRule returns a sentence about the violation of a validation rule (GraphQL specification, section 5).
-func explainRule(rule string) string {
-	if sentence, ok := violations[strings.TrimSuffix(rule, "WithoutSuggestions")]; ok {
+// ruleMessage returns a sentence about the violation of a validation rule (GraphQL specification, section 5).
+func ruleMessage(rule string) string {
+	if sentence, ok := ruleMessages[strings.TrimSuffix(rule, "WithoutSuggestions")]; ok {
 		return sentence
 	}
 	return "The document does not fit the schema."
 }
 
-var violations = map[string]string{
+var ruleMessages = map[string]string{
 	"FieldsOnCorrectType":          "There is no such field here.",
 	"FragmentsOnCompositeTypes":    "A fragment needs a type that has fields.",
 	"IntsOf32Bits":                 "An Int has 32 bits.",

@@ -52,7 +52,7 @@ func TestWording(t *testing.T) {
 
 // Outside of development no message depends on the schema: each is one of a few sentences.
 func TestMisspellings(t *testing.T) {
-	sentences := slices.Collect(maps.Values(violations))
+	sentences := slices.Collect(maps.Values(ruleMessages))
 	sentences = append(sentences, "A variable has no value, or one that does not fit its type.",
 		"A variable has a field that its type does not have.")
 	signIn := func(input string) string { return "mutation{obtainToken(input:" + input + "){userErrors{code}}}" }
@@ -118,7 +118,7 @@ func TestMisspellings(t *testing.T) {
 // Each rule of the validator has a sentence.
 func TestRulesHaveSentences(t *testing.T) {
 	for rule := range ruleset(true).GetInner() {
-		if violations[rule] == "" {
+		if ruleMessages[rule] == "" {
 			t.Errorf("%s has none", rule)
 		}
 	}
