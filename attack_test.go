@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/graph"
+	"latchkey/internal/middleware"
 	"latchkey/internal/store/storetest"
 )
 
@@ -146,9 +146,9 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 func TestPanics(t *testing.T) {
 	var log bytes.Buffer
 	falling := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the sky fell") })
-	answer := answerPanics(falling, slog.New(graph.LogRequest(slog.NewJSONHandler(&log, nil))))
+	answer := answerPanics(falling, slog.New(middleware.LogAttrs(slog.NewJSONHandler(&log, nil), middleware.RequestAttrs)))
 	w := httptest.NewRecorder()
-	graph.WithRequestID(withSecurityHeaders(answer, true)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	middleware.RequestID(withSecurityHeaders(answer, true)).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	h := w.Header()
 	for _, name := range []string{
 		"Cache-Control", "Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Request-Id",

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/config"
+	"latchkey/internal/gqlhttp"
 )
 
 const (
@@ -45,7 +45,7 @@ func (p patient) WithGroup(name string) slog.Handler {
 
 func (p patient) Handle(ctx context.Context, r slog.Record) error {
 	err := p.Handler.Handle(ctx, r)
-	if r.Message != graph.OperationLine {
+	if r.Message != gqlhttp.OperationLine {
 		p.gathered.flush()
 	}
 	return err

@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/config"
+	"latchkey/internal/gqlhttp"
 	"latchkey/internal/store/storetest"
 )
 
@@ -33,7 +33,7 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 		}
 		operate := func(names ...string) {
 			for _, name := range names {
-				log.Info(graph.OperationLine, "name", name)
+				log.Info(gqlhttp.OperationLine, "name", name)
 			}
 		}
 
@@ -146,7 +146,7 @@ func TestAStopLosesNoLine(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &told); err != nil {
 			t.Fatalf("%v: %q", err, line)
 		}
-		if last = told.Msg; last == graph.OperationLine {
+		if last = told.Msg; last == gqlhttp.OperationLine {
 			operations++
 		}
 	}

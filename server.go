@@ -29,6 +29,7 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/mail"
 	"latchkey/internal/metrics"
+	"latchkey/internal/middleware"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
 	"latchkey/internal/token"
@@ -129,7 +130,7 @@ func open(
 		if s.traces, err = trace.Start(ctx, log); err != nil {
 			return nil, err
 		}
-		log = slog.New(s.traces.Log(log.Handler()))
+		log = slog.New(middleware.LogAttrs(log.Handler(), s.traces.LogAttrs))
 		s.log = log
 	}
 	sender, err := newSender(c, log)
@@ -289,7 +290,7 @@ func newVerbs(
 		EmailVerification: c.EmailVerification,
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
-		Log:               slog.New(graph.LogRequest(log.Handler())),
+		Log:               slog.New(middleware.LogAttrs(log.Handler(), middleware.RequestAttrs)),
 	})
 }
 
@@ -351,7 +352,7 @@ func (s *server) handler(c config.Config) http.Handler {
 		Log:            s.log,
 		Observe:        s.observer(),
 	})
-	endpoint = graph.WithCaller(s.service, c.PublicURL, c.TrustedProxies, endpoint)
+	endpoint = middleware.ClientIP(c.TrustedProxies, graph.WithCaller(s.service, c.PublicURL, endpoint))
 	mux.Handle("/graphql", s.observed(s.traces.Handler(endpoint)))
 	s.health(mux)
 	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
@@ -366,8 +367,9 @@ func (s *server) handler(c config.Config) http.Handler {
 		mux.Handle("GET /explorer/", page)
 		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, schema) })
 	}
-	answer := s.counted(answerPanics(refuseUncleanPaths(mux), slog.New(graph.LogRequest(s.log.Handler()))))
-	return graph.WithRequestID(withSecurityHeaders(answer, strings.HasPrefix(c.PublicURL, "https:")))
+	log := slog.New(middleware.LogAttrs(s.log.Handler(), middleware.RequestAttrs))
+	answer := s.counted(answerPanics(refuseUncleanPaths(mux), log))
+	return middleware.RequestID(withSecurityHeaders(answer, strings.HasPrefix(c.PublicURL, "https:")))
 }
 
 // withSecurityHeaders sets what every answer carries (OWASP REST Security Cheat Sheet, "Security Headers"). The

@@ -9,9 +9,9 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/account"
 	"latchkey/internal/config"
+	"latchkey/internal/gqlhttp"
 	"latchkey/internal/metrics"
 )
 
@@ -75,13 +75,13 @@ func (s *server) count() {
 }
 
 // observer returns who is told of each GraphQL request, or nil for nobody.
-func (s *server) observer() func(context.Context, graph.Operation) {
+func (s *server) observer() func(context.Context, gqlhttp.Operation) {
 	if s.metrics == nil && s.traces == nil {
 		return nil
 	}
-	return func(ctx context.Context, o graph.Operation) {
+	return func(ctx context.Context, o gqlhttp.Operation) {
 		s.metrics.Operation(o.Field, o.Code, o.Duration)
-		if o.Field == graph.NoField {
+		if o.Field == gqlhttp.NoField {
 			s.metrics.Response(o.Status)
 		}
 		s.traces.Operation(ctx, o.Kind, o.Field, o.Code, o.Status)
@@ -98,7 +98,7 @@ func (s *server) observed(next http.Handler) http.Handler {
 		began, answered := time.Now(), false
 		defer func() {
 			if !answered {
-				observe(r.Context(), graph.Operation{Field: graph.NoField, Code: string(account.Internal),
+				observe(r.Context(), gqlhttp.Operation{Field: gqlhttp.NoField, Code: string(account.Internal),
 					Status: http.StatusInternalServerError, Duration: time.Since(began)})
 			}
 		}()

@@ -17,7 +17,10 @@ import (
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/lexer"
 	"github.com/vektah/gqlparser/v2/parser"
+
+	"latchkey/internal/gqlhttp"
 )
 
 const (
@@ -291,7 +294,7 @@ var variables = map[string]string{
 func hostile() map[string]string {
 	bodies := map[string]string{
 		"nothing":            "",
-		"spaces":             again(" ", maxBody),
+		"spaces":             again(" ", gqlhttp.MaxBody),
 		"a list of requests": "[" + again(`{"query":"{me{id}}"},`, 12_000) + "1]",
 		"many members":       "{" + each(20_000, `"vN":1,`) + `"query":"{me{id}}"}`,
 		"a fitting password": envelope(signInBy, `{"i":{"identifier":"a","password":"`+again("x", 250_000)+`"}}`),
@@ -314,17 +317,30 @@ func hostile() map[string]string {
 func largest(document func(n int) string, passes bool) string {
 	tooLarge := func(n int) bool {
 		text := document(n)
-		if len(envelope(text, "{}")) > maxBody || longName(text) {
+		if len(envelope(text, "{}")) > gqlhttp.MaxBody || hasLongName(text) {
 			return true
 		}
-		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
-		return err != nil && strings.Contains(err.Error(), "exceeded") || err == nil && passes && measure(parsed).budget < 0
+		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, gqlhttp.MaxTokens)
+		return err != nil && strings.Contains(err.Error(), "exceeded") || err == nil && passes && gqlhttp.DocumentCost(parsed) > gqlhttp.MaxDocumentCost
 	}
 	limit := 1
-	for limit < maxBody && !tooLarge(limit) {
+	for limit < gqlhttp.MaxBody && !tooLarge(limit) {
 		limit *= 2
 	}
 	return document(max(1, sort.Search(limit, tooLarge)-1))
+}
+
+// hasLongName reports whether a document has a name of more than 128 bytes, which is not even parsed.
+func hasLongName(text string) bool {
+	for document := lexer.New(&ast.Source{Input: text}); ; {
+		token, err := document.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return false
+		}
+		if token.Kind == lexer.Name && len(token.Value) > 128 {
+			return true
+		}
+	}
 }
 
 // chain returns a document of n fragments, each spread by the one before, the last with the selection.
@@ -430,7 +446,7 @@ func checkAnswer(t *testing.T, name string, body []byte) {
 		}
 	}
 	err := json.Unmarshal(body, &answer)
-	if err != nil || answer.Data == nil && len(answer.Errors) == 0 || len(answer.Errors) > maxErrors {
+	if err != nil || answer.Data == nil && len(answer.Errors) == 0 || len(answer.Errors) > gqlhttp.MaxErrors {
 		t.Errorf("%s: %v, %d errors: %.200s", name, err, len(answer.Errors), body)
 	}
 	for _, e := range answer.Errors {

@@ -136,7 +136,7 @@ func (r *mutationResolver) CancelEmailChange(ctx context.Context, input generate
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	return viewerFor(ctx, obj.UserID).RequireOwner(obj.UserID) == nil, nil
+	return viewerFor(ctx, obj.UserID).CanUpdate(obj), nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {

@@ -1,4 +1,4 @@
-package graph
+package gqlhttp
 
 import (
 	"encoding/json"
@@ -13,10 +13,10 @@ import (
 	"latchkey/internal/account"
 )
 
-// checkVariables refuses variables that do not fit their types by the letter of the GraphQL specification, sections 3.5
-// to 3.12, "Input Coercion". The executor has already checked them, but loosely: it lets a number pass for a string, a
-// string for a number, an enum value in any case, a field named __typename in any object, and null wherever a default
-// value stands. given is what the client sent.
+// checkVariables returns an error for variables that do not fit their types strictly (GraphQL specification, sections
+// 3.5 to 3.12, "Input Coercion"). The executor has already checked them, but loosely: it accepts a number for a string,
+// a string for a number, an enum value in any case, a field named __typename in any object, and null for anything with a
+// default value. given is what the client sent.
 func checkVariables(schema *ast.Schema, operation *graphql.OperationContext, given map[string]any) gqlerror.List {
 	for _, variable := range operation.Operation.VariableDefinitions {
 		value, ok := given[variable.Variable]
@@ -29,7 +29,7 @@ func checkVariables(schema *ast.Schema, operation *graphql.OperationContext, giv
 		}
 	}
 	if hasIllegalNull(operation.Operation.SelectionSet, operation.Variables, map[string]bool{}) {
-		return gqlerror.List{refuse(account.BadUserInput, "A variable is null where null is not allowed.")}
+		return gqlerror.List{reject(account.BadUserInput, "A variable is null where null is not allowed.")}
 	}
 	return nil
 }
@@ -39,43 +39,54 @@ func checkValue(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *g
 		return coercionError(!want.NonNull, path)
 	}
 	if want.Elem != nil {
-		list := reflect.ValueOf(value)
-		if list.Kind() != reflect.Slice {
-			return checkValue(schema, want.Elem, value, path)
-		}
-		for i := range list.Len() {
-			if err := checkValue(schema, want.Elem, list.Index(i).Interface(), append(path, ast.PathIndex(i))); err != nil {
-				return err
-			}
-		}
-		return nil
+		return checkList(schema, want.Elem, value, path)
 	}
 	definition := schema.Types[want.NamedType]
 	switch definition.Kind {
 	case ast.InputObject:
-		object, ok := value.(map[string]any)
-		if !ok {
-			return coercionError(false, path)
-		}
-		for name := range object {
-			if definition.Fields.ForName(name) == nil {
-				return gqlerror.ErrorPathf(append(path, ast.PathName(name)), "unknown field")
-			}
-		}
-		for _, field := range definition.Fields {
-			if value, given := object[field.Name]; given {
-				if err := checkValue(schema, field.Type, value, append(path, ast.PathName(field.Name))); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+		return checkObject(schema, definition, value, path)
 	case ast.Enum:
 		name, ok := value.(string)
 		return coercionError(ok && definition.EnumValues.ForName(name) != nil, path)
 	default:
 		return coercionError(scalarMatches(want.NamedType, value), path)
 	}
+}
+
+// checkList checks a list; any other value stands for a list of one entry.
+func checkList(schema *ast.Schema, want *ast.Type, value any, path ast.Path) *gqlerror.Error {
+	list := reflect.ValueOf(value)
+	if list.Kind() != reflect.Slice {
+		return checkValue(schema, want, value, path)
+	}
+	for i := range list.Len() {
+		if err := checkValue(schema, want, list.Index(i).Interface(), append(path, ast.PathIndex(i))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkObject(schema *ast.Schema, want *ast.Definition, value any, path ast.Path) *gqlerror.Error {
+	object, ok := value.(map[string]any)
+	if !ok {
+		return coercionError(false, path)
+	}
+	for name := range object {
+		if want.Fields.ForName(name) == nil {
+			return gqlerror.ErrorPathf(append(path, ast.PathName(name)), unknownField)
+		}
+	}
+	for _, field := range want.Fields {
+		value, given := object[field.Name]
+		if !given {
+			continue
+		}
+		if err := checkValue(schema, field.Type, value, append(path, ast.PathName(field.Name))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scalarMatches(name string, value any) bool {
@@ -98,17 +109,20 @@ func scalarMatches(name string, value any) bool {
 	}
 }
 
-// coercionError returns nil when the value fits, else the error that the executor would have returned.
-func coercionError(fits bool, path ast.Path) *gqlerror.Error {
-	if fits {
+// unknownField is the executor's message for a field of an input object that its type does not have.
+const unknownField = "unknown field"
+
+// coercionError returns nil if the value matches, else an error like the executor's.
+func coercionError(matches bool, path ast.Path) *gqlerror.Error {
+	if matches {
 		return nil
 	}
-	return gqlerror.ErrorPathf(path, "misfit")
+	return gqlerror.ErrorPathf(path, "the value does not match its type")
 }
 
-// hasIllegalNull reports whether a null variable stands where null is not allowed. Validation cannot see it when the
-// variable or the position has a default value (GraphQL specification, section 5.8.5).
-func hasIllegalNull(set ast.SelectionSet, variables map[string]any, spread map[string]bool) bool {
+// hasIllegalNull reports whether a null variable is used where null is not allowed. Validation cannot find it if the
+// variable or the position has a default value (GraphQL specification, section 5.8.5). visited are fragments.
+func hasIllegalNull(set ast.SelectionSet, variables map[string]any, visited map[string]bool) bool {
 	for _, selection := range set {
 		var arguments ast.ArgumentList
 		var directives ast.DirectiveList
@@ -120,20 +134,31 @@ func hasIllegalNull(set ast.SelectionSet, variables map[string]any, spread map[s
 			directives, inside = selection.Directives, selection.SelectionSet
 		case *ast.FragmentSpread:
 			directives = selection.Directives
-			if !spread[selection.Name] {
-				spread[selection.Name] = true
+			if !visited[selection.Name] {
+				visited[selection.Name] = true
 				inside = selection.Definition.SelectionSet
 			}
 		}
-		for _, directive := range directives {
-			arguments = append(arguments[:len(arguments):len(arguments)], directive.Arguments...)
+		if illegalNullIn(arguments, variables) || illegalNullInDirectives(directives, variables) ||
+			hasIllegalNull(inside, variables, visited) {
+			return true
 		}
-		for _, argument := range arguments {
-			if containsIllegalNull(argument.Value, variables) {
-				return true
-			}
+	}
+	return false
+}
+
+func illegalNullInDirectives(directives ast.DirectiveList, variables map[string]any) bool {
+	for _, directive := range directives {
+		if illegalNullIn(directive.Arguments, variables) {
+			return true
 		}
-		if hasIllegalNull(inside, variables, spread) {
+	}
+	return false
+}
+
+func illegalNullIn(arguments ast.ArgumentList, variables map[string]any) bool {
+	for _, argument := range arguments {
+		if containsIllegalNull(argument.Value, variables) {
 			return true
 		}
 	}
@@ -153,8 +178,8 @@ func containsIllegalNull(value *ast.Value, variables map[string]any) bool {
 	return false
 }
 
-// objectsOfInputTypes is a rule of validation (GraphQL specification, section 5.6.1): nothing but an input object type
-// takes an object, not even one without fields.
+// objectsOfInputTypes is a rule of validation (GraphQL specification, section 5.6.1): only an input object type accepts
+// an object, also one without fields.
 var objectsOfInputTypes = core.Rule{
 	Name: "ObjectsOfInputTypes",
 	RuleFunc: func(observers *core.Events, report core.AddErrFunc) {
@@ -166,8 +191,8 @@ var objectsOfInputTypes = core.Rule{
 	},
 }
 
-// intsOf32Bits is a rule of validation (GraphQL specification, section 3.5.1): a larger Int in the document is refused
-// as it is in variables. What does not even fit into 64 bits the validator refuses by itself.
+// intsOf32Bits is a rule of validation (GraphQL specification, section 3.5.1): a larger Int in the document is rejected
+// as it is in variables. The validator itself rejects what exceeds 64 bits.
 var intsOf32Bits = core.Rule{Name: "IntsOf32Bits", RuleFunc: func(observers *core.Events, report core.AddErrFunc) {
 	observers.OnValue(func(_ *core.Walker, value *ast.Value) {
 		if value.Kind != ast.IntValue || value.Definition == nil || value.Definition.Name != "Int" {

@@ -12,19 +12,19 @@ import (
 	"latchkey/internal/account"
 )
 
-// fastMarshal is an extension of the executor that writes users, profiles and pages of profiles straight into the answer, as
-// long as nothing is selected but what they hold. What has to be looked up, and all other types, it leaves to the
-// generated code, which writes the same, for ten times the price: it gives each value a context, a place for errors and,
-// in lists, a goroutine of its own.
+// fastMarshal is an extension of the executor that marshals users, profiles and pages of profiles directly if only fields
+// are selected that these types hold themselves. It leaves fields with a resolver of their own and all other types to the
+// generated code, which produces the same JSON at ten times the cost: it creates a context and an error list for each
+// value and a goroutine for each entry of a list.
 type fastMarshal struct{}
 
-// ExtensionName makes direct an extension of the executor.
+// ExtensionName makes fastMarshal an extension of the executor.
 func (fastMarshal) ExtensionName() string { return "Direct" }
 
-// Validate makes direct an extension of the executor.
+// Validate makes fastMarshal an extension of the executor.
 func (fastMarshal) Validate(graphql.ExecutableSchema) error { return nil }
 
-// InterceptField returns what a field resolves to, as JSON where that is cheap.
+// InterceptField returns the value of a field, as JSON if fastMarshal can marshal it.
 func (fastMarshal) InterceptField(ctx context.Context, next graphql.Resolver) (any, error) {
 	resolved, err := next(ctx)
 	if err != nil {
@@ -41,12 +41,12 @@ func (fastMarshal) InterceptField(ctx context.Context, next graphql.Resolver) (a
 	return resolved, nil
 }
 
-// write returns the fields that are selected of an object as JSON, or the object if that is not for us.
-func write[T any](ctx context.Context, k *objectType[T], object *T) any {
+// write returns the selected fields of an object as JSON, or the object itself if fastMarshal cannot marshal it.
+func write[T any](ctx context.Context, t *objectType[T], object *T) any {
 	if object == nil {
 		return object
 	}
-	selected, ok := k.selection(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field)
+	selected, ok := t.selection(graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx).Field)
 	if !ok {
 		return object
 	}
@@ -55,25 +55,25 @@ func write[T any](ctx context.Context, k *objectType[T], object *T) any {
 	return rawJSON(b.Bytes())
 }
 
-// rawJSON is a part of the answer.
+// rawJSON is a part of the response.
 type rawJSON []byte
 
-// MarshalGQL makes written something that the generated code takes for the value of any field.
+// MarshalGQL makes rawJSON a value of any type for the generated code.
 func (j rawJSON) MarshalGQL(w io.Writer) { w.Write(j) }
 
-// objectType is a type of the schema and those of its fields that are written here.
+// objectType is a type of the schema with the fields that fastMarshal can marshal.
 type objectType[T any] struct {
-	name   string
-	satisfies     []string // the types that it counts as in a fragment
-	fields map[string]field[T]
+	name      string
+	satisfies []string // type conditions of fragments that it satisfies
+	fields    map[string]field[T]
 }
 
-// A field returns what writes it, when all that is selected inside of it is written here.
-type field[T any] func(*graphql.OperationContext, graphql.CollectedField) (writer[T], bool)
+// field returns the writer of a field; ok is false if fastMarshal cannot marshal all that is selected inside of it.
+type field[T any] func(*graphql.OperationContext, graphql.CollectedField) (_ writer[T], ok bool)
 
 type writer[T any] func(ctx context.Context, b *bytes.Buffer, object *T)
 
-// selection is the fields of an object that are selected, in the order of the answer.
+// selection is the selected fields of an object in the order of the response.
 type selection[T any] []selected[T]
 
 type selected[T any] struct {
@@ -81,12 +81,12 @@ type selected[T any] struct {
 	write writer[T]
 }
 
-// selection returns what is selected inside of a field of this kind; ok is false when some of that is not for us.
-func (k *objectType[T]) selection(oc *graphql.OperationContext, of graphql.CollectedField) (s selection[T], ok bool) {
-	collected := graphql.CollectFields(oc, of.Selections, k.satisfies)
+// selection returns what is selected inside of a field of this type; ok is false if fastMarshal cannot marshal it.
+func (t *objectType[T]) selection(oc *graphql.OperationContext, of graphql.CollectedField) (s selection[T], ok bool) {
+	collected := graphql.CollectFields(oc, of.Selections, t.satisfies)
 	s = make(selection[T], 0, len(collected))
 	for _, f := range collected {
-		write, ok := k.writer(oc, f)
+		write, ok := t.writer(oc, f)
 		if !ok {
 			return nil, false
 		}
@@ -95,11 +95,11 @@ func (k *objectType[T]) selection(oc *graphql.OperationContext, of graphql.Colle
 	return s, true
 }
 
-func (k *objectType[T]) writer(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
+func (t *objectType[T]) writer(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
 	if f.Name == "__typename" {
-		return func(_ context.Context, b *bytes.Buffer, _ *T) { writeString(b, k.name) }, true
+		return func(_ context.Context, b *bytes.Buffer, _ *T) { writeString(b, t.name) }, true
 	}
-	field, ok := k.fields[f.Name]
+	field, ok := t.fields[f.Name]
 	if !ok {
 		return nil, false
 	}
@@ -122,8 +122,8 @@ func (s selection[T]) write(ctx context.Context, b *bytes.Buffer, object *T) {
 	b.WriteByte('}')
 }
 
-// What is written here: everything that these types hold themselves. A field of the schema that is missing costs time
-// and nothing else.
+// The types and fields that fastMarshal can marshal: all that these types hold themselves. A missing field only costs
+// time.
 var (
 	userFields = &objectType[account.User]{"User", []string{"User", "Node"}, map[string]field[account.User]{
 		"id":            stringField(func(u *account.User) string { return string(u.ID) }),
@@ -147,7 +147,7 @@ var (
 		"dateJoined":  timeField(func(p *account.Profile) *time.Time { return &p.DateJoined }),
 		"updatedOn":   timeField(func(p *account.Profile) *time.Time { return &p.UpdatedOn }),
 		"viewerCanUpdate": boolField(func(ctx context.Context, p *account.Profile) bool {
-			return viewerFor(ctx, p.UserID).RequireOwner(p.UserID) == nil
+			return viewerFor(ctx, p.UserID).CanUpdate(p)
 		}),
 	}}
 	connectionFields = &objectType[account.ProfileConnection]{"ProfileConnection", []string{"ProfileConnection"},
@@ -168,7 +168,7 @@ var (
 	}}
 )
 
-// leaf returns a field that selects nothing.
+// leaf returns a field without selections.
 func leaf[T any](write writer[T]) field[T] {
 	return func(*graphql.OperationContext, graphql.CollectedField) (writer[T], bool) { return write, true }
 }
@@ -195,27 +195,27 @@ func boolField[T any](of func(context.Context, *T) bool) field[T] {
 
 func timeField[T any](of func(*T) *time.Time) field[T] {
 	return leaf(func(_ context.Context, b *bytes.Buffer, object *T) {
-		t := of(object)
-		if t == nil {
+		at := of(object)
+		if at == nil {
 			b.WriteString("null")
 			return
 		}
 		b.WriteByte('"')
-		b.Write(t.AppendFormat(b.AvailableBuffer(), time.RFC3339Nano))
+		b.Write(at.AppendFormat(b.AvailableBuffer(), time.RFC3339Nano))
 		b.WriteByte('"')
 	})
 }
 
-func objectField[T, V any](k *objectType[V], of func(*T) *V) field[T] {
+func objectField[T, V any](t *objectType[V], of func(*T) *V) field[T] {
 	return func(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
-		inside, ok := k.selection(oc, f)
+		inside, ok := t.selection(oc, f)
 		return func(ctx context.Context, b *bytes.Buffer, object *T) { inside.write(ctx, b, of(object)) }, ok
 	}
 }
 
-func listField[T, V any](k *objectType[V], of func(*T) []*V) field[T] {
+func listField[T, V any](t *objectType[V], of func(*T) []*V) field[T] {
 	return func(oc *graphql.OperationContext, f graphql.CollectedField) (writer[T], bool) {
-		inside, ok := k.selection(oc, f)
+		inside, ok := t.selection(oc, f)
 		return func(ctx context.Context, b *bytes.Buffer, object *T) {
 			b.WriteByte('[')
 			for i, entry := range of(object) {
@@ -229,7 +229,7 @@ func listField[T, V any](k *objectType[V], of func(*T) []*V) field[T] {
 	}
 }
 
-// writeString writes a text as a JSON string, as the generated code does.
+// writeString writes a JSON string like the generated code.
 func writeString(b *bytes.Buffer, text string) {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c == '"' || c == '\\' {

@@ -18,6 +18,18 @@ import (
 	"latchkey/internal/account"
 )
 
+// The limits of package gqlhttp.
+const (
+	maxQueries          = 64
+	maxScanQueries      = 4
+	admissionTimeout    = 5 * time.Second
+	maxResponse         = 4 << 20
+	maxText             = 400_000
+	maxPendingBytes     = 64 << 20
+	maxPendingPerClient = 8 << 20
+	msgTooManyPending   = "Too many long answers are being read: ask for less at once, or again in a moment."
+)
+
 // TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, for one user and for all, without
 // reading, and then reads.
 func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
