@@ -77,7 +77,7 @@ const oneRefresh = async (session, usernameOf) => {
 }
 
 test('the schema breaks nobody who uses the released one', () => {
-  const [released, current] = [read('testdata/released.graphqls'), read('schema.graphqls')]
+  const [released, current] = [read('internal/e2e/testdata/released.graphqls'), read('schema.graphqls')]
   const today = new Date().toISOString().slice(0, 10)
   assert.deepEqual(unannounced(released, current, read('CHANGELOG.md'), today), [])
 })

@@ -7,18 +7,20 @@ import (
 	"strings"
 )
 
-// ClientIP keeps the IP address of each request's client for [ClientIPFrom]. It believes X-Forwarded-For as far as
-// trusted proxies wrote it.
-func ClientIP(trusted []netip.Prefix, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ip := clientIP(r, trusted)
-		if i, ok := r.Context().Value(infoKey{}).(*info); ok {
-			i.clientIP, i.hasClientIP = ip, true
-		} else {
-			r = r.WithContext(context.WithValue(r.Context(), infoKey{}, &info{clientIP: ip, hasClientIP: true}))
-		}
-		next.ServeHTTP(w, r)
-	})
+// ClientIP returns a layer that keeps the IP address of each request's client for [ClientIPFrom]. It believes
+// X-Forwarded-For as far as trusted proxies wrote it.
+func ClientIP(trusted []netip.Prefix) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ip := clientIP(r, trusted)
+			if i, ok := r.Context().Value(infoKey{}).(*info); ok {
+				i.clientIP, i.hasClientIP = ip, true
+			} else {
+				r = r.WithContext(context.WithValue(r.Context(), infoKey{}, &info{clientIP: ip, hasClientIP: true}))
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // ClientIPFrom returns the IP address of the client, or "" outside of [ClientIP] and when the peer has none.

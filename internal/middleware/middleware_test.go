@@ -46,12 +46,12 @@ func TestLogAttrs(t *testing.T) {
 	}{
 		{"outside of a request", func(next http.Handler) http.Handler { return next }, ""},
 		{"ID only", RequestID, `"request":"r-1"`},
-		{"both", func(next http.Handler) http.Handler { return RequestID(ClientIP(proxies, next)) },
+		{"both", func(next http.Handler) http.Handler { return RequestID(ClientIP(proxies)(next)) },
 			`"request":"r-1","from":"198.51.100.7"`},
 		{"a peer without an address", func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.RemoteAddr = "@"
-				ClientIP(proxies, next).ServeHTTP(w, r)
+				ClientIP(proxies)(next).ServeHTTP(w, r)
 			})
 		}, `"from":""`},
 	} {

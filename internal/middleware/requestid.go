@@ -1,5 +1,3 @@
-// Package middleware holds what every HTTP request passes, whatever it asks for: an ID, the IP address of its client, and
-// both in what is logged about it. It knows no endpoint.
 package middleware
 
 import (
@@ -31,7 +29,7 @@ func infoFrom(ctx context.Context) *info {
 	return &info{}
 }
 
-// RequestID gives each request an ID, sets it in the response's X-Request-Id and keeps it for [RequestIDFrom]. It takes
+// RequestID is a layer that gives each request an ID, sets it in the response's X-Request-Id and keeps it for [RequestIDFrom]. It takes
 // the X-Request-Id of the request if that is 1 to 128 of A-Z, a-z, 0-9, dot, underscore and hyphen; otherwise it creates
 // one of at least 128 random bits.
 func RequestID(next http.Handler) http.Handler {

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"latchkey/internal/server"
+	"latchkey/internal/store"
+)
+
+type backup struct {
+	Path newFile `arg:"" help:"the path of a file that does not exist yet"`
+}
+
+type newFile string
+
+// Validate admits what can be a path.
+func (f newFile) Validate() error {
+	if f == "" {
+		return errors.New("is empty")
+	}
+	return nil
+}
+
+// Help tells what a backup is.
+func (backup) Help() string {
+	return "The copy is that of one moment, and servers go on meanwhile. It needs the same secret as the database."
+}
+
+// Run copies a SQLite database into a file.
+func (b backup) Run(ctx context.Context, p *Program) error {
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	if _, ok := c.DatabaseURL.SQLitePath(); !ok {
+		return errors.New("back PostgreSQL up with pg_dump, which belongs to it, and keep a copy of LATCHKEY_SECRET")
+	}
+	if err := mustExist(c); err != nil {
+		return err
+	}
+	st, err := server.OpenStore(ctx, c, false)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	if _, err := st.Steps(ctx); err != nil { // it is another program's
+		return err
+	}
+	if err := p.copyDatabase(ctx, st, string(b.Path)); err != nil {
+		return err
+	}
+	secret := server.SecretFile(c)
+	if secret == "" {
+		secret = "LATCHKEY_SECRET"
+	} else if _, err := os.Stat(secret); err != nil {
+		return fmt.Errorf("%s is a copy of the database, but of no use without the secret, and there is no %s: "+
+			"bring it back", b.Path, secret)
+	}
+	return p.printf("%s is a copy of the database. It is of use only with the same secret: "+
+		"keep a copy of %s too, elsewhere.\n", b.Path, secret)
+}
+
+// copyDatabase copies a database into a new file of mode 0600: wholly, or, when it fails, not at all. It never replaces
+// a file.
+func (p *Program) copyDatabase(ctx context.Context, st *store.Store, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s is there already", path)
+	}
+	folder := filepath.Dir(path)
+	draft, err := os.CreateTemp(folder, filepath.Base(path)+".*.part") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		draft.Close()
+		os.Remove(draft.Name())
+		os.Remove(draft.Name() + "-journal")
+	}()
+	stop := p.progress(func() string {
+		info, err := draft.Stat()
+		if err != nil {
+			return ""
+		}
+		return fmt.Sprintf("%d MB are copied", info.Size()>>20)
+	})
+	err = st.Backup(ctx, draft.Name())
+	stop()
+	if err == nil {
+		err = draft.Sync()
+	}
+	if err == nil {
+		err = publishFile(draft.Name(), path)
+	}
+	if err == nil {
+		err = syncFolder(folder)
+	}
+	if err != nil {
+		return fmt.Errorf("no backup is made: %w", err)
+	}
+	return nil
+}
+
+// publishFile gives a file the name that it is to have, and replaces none.
+func publishFile(draft, path string) error {
+	err := os.Link(draft, path) // which, unlike a renaming, replaces nothing
+	if err == nil || errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return reserveAndRename(draft, path) // not every file system has links
+}
+
+// reserveAndRename is publishFile by way of an empty file, which keeps the name from others.
+func reserveAndRename(draft, path string) error {
+	held, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(held.Close(), os.Rename(draft, path))
+	if err != nil {
+		os.Remove(path)
+	}
+	return err
+}
+
+// syncFolder makes the names in a folder outlive a power cut.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}

@@ -1,0 +1,24 @@
+package cli
+
+import (
+	"context"
+
+	"latchkey/internal/auth"
+)
+
+type listKeys struct{}
+
+// Run prints a table of the signing keys.
+func (listKeys) Run(ctx context.Context, p *Program) error {
+	return p.withService(ctx, func(svc *auth.Service) error {
+		keys, err := svc.SigningKeys(ctx)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"KID", "ALGORITHM", "MADE", "SIGNS FROM", "STATE"}}
+		for _, k := range keys {
+			rows = append(rows, []string{k.ID, k.Alg, formatTime(k.CreatedAt), formatTime(k.SignsFrom), string(k.State)})
+		}
+		return p.table(rows)
+	})
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	"latchkey/internal/auth"
+)
+
+type retireKey struct {
+	KID kid `arg:"" help:"the whole KID of a key, as latchkey keys list shows it"`
+}
+
+type kid string
+
+// Validate lets no setting pass that stands where the key's ID was forgotten, for the ID may be repeated.
+func (k kid) Validate() error { return matches(kidForm, string(k)) }
+
+var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)
+
+func matches(form *regexp.Regexp, text string) error {
+	if !form.MatchString(text) {
+		return errors.New("it has another form")
+	}
+	return nil
+}
+
+// Run removes a signing key.
+func (r retireKey) Run(ctx context.Context, p *Program) error {
+	return p.withService(ctx, func(svc *auth.Service) error {
+		signing, err := svc.RetireKey(ctx, string(r.KID))
+		if err != nil {
+			return err
+		}
+		return p.printf("%s is removed; its tokens are refused everywhere within %s. %s signs.\n",
+			r.KID, auth.KeysEvery, signing)
+	})
+}

@@ -1,0 +1,20 @@
+package cli
+
+import (
+	"context"
+
+	"latchkey/internal/auth"
+)
+
+type rotateKeys struct{}
+
+// Run makes the next signing key.
+func (rotateKeys) Run(ctx context.Context, p *Program) error {
+	return p.withService(ctx, func(svc *auth.Service) error {
+		key, err := svc.RotateKeys(ctx)
+		if err != nil {
+			return err
+		}
+		return p.printf("%s signs from %s.\n", key.ID, formatTime(key.SignsFrom))
+	})
+}

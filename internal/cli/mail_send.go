@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+
+	"latchkey/internal/account"
+	"latchkey/internal/mail"
+	"latchkey/internal/server"
+)
+
+type testMail struct {
+	Address emailAddress `arg:"" help:"the e-mail address to send to"`
+}
+
+type emailAddress string
+
+// Validate admits an e-mail address.
+func (a emailAddress) Validate() error {
+	if wrong := account.CheckEmail(string(a)); wrong != nil {
+		return wrong
+	}
+	return nil
+}
+
+// Run sends the sample of a letter that carries no token, by SMTP alone: the log is no delivery.
+func (m testMail) Run(ctx context.Context, p *Program) error {
+	c, err := p.config()
+	if err != nil {
+		return err
+	}
+	if c.SMTPURL.Reveal() == "" {
+		return errNoMail
+	}
+	templates, err := mail.NewTemplates(c.MailTemplates, c.AppURL)
+	if err != nil {
+		return err
+	}
+	sample, err := templates.Sample(account.UsernameReminder, templates.Languages()[0])
+	if err != nil {
+		return err
+	}
+	sender, err := server.NewSender(c, nil)
+	if err != nil {
+		return err
+	}
+	sample.To, sample.Date = string(m.Address), p.Now()
+	sample.ID = strings.ToLower(rand.Text()) + sample.ID[strings.LastIndexByte(sample.ID, '@'):]
+	if err := sender.Send(ctx, sample); err != nil {
+		return fmt.Errorf("not sent: %w", err)
+	}
+	return p.printf("A mail to %s is on its way: %q.\n", m.Address, sample.Subject)
+}
+
+var errNoMail = errors.New("LATCHKEY_SMTP_URL is not set, so mails are not delivered")

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"latchkey/internal/config"
+)
+
+// usage is the error of arguments that are no command, in one line. It repeats none of them but flags: one may be a
+// secret.
+type usage string
+
+func (u usage) Error() string { return string(u) + "; latchkey --help shows the commands" }
+
+// parse returns the command in args, and the settings among them, as config.Read takes them; no command when they asked
+// for help, which goes to stdout. It fails with usage.
+func parse(args []string, stdout io.Writer) (command *kong.Context, settings []string, err error) {
+	helped := false
+	parser, err := kong.New(&commands{},
+		kong.Name("latchkey"),
+		kong.Description("A self-hosted accounts server that speaks GraphQL. Settings may follow every command."),
+		kong.Writers(stdout, stdout),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Help(help),
+		kong.PostBuild(func(k *kong.Kong) error {
+			for _, flag := range config.Flags() {
+				k.Model.Flags = append(k.Model.Flags, settingFlag(flag, &settings))
+			}
+			return nil
+		}),
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	command, err = parser.Parse(protectHyphenArg(args))
+	switch {
+	case helped:
+		return nil, nil, nil
+	case errors.Is(err, errNoHelp):
+		return nil, nil, err
+	case err != nil:
+		return nil, nil, usageError(err)
+	}
+	return command, settings, nil
+}
+
+// protectHyphenArg returns args with the ID of a key to retire, where it begins with a hyphen and would pass for a flag, behind
+// two hyphens.
+func protectHyphenArg(args []string) []string {
+	at := slices.Index(args, "retire") + 1
+	if at == 0 || at == len(args) || !strings.HasPrefix(args[at], "-") || !kidForm.MatchString(args[at]) ||
+		slices.Contains(config.Flags(), args[at]) {
+		return args
+	}
+	return append(slices.Concat(args[:at], args[at+1:]), "--", args[at])
+}
+
+// settingFlag returns a flag that adds itself and its value, whatever that is, to settings.
+func settingFlag(flag string, settings *[]string) *kong.Flag {
+	value := &kong.Value{
+		Name:   strings.TrimPrefix(flag, "--"),
+		Tag:    new(kong.Tag),
+		Target: reflect.ValueOf(new(string)).Elem(),
+		Mapper: kong.MapperFunc(func(ctx *kong.DecodeContext, _ reflect.Value) error {
+			text := ctx.Scan.Pop()
+			if text.IsEOL() {
+				return errors.New("needs a value")
+			}
+			*settings = append(*settings, flag+"="+text.String())
+			return nil
+		}),
+	}
+	value.Flag = &kong.Flag{Value: value, Hidden: true} // help has a table of them
+	return value.Flag
+}
+
+var errNoHelp = errors.New("the help cannot be written")
+
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return fmt.Errorf("%w: %w", errNoHelp, err)
+	}
+	about := "\nSettings are the same for every command; latchkey --help lists them.\n"
+	if ctx.Selected() == nil {
+		about = "\nSettings:\n\n" + config.Help()
+	}
+	if _, err := io.WriteString(ctx.Stdout, about); err != nil {
+		return fmt.Errorf("%w: %w", errNoHelp, err)
+	}
+	return nil
+}
+
+// usageError returns what is wrong with arguments as usage.
+func usageError(err error) error {
+	text, _, _ := strings.Cut(err.Error(), " but got ")
+	_, suggestion, ok := strings.Cut(text, ", did you mean ")
+	switch known := knownForm.MatchString(text); {
+	case !known && strings.HasPrefix(text, "unknown flag "):
+		return usage("there is a flag that is not understood; an argument that begins with a hyphen goes behind two")
+	case !known && ok:
+		return usage("this is no command, perhaps it is " + strings.TrimSuffix(suggestion, "?"))
+	}
+	parsing, _ := errors.AsType[*kong.ParseError](err)
+	if name := argumentForm.FindStringSubmatch(text); name != nil && parsing != nil {
+		command := parsing.Context.Selected()
+		for _, argument := range command.Positional {
+			if argument.Name == name[1] {
+				return usage(command.Path() + " needs " + argument.Help)
+			}
+		}
+	}
+	if !knownForm.MatchString(text) {
+		return usage("there is an argument that is not understood")
+	}
+	return usage(text)
+}
+
+var (
+	// argumentForm is that of errors about arguments that are missing or refused by their type.
+	argumentForm = regexp.MustCompile(`^(?:expected "|missing positional arguments )?\[?<([a-z-]+)>`)
+	// knownForm is that of errors which repeat nothing but flags and what this program knows itself.
+	knownForm = regexp.MustCompile(
+		`^(expected |unknown flag --?[a-z]+(-[a-z]+)*(,|$)|missing flags: |--[a-z]+(-[a-z]+)*[: ])`)
+)

@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"latchkey/internal/account"
+	"latchkey/internal/auth"
+)
+
+type revokeSessions struct {
+	User    string    `arg:"" optional:"" help:"the ID, the username or the e-mail address of a user"`
+	Session sessionID `help:"The ID of the one session to end, as user show lists it."`
+	JSON    bool      `help:"Print JSON."`
+}
+
+type sessionID string
+
+// Validate admits the ID of a session.
+func (id sessionID) Validate() error {
+	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.SessionKind {
+		return errors.New("must be the ID of a session")
+	}
+	return nil
+}
+
+// Run ends sessions.
+func (r revokeSessions) Run(ctx context.Context, p *Program) error {
+	if (r.User == "") == (r.Session == "") {
+		return usage("sessions revoke needs a user or --session, one of them")
+	}
+	return p.withService(ctx, func(svc *auth.Service) error {
+		ended := int64(1)
+		if r.Session != "" {
+			if err := svc.RevokeSessionByID(ctx, account.ID(r.Session)); err != nil {
+				return err
+			}
+		} else {
+			user, err := svc.FindUser(ctx, r.User)
+			if err != nil {
+				return err
+			}
+			if ended, err = svc.RevokeSessionsOf(ctx, user.ID); err != nil {
+				return err
+			}
+		}
+		if r.JSON {
+			return p.json(map[string]int64{"revoked": ended})
+		}
+		return p.printf("Sessions ended: %d.\n", ended)
+	})
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"latchkey/internal/account"
+	"latchkey/internal/auth"
+)
+
+type listUsers struct {
+	Limit pageSize `default:"50" help:"How many at most: 1 to 1000."`
+	After userID   `help:"Begin after the user with this ID."`
+	JSON  bool     `help:"Print JSON."`
+}
+
+type pageSize int
+
+// Validate admits 1 to 1000.
+func (n pageSize) Validate() error {
+	if n < 1 || n > 1000 {
+		return errors.New("must be 1 to 1000")
+	}
+	return nil
+}
+
+type userID string
+
+// Validate admits the ID of a user.
+func (id userID) Validate() error {
+	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.UserKind {
+		return errors.New("must be the ID of a user")
+	}
+	return nil
+}
+
+// Run prints a page of users, and to people, where the next one begins.
+func (l listUsers) Run(ctx context.Context, p *Program) error {
+	return p.withService(ctx, func(svc *auth.Service) error {
+		users, err := svc.Users(ctx, account.ID(l.After), int(l.Limit)+1)
+		if err != nil {
+			return err
+		}
+		more := len(users) > int(l.Limit)
+		users = users[:min(len(users), int(l.Limit))]
+		if l.JSON {
+			list := make([]userJSON, len(users))
+			for i, user := range users {
+				list[i] = toJSON(user)
+			}
+			return p.json(list)
+		}
+		rows := [][]string{{"ID", "USERNAME", "E-MAIL", "ROLE", "STATUS", "MADE", "LAST SIGN-IN"}}
+		for _, u := range users {
+			rows = append(rows, []string{string(u.ID), u.Username, orDash(u.Email), string(u.Role), string(u.Status),
+				formatTime(u.CreatedAt), lastLogin(u)})
+		}
+		if err := p.table(rows); err != nil || !more {
+			return err
+		}
+		_, err = fmt.Fprintf(p.Stderr, "There are more: --after %s\n", users[len(users)-1].ID)
+		return err
+	})
+}

@@ -1,0 +1,269 @@
+package accounts
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"latchkey/internal/e2e"
+)
+
+// TestEachRootFieldHasOneAccessMark also holds the public fields to a list, so that no field becomes public unnoticed.
+func TestEachRootFieldHasOneAccessMark(t *testing.T) {
+	var public []string
+	for _, field := range e2e.RootFields(e2e.LoadSchema(t)) {
+		marks := 0
+		for _, mark := range []string{"public", "auth", "owner"} {
+			marks += len(field.Directives.ForNames(mark))
+		}
+		if marks != 1 {
+			t.Errorf("%s has %d access marks", field.Name, marks)
+		}
+		if field.Directives.ForName("public") != nil {
+			public = append(public, field.Name)
+		}
+	}
+	golden, err := os.ReadFile("internal/e2e/testdata/public-fields.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := strings.Join(public, "\n") + "\n"; have != string(golden) {
+		t.Errorf("the public fields are\n%swant\n%s", have, golden)
+	}
+}
+
+// TestEverythingIsDescribed holds the schema to a description for everything a client developer meets.
+func TestEverythingIsDescribed(t *testing.T) {
+	s := e2e.LoadSchema(t)
+	missing := func(what, description string) {
+		if strings.TrimSpace(description) == "" {
+			t.Errorf("%s has no description", what)
+		}
+	}
+	for name, d := range s.Types {
+		if d.BuiltIn || strings.HasPrefix(name, "__") {
+			continue
+		}
+		missing(name, d.Description)
+		for _, value := range d.EnumValues {
+			missing(name+"."+value.Name, value.Description)
+		}
+		for _, field := range d.Fields {
+			if strings.HasPrefix(field.Name, "__") {
+				continue
+			}
+			missing(name+"."+field.Name, field.Description)
+			for _, argument := range field.Arguments {
+				missing(name+"."+field.Name+"."+argument.Name, argument.Description)
+			}
+		}
+	}
+	for _, d := range s.Directives {
+		if d.Position == nil || d.Position.Src.BuiltIn {
+			continue
+		}
+		missing("@"+d.Name, d.Description)
+		for _, argument := range d.Arguments {
+			missing("@"+d.Name+"."+argument.Name, argument.Description)
+		}
+	}
+}
+
+// TestWhoMaySeeWhat asks every root field as a stranger, the owner of what it names, another member and staff.
+func TestWhoMaySeeWhat(t *testing.T) {
+	const ok, null = "ok", "null"
+	signedIn := [4]string{"UNAUTHENTICATED", ok, ok, ok}
+	anyone := [4]string{ok, ok, ok, ok}
+	owner := [4]string{"UNAUTHENTICATED", ok, "FORBIDDEN", "FORBIDDEN"}
+	// The order matters: what is deleted is asked for last.
+	matrix := []struct {
+		field, query              string
+		byStrangerOwnerOtherStaff [4]string
+	}{
+		{"serverInfo", `{ serverInfo { registration } }`, anyone},
+		{"me", `{ me { id email } }`, signedIn},
+		{"profile", `{ profile(id: "$profile") { id } }`, signedIn},
+		{"profiles", `{ profiles { totalCount } }`, signedIn},
+		{"node", `{ node(id: "$profile") { id } }`, signedIn},
+		{"node", `{ node(id: "$user") { id ... on User { email } } }`, [4]string{"UNAUTHENTICATED", ok, null, ok}},
+		{"node", `{ node(id: "session_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f") { id } }`, [4]string{"UNAUTHENTICATED", null, null, null}},
+		{"verifyToken", `mutation { verifyToken(input: {token: "x"}) { valid } }`, anyone},
+		{"signOut", `mutation { signOut(input: {refreshToken: "x"}) { signedOut } }`, anyone},
+		{"refreshToken", `mutation { refreshToken(input: {refreshToken: "x"}) { userErrors { code } } }`, anyone},
+		{"register", `mutation { register(input: {password: "x"}) { userErrors { code } } }`, anyone},
+		{"obtainToken", `mutation { obtainToken(input: {identifier: "x", password: "x"}) { userErrors { code } } }`, anyone},
+		{"me", `{ me { sessions { id } } }`, signedIn},
+		{"node", `{ node(id: "$user") { ... on User { sessions { id isCurrent } } } }`, [4]string{"UNAUTHENTICATED", ok, null, ok}},
+		{"node", `{ node(id: "$session") { id } }`, [4]string{"UNAUTHENTICATED", ok, null, ok}},
+		{"revokeSession", `mutation { revokeSession(id: "session_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f") { revokedSessionId } }`,
+			[4]string{"UNAUTHENTICATED", "NOT_FOUND", "NOT_FOUND", "NOT_FOUND"}},
+		{"revokeSession", `mutation { revokeSession(id: "$spare") { revokedSessionId } }`, [4]string{"UNAUTHENTICATED", ok, "NOT_FOUND", "NOT_FOUND"}},
+		{"signOutEverywhere", `mutation { signOutEverywhere(input: {}) { revokedCount } }`, signedIn},
+		{"updateMe", `mutation { updateMe(input: {}) { user { id } } }`, signedIn},
+		{"changeUsername", `mutation { changeUsername(input: {currentPassword: "x", newUsername: "x"}) { userErrors { code } } }`, signedIn},
+		{"changePassword", `mutation { changePassword(input: {currentPassword: "x", newPassword: "x"}) { userErrors { code } } }`, signedIn},
+		{"createProfile", `mutation { createProfile(input: {}) { userErrors { code } } }`, signedIn},
+		{"updateProfile", `mutation { updateProfile(id: "$profile", input: {}) { profile { id } } }`, owner},
+		{"activate", `mutation { activate(input: {token: "x"}) { userErrors { code } } }`, anyone},
+		{"resendActivation", `mutation { resendActivation(input: {email: "x"}) { userErrors { code } } }`, anyone},
+		{"requestPasswordReset", `mutation { requestPasswordReset(input: {email: "x"}) { userErrors { code } } }`, anyone},
+		{"resetPassword", `mutation { resetPassword(input: {token: "x", newPassword: "x"}) { userErrors { code } } }`, anyone},
+		{"requestUsernameReminder", `mutation { requestUsernameReminder(input: {email: "x"}) { userErrors { code } } }`, anyone},
+		{"requestEmailChange", `mutation { requestEmailChange(input: {currentPassword: "x", newEmail: "x"}) { userErrors { code } } }`, signedIn},
+		{"confirmEmailChange", `mutation { confirmEmailChange(input: {token: "x"}) { userErrors { code } } }`, anyone},
+		{"cancelEmailChange", `mutation { cancelEmailChange(input: {token: "x"}) { userErrors { code } } }`, anyone},
+		{"deleteMe", `mutation { deleteMe(input: {currentPassword: "x"}) { userErrors { code } } }`, signedIn},
+		{"deleteProfile", `mutation { deleteProfile(id: "$profile") { deletedProfileId } }`, [4]string{"UNAUTHENTICATED", ok, "NOT_FOUND", "NOT_FOUND"}},
+	}
+	asked := map[string]bool{}
+	for _, row := range matrix {
+		asked[row.field] = true
+	}
+	for _, field := range e2e.RootFields(e2e.LoadSchema(t)) {
+		if !asked[field.Name] {
+			t.Errorf("nobody asks for %s", field.Name)
+		}
+	}
+	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
+		mario, luigi, toad := s.Register("mario"), s.Register("luigi"), s.Register("toad")
+		s.Execute(`UPDATE users SET role = 'STAFF' WHERE username = 'toad'`)
+		names := strings.NewReplacer("$profile", mario.ProfileID, "$user", mario.UserID,
+			"$session", mario.SessionID(), "$spare", s.SignIn("mario").SessionID())
+		for _, row := range matrix {
+			for i, c := range []*e2e.Client{s.Anonymous(), mario, luigi, toad} {
+				a := c.Ask(names.Replace(row.query), nil)
+				have := ok
+				if len(a.Errors) > 0 {
+					have = a.Errors[0].Extensions.Code
+				} else if a.Get(row.field) == nil {
+					have = null
+				}
+				if want := row.byStrangerOwnerOtherStaff[i]; have != want {
+					t.Errorf("%s as number %d: want %s, have %s", row.query, i, want, a.Body)
+				}
+			}
+		}
+	})
+}
+
+// TestOwnerRule is the rule on profiles alone: somebody else's, nobody's, and something that is no profile.
+func TestOwnerRule(t *testing.T) {
+	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
+		const update = `mutation ($id: ID!) { updateProfile(id: $id, input: {location: "Rome"}) { profile { id } } }`
+		mario, luigi := s.Register("mario"), s.Register("luigi")
+		luigi.Ask(update, e2e.Vars{"id": mario.ProfileID}).FailsWith("FORBIDDEN")
+		if !s.LogContains(`"event":"authz_fail"`, luigi.UserID) {
+			t.Fatal("the log does not tell who tried")
+		}
+		luigi.Ask(update, e2e.Vars{"id": "profile_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f"}).FailsWith("NOT_FOUND")
+		luigi.Ask(update, e2e.Vars{"id": mario.UserID}).FailsWith("NOT_FOUND")
+		luigi.Ask(update, e2e.Vars{"id": strings.ToUpper(mario.ProfileID)}).FailsWith("BAD_USER_INPUT")
+		luigi.Ask(update, e2e.Vars{"id": "1"}).FailsWith("BAD_USER_INPUT")
+		s.Anonymous().Ask(update, e2e.Vars{"id": mario.ProfileID}).FailsWith("UNAUTHENTICATED", "MISSING")
+		s.Anonymous().Ask(update, e2e.Vars{"id": "1"}).FailsWith("UNAUTHENTICATED", "MISSING")
+		luigi.Ask(`query ($id: ID!) { profile(id: $id) { location } }`, e2e.Vars{"id": mario.ProfileID}).Ok().Equals("profile.location", "")
+	})
+}
+
+// TestOneCredentialARequest counts the marked fields however they are written.
+func TestOneCredentialARequest(t *testing.T) {
+	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
+		s.Register("mario")
+		const signIn = `obtainToken(input: {identifier: "mario", password: "i-keep-jumping"}) { user { id } }`
+		for _, query := range []string{
+			`mutation { a: ` + signIn + ` b: ` + signIn + ` }`,
+			`mutation { a: ` + signIn + ` ... on Mutation { b: ` + signIn + ` } }`,
+			`mutation { a: ` + signIn + ` ...F } fragment F on Mutation { b: ` + signIn + ` }`,
+			`mutation { a: ` + signIn + ` ... @skip(if: true) { b: ` + signIn + ` } }`,
+			`mutation { ` + signIn + ` register(input: {username: "luigi", password: "i-keep-jumping"}) { user { id } } }`,
+		} {
+			before := s.Count("sessions")
+			s.Anonymous().Ask(query, nil).FailsWith("REQUEST_TOO_COSTLY")
+			if s.Count("sessions") != before || s.Count("users") != 1 {
+				t.Fatalf("%s: half done", query)
+			}
+		}
+	})
+}
+
+// TestImports holds the house to its plan: what each room must not know, and one importer for each dependency.
+func TestImports(t *testing.T) {
+	listing, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type pkg struct {
+		ImportPath string
+		Imports    []string
+	}
+	packages := map[string]pkg{}
+	for decoder := json.NewDecoder(strings.NewReader(string(listing))); decoder.More(); {
+		var p pkg
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages[p.ImportPath] = p
+	}
+	allowed := map[string][]string{"latchkey/internal/account": {"golang.org/x/net", "golang.org/x/text"}}
+	const gqlgen, sqlx, jwt = "github.com/99designs/gqlgen", "github.com/jmoiron/sqlx", "github.com/golang-jwt/jwt"
+	for _, rule := range []struct {
+		room   string
+		never  []string
+		reason string
+	}{
+		{"latchkey/internal/account", []string{"latchkey/", gqlgen, sqlx, jwt, "net/http", "database/sql"}, "nouns depend on nothing"},
+		{"latchkey/internal/config", []string{"latchkey/", "github.com/alecthomas/kong"}, "settings are read before anything is made, wherever they come from"},
+		{"latchkey/internal/password", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/config"}, "a password is not stored or spoken of here"},
+		{"latchkey/internal/token", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "net/http"}, "a token is text and keys"},
+		{"latchkey/internal/throttle", []string{"latchkey/", "net/http", "database/sql"}, "what is counted is kept elsewhere"},
+		{"latchkey/internal/metrics", []string{"latchkey/"}, "who counts knows nobody"},
+		{"latchkey/internal/trace", []string{"latchkey/"}, "who watches knows nobody"},
+		{"latchkey/internal/mail", []string{"latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", gqlgen, sqlx, "database/sql"}, "mail is another mouth: it speaks SMTP"},
+		{"latchkey/internal/store", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/password", gqlgen, "net/http"}, "memory does not decide"},
+		{"latchkey/internal/auth", []string{"latchkey/graph", "latchkey/internal/mail", gqlgen, "net/http", sqlx, "database/sql"}, "verbs are the same for every mouth"},
+		{"latchkey/graph", []string{"latchkey/internal/store", "latchkey/internal/mail", "latchkey/internal/token", "latchkey/internal/password", sqlx, jwt}, "the mouth calls verbs only"},
+		{"latchkey/internal/gqlhttp", []string{"latchkey/graph", "latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/middleware"}, "the transport serves any schema"},
+		{"latchkey/internal/middleware", []string{"latchkey/", gqlgen, "database/sql"}, "every request passes it, whatever it asks for"},
+		{"latchkey/graph/explorer", []string{"latchkey/", gqlgen, "database/sql"}, "the explorer is a client: it knows the endpoint's address alone"},
+	} {
+		p, ok := packages[rule.room]
+		if !ok {
+			t.Fatalf("no package %s", rule.room)
+		}
+		for _, imported := range p.Imports {
+			for _, never := range rule.never {
+				if strings.HasPrefix(imported+"/", strings.TrimSuffix(never, "/")+"/") {
+					t.Errorf("%s imports %s, but %s", rule.room, imported, rule.reason)
+				}
+			}
+		}
+	}
+	importer := map[string]string{}
+	for path, p := range packages {
+		if path == "latchkey/internal/store/storetest" || path == "latchkey/internal/bench" {
+			continue // for tests, and for what is compared with the dependencies themselves
+		}
+		// Generated code belongs to the package it is generated for.
+		path = strings.TrimSuffix(path, "/generated")
+		if path == "latchkey/internal/gqlhttp" {
+			path = "latchkey/graph" // the schema and its transport share gqlgen
+		}
+		for _, imported := range p.Imports {
+			parts := strings.Split(imported, "/")
+			if !strings.Contains(parts[0], ".") {
+				continue
+			}
+			dependency := strings.Join(parts[:min(3, len(parts))], "/")
+			if list, limited := allowed[path]; limited && !slices.Contains(list, dependency) {
+				t.Errorf("%s imports %s", path, dependency)
+			}
+			if other := importer[dependency]; other != "" && other != path {
+				t.Errorf("%s is imported by %s and by %s", dependency, other, path)
+			}
+			importer[dependency] = path
+		}
+	}
+}

@@ -1,0 +1,9 @@
+package nodes
+
+import (
+	"testing"
+
+	"latchkey/internal/e2e"
+)
+
+func TestMain(m *testing.M) { e2e.Main(m) }

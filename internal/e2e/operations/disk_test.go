@@ -1,0 +1,242 @@
+package operations
+
+import (
+	"bytes"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/internal/e2e"
+	"latchkey/internal/store/storetest"
+)
+
+const updateNameMutation = `mutation ($n: String!) { updateMe(input: {name: $n}) { user { name } userErrors { code } } }`
+
+// hampered demands that writing fails in time and without a cause, while reading and token checks go on.
+func hampered(c *e2e.Client) {
+	c.T.Helper()
+	for range 3 {
+		began := time.Now()
+		c.Ask(updateNameMutation, e2e.Vars{"n": "lost"}).FailsWith("INTERNAL_SERVER_ERROR")
+		c.Present(c.RefreshToken).FailsWith("INTERNAL_SERVER_ERROR")
+		c.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "luigi", "password": e2e.Password}}).
+			FailsWith("INTERNAL_SERVER_ERROR")
+		if took := time.Since(began); took > e2e.Timeout {
+			c.T.Fatalf("three refusals took %s", took)
+		}
+		c.Ask(`{ me { name } profiles(first: 5) { nodes { id } } }`, nil).Ok().Equals("me.name", "Mario")
+		c.Ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`, e2e.Vars{"t": c.RefreshToken}).Ok().
+			Equals("verifyToken.valid", true)
+	}
+}
+
+// recovered demands that all is as if nothing had been the matter.
+func recovered(c *e2e.Client) {
+	c.T.Helper()
+	c.Ask(`{ me { name } }`, nil).Ok().Equals("me.name", "Mario")
+	c.Ask(updateNameMutation, e2e.Vars{"n": "Super Mario"}).Ok()
+	c.Refresh().Ok()
+	c.Register("luigi")
+	if found := c.Values(`PRAGMA integrity_check`); len(found) != 1 || found[0] != "ok" {
+		c.T.Error(found)
+	}
+}
+
+// TestADatabaseThatIsMovedAway does not grow where nobody will look for it, nor is another one begun.
+func TestADatabaseThatIsMovedAway(t *testing.T) {
+	database := storetest.SQLite(t)
+	path := strings.TrimPrefix(database, "sqlite:")
+	p := e2e.StartProcess(t, database)
+	mario := p.Register("mario")
+	mario.Ask(updateNameMutation, e2e.Vars{"n": "Mario"}).Ok()
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move(path, path+".away")
+	hampered(mario)
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Fatal("there is another database: ", err)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hampered(mario)
+	move(path+".away", path)
+	recovered(mario)
+}
+
+// TestStartingRefusesWhatIsNotItsDatabase with one line that says why.
+func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
+	type refusal struct {
+		harm func(t *testing.T, path string)
+		want string
+	}
+	refusals := map[string]refusal{
+		"cut in half": {func(t *testing.T, path string) {
+			info, err := os.Stat(path)
+			if err == nil {
+				err = os.Truncate(path, info.Size()/2)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, "malformed"},
+		"emptied": {func(t *testing.T, path string) {
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+		}, "bring the database back"},
+		"a text": {func(t *testing.T, path string) {
+			if err := os.WriteFile(path, []byte(strings.Repeat("Dear diary, ", 1000)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a database"},
+		"of another program": {func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			(&e2e.Env{T: t, Database: "sqlite:" + path}).Execute(`CREATE TABLE songs (title TEXT)`)
+		}, "another program"},
+	}
+	if os.Geteuid() != 0 { // who may write to every file
+		refusals["read-only"] = refusal{func(t *testing.T, path string) {
+			if err := os.Chmod(path, 0o400); err != nil {
+				t.Fatal(err)
+			}
+		}, "permission denied"}
+	}
+	for name, test := range refusals {
+		t.Run(name, func(t *testing.T) {
+			database := storetest.SQLite(t)
+			path := strings.TrimPrefix(database, "sqlite:")
+			first := e2e.Start(t, database, "LATCHKEY_SECRET=")
+			first.Register("mario")
+			first.Stop()
+			test.harm(t, path)
+			err := e2e.RunProgram(t.Context(), nil, []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATABASE_URL=" + database},
+				strings.NewReader(""), io.Discard, os.Stderr, time.Now)
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("want %q, have %v", test.want, err)
+			}
+		})
+	}
+}
+
+// TestALostFileLeavesItsLog kills a server, so that what it answered is in the log alone, and takes the file away.
+func TestALostFileLeavesItsLog(t *testing.T) {
+	for name, lose := range map[string]func(path string) error{
+		"moved":     func(path string) error { return os.Rename(path, path+".away") },
+		"truncated": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			database := storetest.SQLite(t)
+			path := strings.TrimPrefix(database, "sqlite:")
+			p := e2e.StartProcess(t, database)
+			p.Register("mario")
+			if name == "truncated" {
+				e2e.Must(t, lose(path))
+				p.Kill()
+			} else {
+				p.Kill()
+				e2e.Must(t, lose(path))
+			}
+			before := contents(t, path+"*")
+			why := p.StartError("LATCHKEY_SECRET=" + e2e.Secret)
+			if !strings.Contains(why, "bring the database back") || strings.Contains(why, "\n") {
+				t.Errorf("it is refused because %s", why)
+			}
+			for _, args := range [][]string{{"migrate", "up"}, {"migrate", "status"}, {"user", "list"}, {"check"}} {
+				if printed, err := p.Env.TryRun(args...); err == nil || printed != "" {
+					t.Errorf("%q: it is not refused: %s", args, printed)
+				}
+			}
+			if after := contents(t, path+"*"); !maps.EqualFunc(before, after, bytes.Equal) {
+				t.Fatal("what is refused changes files")
+			}
+			if name == "moved" {
+				e2e.Must(t, os.Rename(path+".away", path))
+				p.Run("check")
+				e2e.Start(t, database).SignIn("mario")
+			}
+		})
+	}
+}
+
+// contents returns what is in the files whose paths have a form.
+func contents(t *testing.T, form string) map[string][]byte {
+	t.Helper()
+	paths, err := filepath.Glob(form)
+	e2e.Must(t, err)
+	found := map[string][]byte{}
+	for _, path := range paths {
+		found[path], err = os.ReadFile(path)
+		e2e.Must(t, err)
+	}
+	return found
+}
+
+// TestABackupRestoredAfterAKill is not mixed with what the killed server left beside its file.
+func TestABackupRestoredAfterAKill(t *testing.T) {
+	database := storetest.SQLite(t)
+	path := strings.TrimPrefix(database, "sqlite:")
+	p := e2e.StartProcess(t, database)
+	p.Register("mario")
+	saved := filepath.Join(t.TempDir(), "copy.db")
+	p.Run("backup", saved)
+	p.Register("luigi")
+	p.Kill()
+	text, err := os.ReadFile(saved)
+	e2e.Must(t, err)
+	e2e.Must(t, os.WriteFile(path, text, 0o600))
+	before := contents(t, path+"*")
+	p.RunFails("-wal is of another database", "check")
+	if why := p.StartError("LATCHKEY_SECRET=" + e2e.Secret); !strings.Contains(why, "is of another database") {
+		t.Errorf("it is refused because %s", why)
+	}
+	if !maps.EqualFunc(before, contents(t, path+"*"), bytes.Equal) {
+		t.Fatal("what is refused changes files")
+	}
+	e2e.Must(t, os.Remove(path+"-wal"))
+	e2e.Must(t, os.Remove(path+"-shm"))
+	if said := p.Run("check"); !strings.Contains(said, " 1 users ") {
+		t.Fatalf("it says %s", said)
+	}
+	e2e.Start(t, database).SignIn("mario")
+}
+
+// TestReadinessIsThatOfTheDatabase empties the file of a running server, and takes a table from another.
+func TestReadinessIsThatOfTheDatabase(t *testing.T) {
+	ready := func(s *e2e.Env) int {
+		response, err := http.Get(s.URL + "/readyz")
+		e2e.Must(t, err)
+		response.Body.Close()
+		return response.StatusCode
+	}
+	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
+		s.Register("mario")
+		if have := ready(s); have != http.StatusOK {
+			t.Fatalf("it answers %d", have)
+		}
+		s.Execute(`ALTER TABLE sessions RENAME TO elsewhere`)
+		if have := ready(s); have != http.StatusServiceUnavailable {
+			t.Errorf("without a table it answers %d", have)
+		}
+		if why := s.StartError("LATCHKEY_SECRET=" + e2e.Secret); !strings.Contains(why, "sessions") {
+			t.Errorf("it is refused because %s", why)
+		}
+	})
+	p := e2e.StartProcess(t, storetest.SQLite(t))
+	p.Execute(`PRAGMA wal_checkpoint(TRUNCATE)`) // until then the log has it all
+	e2e.Must(t, os.Truncate(strings.TrimPrefix(p.Database, "sqlite:"), 0))
+	if have := ready(p.Env); have != http.StatusServiceUnavailable {
+		t.Errorf("without anything in the file it answers %d", have)
+	}
+}

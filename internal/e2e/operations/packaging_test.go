@@ -1,0 +1,30 @@
+package operations
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"latchkey/internal/config"
+)
+
+var settingForm = regexp.MustCompile(`\bLATCHKEY_[A-Z]+(?:_[A-Z]+)*\b`)
+
+// TestWhatIsWrittenAboutSettings names only such as there are: in the documents, and where they are set for others.
+func TestWhatIsWrittenAboutSettings(t *testing.T) {
+	known := config.Flags()
+	for _, path := range []string{"README.md", "docs/operations.md", "Dockerfile", "packaging/latchkey.service"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range settingForm.FindAllString(string(text), -1) {
+			flag := "--" + strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "LATCHKEY_"), "_", "-"))
+			if !slices.Contains(known, flag) {
+				t.Errorf("%s speaks of %s", path, name)
+			}
+		}
+	}
+}

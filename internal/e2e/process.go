@@ -1,0 +1,69 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Terminate asks the process to end, if it has not.
+func (p *Process) Terminate() {
+	p.T.Helper()
+	if err := p.Command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.T.Fatal(err)
+	}
+}
+
+// Process is the server as a program of its own, with the real clock.
+type Process struct {
+	*Env
+	Command *exec.Cmd
+	Stderr  io.Closer
+}
+
+// StartProcess runs the server as a program, on a free port, with settings of the form LATCHKEY_X=value.
+func StartProcess(t testing.TB, database string, settings ...string) *Process {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(program)
+	command.Env = append(settings, "LATCHKEY_TEST_SERVER=1", "LATCHKEY_LISTEN=127.0.0.1:0",
+		"LATCHKEY_DATABASE_URL="+database, "LATCHKEY_SECRET="+Secret)
+	stderr, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{&Env{T: t, Database: database, Clock: NewClock(time.Now()), Secrets: new(sync.Map)}, command, stderr}
+	t.Cleanup(p.Kill)
+	said := ""
+	for lines := bufio.NewScanner(stderr); p.URL == "" && lines.Scan(); said += lines.Text() + "\n" {
+		var line struct{ Msg, GraphQL string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "latchkey is ready" {
+			p.URL = strings.TrimSuffix(line.GraphQL, "/graphql")
+		}
+	}
+	if p.URL == "" {
+		t.Fatalf("the server did not start: %s", said)
+	}
+	go io.Copy(io.Discard, stderr)
+	return p
+}
+
+// Kill ends the process without warning.
+func (p *Process) Kill() {
+	p.Command.Process.Kill()
+	p.Command.Wait()
+}

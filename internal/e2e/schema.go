@@ -1,0 +1,32 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+func LoadSchema(t *testing.T) *ast.Schema {
+	t.Helper()
+	s, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: Schema})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// RootFields are the fields of Query and Mutation without those of introspection.
+func RootFields(s *ast.Schema) (fields ast.FieldList) {
+	for _, f := range slices.Concat(s.Query.Fields, s.Mutation.Fields) {
+		if !strings.HasPrefix(f.Name, "__") {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+// Schema is the API's, as the program embeds it.
+var Schema string

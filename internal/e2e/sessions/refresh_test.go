@@ -1,0 +1,668 @@
+package sessions
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"latchkey/internal/account"
+	"latchkey/internal/e2e"
+	"latchkey/internal/store/storetest"
+	"latchkey/internal/token"
+)
+
+// The clock of a site stands still, so these stories are exact to the microsecond that the server counts in.
+
+const (
+	microsecond = time.Microsecond
+	grace       = 30 * time.Second // of the settings, unless a story says otherwise
+	skew        = 5 * time.Second  // how far a server's clock may have gone back
+)
+
+func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		seen := map[string]bool{mario.RefreshToken: true, mario.AccessToken: true}
+		for n := 1; n <= 3; n++ {
+			mario.Refresh().Ok()
+			if seen[mario.RefreshToken] || seen[mario.AccessToken] {
+				t.Fatal("a token was given out twice")
+			}
+			seen[mario.RefreshToken], seen[mario.AccessToken] = true, true
+			if !mario.SignedIn() {
+				t.Fatal("the new access token does not work")
+			}
+			if have := mario.Row().Generation; have != n {
+				t.Fatalf("generation %d after %d refreshes", have, n)
+			}
+		}
+	})
+}
+
+func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		parent := mario.RefreshToken
+		mario.Refresh().Ok()
+		child, rotated := mario.RefreshToken, s.Clock.Now()
+		// That many replays also show that the grace is counted from the rotation and not from the last replay.
+		for i, after := range []time.Duration{0, -skew, grace / 2, grace - microsecond, 0, grace - microsecond} {
+			s.Clock.Set(rotated.Add(after))
+			tab := s.Anonymous()
+			tab.Present(parent).Ok()
+			if tab.RefreshToken != child {
+				t.Fatalf("%s after the rotation, the parent answered another child", after)
+			}
+			if !tab.SignedIn() {
+				t.Fatalf("%s after the rotation, the access token beside the child does not work", after)
+			}
+			if row := mario.Row(); row.Generation != 1 || row.Replays != i+1 {
+				t.Fatalf("%s after the rotation: %+v", after, row)
+			}
+		}
+		mario.Present(child).Ok()
+		if mario.RefreshToken == child || mario.Row().Generation != 2 {
+			t.Fatal("the child did not lead on")
+		}
+	})
+}
+
+func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		mario.Refresh().Ok()
+		first := mario.RefreshToken
+		s.Clock.Advance(time.Second)
+		mario.Refresh().Ok()
+		tab := s.Anonymous()
+		tab.Present(first).Ok()
+		if tab.RefreshToken != mario.RefreshToken {
+			t.Fatal("the parent of the current token answered another one")
+		}
+	})
+}
+
+// TestReplayAfterTheGraceEndsTheSession, together with all its access tokens.
+func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
+	for _, after := range []time.Duration{grace, grace + time.Second, time.Minute} {
+		t.Run(after.String(), func(t *testing.T) {
+			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+				first := s.Register("mario")
+				second := nextToken(first)
+				s.Clock.Advance(after)
+				s.RejectsRefresh(first.RefreshToken)
+				first.IsSignedOut()
+				second.IsSignedOut()
+				if row := second.Row(); row.Reason != "refresh_reuse" {
+					t.Fatalf("ended by %q", row.Reason)
+				}
+				if !strings.Contains(s.Logs(), `"why":"reused"`) {
+					t.Fatal("the log does not tell")
+				}
+			})
+		})
+	}
+}
+
+func TestAGrandparentEndsTheSessionEvenInsideTheGrace(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		first := s.Register("mario")
+		second := nextToken(first)
+		s.Clock.Advance(time.Second)
+		third := nextToken(second)
+		s.RejectsRefresh(first.RefreshToken)
+		for _, c := range []*e2e.Client{first, second, third} {
+			c.IsSignedOut()
+		}
+	})
+}
+
+// TestGenerationsAreToldApartWithinOneMoment advances three of them before the clock does.
+func TestGenerationsAreToldApartWithinOneMoment(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		first := s.Register("mario")
+		last := nextToken(nextToken(nextToken(first)))
+		s.RejectsRefresh(first.RefreshToken)
+		last.IsSignedOut()
+	})
+}
+
+func TestReuseEndsNoOtherSession(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		phone := s.Register("mario")
+		laptop := s.SignIn("mario")
+		nextToken(nextToken(phone))
+		s.RejectsRefresh(phone.RefreshToken)
+		phone.IsSignedOut()
+		if !laptop.SignedIn() {
+			t.Fatal("the other session's access token died")
+		}
+		laptop.Refresh().Ok()
+	})
+}
+
+func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
+	for _, how := range []struct {
+		name string
+		next func(s *e2e.Env) *e2e.Env
+	}{
+		{"restart", func(s *e2e.Env) *e2e.Env { s.Stop(); return s.AnotherNode() }},
+		{"another server", func(s *e2e.Env) *e2e.Env { return s.AnotherNode() }},
+	} {
+		t.Run(how.name, func(t *testing.T) {
+			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+				parent := s.Register("mario")
+				child := nextToken(parent)
+				s = how.next(s)
+				tab := s.Anonymous()
+				tab.Present(parent.RefreshToken).Ok()
+				if tab.RefreshToken != child.RefreshToken {
+					t.Fatal("inside the grace, the parent answered another child")
+				}
+				s.Clock.Advance(grace)
+				s = how.next(s)
+				s.RejectsRefresh(parent.RefreshToken)
+				s = how.next(s)
+				child.Env, tab.Env = s, s
+				child.IsSignedOut()
+				tab.IsSignedOut()
+			})
+		})
+	}
+}
+
+// TestAClockGoneBackRefusesTheParent and nothing more: nobody has done anything wrong.
+func TestAClockGoneBackRefusesTheParent(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		parent := s.Register("mario")
+		child := nextToken(parent)
+		before := child.Row()
+		s.Clock.Advance(-skew - microsecond)
+		s.RejectsRefresh(parent.RefreshToken)
+		if after := child.Row(); after != before {
+			t.Fatalf("the session was %+v and is %+v", before, after)
+		}
+		if !s.LogContains(`"level":"WARN"`, `"why":"clock went back"`) {
+			t.Fatal("no alarm in the log")
+		}
+		if !child.SignedIn() {
+			t.Fatal("the session died")
+		}
+		child.Refresh().Ok()
+	})
+}
+
+// TestATokenAheadOfTheDatabaseIsRefused and nothing more: the database may be an old copy.
+func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		if craftToken(mario, 0) != mario.RefreshToken {
+			t.Fatal("this test does not craft tokens as the server does")
+		}
+		before := mario.Row()
+		for _, ahead := range []uint64{1, 5, 1 << 40, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
+			s.RejectsRefresh(craftToken(mario, ahead))
+		}
+		if after := mario.Row(); after != before {
+			t.Fatalf("the session was %+v and is %+v", before, after)
+		}
+		if !s.LogContains(`"level":"WARN"`, `"why":"ahead of the database"`) {
+			t.Fatal("no alarm in the log")
+		}
+		mario.Refresh().Ok()
+	})
+}
+
+func TestASessionUnusedTooLongEnds(t *testing.T) {
+	const idle = time.Hour
+	for after, want := range map[time.Duration]bool{
+		idle - time.Second: true, idle - microsecond: true, idle: false, idle + time.Second: false,
+	} {
+		t.Run(after.String(), func(t *testing.T) {
+			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+				mario := s.Register("mario")
+				s.Clock.Advance(idle / 2)
+				mario.Refresh().Ok() // which is use
+				s.Clock.Advance(after)
+				if !want {
+					s.RejectsRefresh(mario.RefreshToken)
+				} else if mario.Refresh().Ok(); !mario.SignedIn() {
+					t.Fatal("the new access token does not work")
+				}
+			}, "LATCHKEY_REFRESH_IDLE_TTL="+idle.String())
+		})
+	}
+}
+
+func TestASessionEndsHoweverBusy(t *testing.T) {
+	const limit = time.Hour
+	for after, want := range map[time.Duration]bool{
+		limit - time.Second: true, limit - microsecond: true, limit: false, limit + time.Second: false,
+	} {
+		t.Run(after.String(), func(t *testing.T) {
+			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+				mario := s.Register("mario")
+				begun := s.Clock.Now()
+				for s.Clock.Now().Before(begun.Add(limit - 10*time.Minute)) {
+					s.Clock.Advance(7 * time.Minute)
+					mario.Refresh().Ok()
+				}
+				s.Clock.Set(begun.Add(after))
+				if want {
+					mario.Refresh().Ok()
+					return
+				}
+				s.RejectsRefresh(mario.RefreshToken)
+				if mario.SignedIn() {
+					t.Fatal("an access token outlived its session")
+				}
+			}, "LATCHKEY_SESSION_TTL="+limit.String(), "LATCHKEY_ACCESS_TOKEN_TTL=15m", "LATCHKEY_REFRESH_IDLE_TTL=10m")
+		})
+	}
+}
+
+func TestExpiryIsToldAsItIs(t *testing.T) {
+	const access, idle, limit = 5 * time.Minute, 20 * time.Minute, time.Hour
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		begun := s.Clock.Now().UTC().Truncate(microsecond)
+		mario := s.Register("mario")
+		for after := time.Duration(0); after < limit; after += 3*time.Minute + 59*time.Second {
+			s.Clock.Set(begun.Add(after))
+			parent := mario.RefreshToken
+			a := mario.Refresh().Ok()
+			ends := earliest(begun.Add(after+idle), begun.Add(limit))
+			if have := timeAt(a, "refreshToken.tokens.refreshTokenExpiresAt"); !have.Equal(ends) {
+				t.Fatalf("after %s: the refresh token ends at %s, want %s", after, have, ends)
+			}
+			accessEnds := earliest(begun.Add(after+access), ends).Truncate(time.Second)
+			if have := timeAt(a, "refreshToken.tokens.accessTokenExpiresAt"); !have.Equal(accessEnds) {
+				t.Fatalf("after %s: the access token ends at %s, want %s", after, have, accessEnds)
+			}
+			s.Clock.Advance(time.Second)
+			again := s.Anonymous().Present(parent).Ok()
+			if have := timeAt(again, "refreshToken.tokens.refreshTokenExpiresAt"); !have.Equal(ends) {
+				t.Fatalf("after %s: a replay moved the end from %s to %s", after, ends, have)
+			}
+		}
+		// The last access token, whose time the session's end cut short, works until then and no longer.
+		s.Clock.Set(begun.Add(limit).Truncate(time.Second).Add(-microsecond))
+		if !mario.SignedIn() {
+			t.Fatal("the access token ended early")
+		}
+		s.Clock.Advance(microsecond)
+		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "EXPIRED")
+	}, "LATCHKEY_ACCESS_TOKEN_TTL="+access.String(), "LATCHKEY_REFRESH_IDLE_TTL="+idle.String(),
+		"LATCHKEY_SESSION_TTL="+limit.String())
+}
+
+// TestARefreshMeetsTheEndOfItsAccount: it comes again while the session's row is being deleted, which PostgreSQL has it
+// wait for.
+func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
+	s := e2e.Start(t, storetest.Postgres(t))
+	mario := s.Register("mario")
+	parent := mario.RefreshToken
+	mario.Refresh().Ok()
+	db := s.DB()
+	deleting, err := db.Begin()
+	e2e.Must(t, err)
+	defer deleting.Rollback()
+	_, err = deleting.Exec(`DELETE FROM sessions`)
+	e2e.Must(t, err)
+	answered := make(chan *e2e.Response, 1)
+	go func() { answered <- s.Anonymous().Present(parent) }()
+	e2e.WaitFor(t, "the refresh does not wait", func() bool {
+		var waiting int
+		e2e.Must(t, db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting))
+		return waiting > 0
+	})
+	e2e.Must(t, deleting.Commit())
+	(<-answered).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+}
+
+// TestEverythingOfAnEndedSessionIsRefused at once, what the grace would allow included.
+func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
+	for _, way := range []struct {
+		name    string
+		end     func(c *e2e.Client)
+		setting string
+	}{
+		{name: "sign-out in another tab", end: func(c *e2e.Client) { c.Anonymous().SignOut(c.RefreshToken) }},
+		{name: "sign-out by access token", end: func(c *e2e.Client) { c.SignOut(nil) }},
+		{name: "password change", end: func(c *e2e.Client) { c.SignIn("mario").ChangePassword(e2e.Password, "i-keep-running") }},
+		{name: "deletion", end: func(c *e2e.Client) {
+			c.SignIn("mario").Ask(`mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) { userErrors { code } } }`,
+				e2e.Vars{"p": e2e.Password}).Ok()
+		}},
+		{name: "disabling", end: func(c *e2e.Client) { c.Execute(`UPDATE users SET status = 'DISABLED'`) }},
+		{name: "epoch", end: func(c *e2e.Client) { c.Execute(`UPDATE users SET epoch = epoch + 1`) }},
+		{name: "global cut", end: func(c *e2e.Client) {
+			c.Execute(fmt.Sprintf(`INSERT INTO settings VALUES ('min_auth_time', %d)`, c.Clock.Now().UnixMicro()+1))
+		}},
+		{name: "idle limit", setting: "LATCHKEY_REFRESH_IDLE_TTL=10s", end: func(c *e2e.Client) { c.Clock.Advance(10 * time.Second) }},
+		{name: "absolute limit", setting: "LATCHKEY_SESSION_TTL=10s", end: func(c *e2e.Client) { c.Clock.Advance(10 * time.Second) }},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+				parent := s.Register("mario")
+				child := nextToken(parent)
+				way.end(child)
+				for range 2 { // a refused replay changes nothing either
+					s.RejectsRefresh(child.RefreshToken)
+					s.RejectsRefresh(parent.RefreshToken)
+					if parent.SignedIn() || child.SignedIn() {
+						t.Fatal("an access token of the ended session works")
+					}
+				}
+			}, way.setting)
+		})
+	}
+}
+
+func TestADisabledAccountComesBackOnlyWithItsStatus(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		s.Execute(`UPDATE users SET status = 'DISABLED'`)
+		mario.IsSignedOut()
+		s.Execute(`UPDATE users SET status = 'ACTIVE'`)
+		if !mario.SignedIn() || mario.Row().Generation != 0 {
+			t.Fatal("a refused refresh changed the session")
+		}
+		mario.Refresh().Ok()
+	})
+}
+
+func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		phone := s.Register("mario")
+		laptop := s.SignIn("mario")
+		second := nextToken(phone)
+		third := nextToken(second)
+		s.Clock.Advance(grace)
+		s.Anonymous().SignOut(phone.RefreshToken)
+		for _, c := range []*e2e.Client{phone, second, third} {
+			c.IsSignedOut()
+		}
+		if row := third.Row(); row.Reason != "sign_out" {
+			t.Fatalf("ended by %q", row.Reason)
+		}
+		if !laptop.SignedIn() {
+			t.Fatal("the other session died as well")
+		}
+		ended := third.Row()
+		s.Clock.Advance(time.Second)
+		s.Anonymous().SignOut(third.RefreshToken)
+		if third.Row() != ended {
+			t.Fatal("a second sign-out changed the session")
+		}
+	})
+}
+
+func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		dead := s.SignIn("mario")
+		dead.SignOut(nil)
+		stranger := token.Secret(e2e.Secret).RefreshToken([16]byte{1}, token.NewSalt(), 0)
+		for _, text := range []string{
+			"", "nonsense", dead.RefreshToken, stranger, mario.AccessToken, mario.RefreshToken[1:], mario.RefreshToken + "=",
+		} {
+			s.Anonymous().SignOut(text)
+			mario.SignOut(text) // not what the access token would end
+		}
+		if !mario.SignedIn() {
+			t.Fatal("signed out by garbage")
+		}
+		mario.Refresh().Ok()
+	})
+}
+
+func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		phone := s.Register("mario")
+		laptop := s.SignIn("mario")
+		before := *laptop
+		laptop.ChangePassword(e2e.Password, "i-keep-running")
+		phone.IsSignedOut()
+		before.IsSignedOut()
+		if !laptop.SignedIn() {
+			t.Fatal("the acting client cannot go on")
+		}
+		laptop.Refresh().Ok()
+		laptop.Refresh().Ok()
+		if before.SessionID() == laptop.SessionID() {
+			t.Fatal("the acting client goes on in the old session")
+		}
+	})
+}
+
+// TestADamagedTokenIsRefused in the same bytes as any, and the session is none the worse for it.
+func TestADamagedTokenIsRefused(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		for range 5 {
+			mario.Refresh().Ok()
+		}
+		luigi := s.Register("luigi")
+		before := mario.Row()
+		raw := undress(t, mario.RefreshToken)
+		const generation = 1 + 1 + 16 // where it stands: behind version, key id and session
+		for i := range raw {
+			for _, bit := range []byte{1, 0x80} {
+				flipped := bytes.Clone(raw)
+				flipped[i] ^= bit
+				s.RejectsRefresh(dress(flipped))
+			}
+		}
+		for i := range mario.RefreshToken {
+			for _, c := range "AB~" {
+				if damaged := mario.RefreshToken[:i] + string(c) + mario.RefreshToken[i+1:]; damaged != mario.RefreshToken {
+					s.RejectsRefresh(damaged)
+				}
+			}
+		}
+		for _, step := range []int{-1, +1} {
+			moved := bytes.Clone(raw)
+			moved[generation] = byte(int(moved[generation]) + step)
+			s.RejectsRefresh(dress(moved))
+		}
+		long := append(bytes.Clone(raw[:generation]), raw[generation]|0x80, 0) // the same number in two bytes
+		s.RejectsRefresh(dress(append(long, raw[generation+1:]...)))
+		s.RejectsRefresh(dress(append(bytes.Clone(raw[:2+16]), undress(t, luigi.RefreshToken)[2+16:]...)))
+		for _, more := range []string{"=", "==", "\n", "\r\n", " ", "\x00", "A", mario.RefreshToken, strings.Repeat("A", 200<<10)} {
+			s.RejectsRefresh(mario.RefreshToken + more)
+			s.RejectsRefresh(more + mario.RefreshToken)
+			s.RejectsRefresh(mario.RefreshToken[:30] + more + mario.RefreshToken[30:])
+		}
+		for _, less := range []string{"", "rt_", mario.RefreshToken[3:], mario.RefreshToken[:len(mario.RefreshToken)-1]} {
+			s.RejectsRefresh(less)
+		}
+		s.RejectsRefresh(strings.ToUpper(mario.RefreshToken))
+		megabyte := s.Anonymous().Present(mario.RefreshToken + strings.Repeat("A", 1<<20))
+		if megabyte.FailsWith("BAD_USER_INPUT"); megabyte.Status != http.StatusRequestEntityTooLarge {
+			t.Fatalf("a megabyte answers %d", megabyte.Status)
+		}
+		if after := mario.Row(); after != before {
+			t.Fatalf("the session was %+v and is %+v", before, after)
+		}
+		mario.Refresh().Ok()
+	})
+}
+
+func TestTokensOfOneKindNeverPassForTheOther(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		s.RejectsRefresh(mario.AccessToken)
+		confused := &e2e.Client{Env: s, AccessToken: mario.RefreshToken}
+		confused.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "INVALID")
+		mario.Refresh().Ok()
+	})
+}
+
+// TestTwoRefreshesInOneRequestAreRefusedWhole, before the first of them has happened.
+func TestTwoRefreshesInOneRequestAreRefusedWhole(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		before := mario.Row()
+		a := s.Anonymous().Ask(`mutation ($t: String) {
+			a: refreshToken(input: {refreshToken: $t}) { tokens { refreshToken } }
+			b: refreshToken(input: {refreshToken: $t}) { tokens { refreshToken } } }`, e2e.Vars{"t": mario.RefreshToken})
+		a.FailsWith("REQUEST_TOO_COSTLY")
+		if a.Data != nil || mario.Row() != before {
+			t.Fatalf("something happened: %s", a.Body)
+		}
+		mario.Refresh().Ok()
+	})
+}
+
+// TestRefreshingTooOftenHasToWait and costs nobody their session.
+func TestRefreshingTooOftenHasToWait(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario := s.Register("mario")
+		other := s.SignIn("mario")
+		s.Clock.Advance(time.Hour)
+		for range 30 {
+			parent := mario.RefreshToken
+			mario.Refresh().Ok()
+			s.Anonymous().Present(parent).Ok() // which counts as well
+		}
+		s.Clock.Advance(500 * time.Millisecond)
+		parent, before := craftToken(mario, 29), mario.Row()
+		for _, text := range []string{mario.RefreshToken, parent} {
+			limited := s.Anonymous().Present(text)
+			limited.FailsWith("RATE_LIMITED")
+			if after := limited.Errors[0].Extensions.RetryAfter; after != 60 {
+				t.Fatalf("retry after %d s", after)
+			}
+		}
+		if mario.Row() != before || !mario.SignedIn() {
+			t.Fatal("the session suffered")
+		}
+		other.Refresh().Ok()
+		s.Clock.Advance(59 * time.Second)
+		mario.Refresh().FailsWith("RATE_LIMITED")
+		s.Clock.Advance(500 * time.Millisecond)
+		mario.Refresh().Ok()
+		if have := mario.Row().Generation; have != 31 {
+			t.Fatalf("generation %d", have)
+		}
+		mario.Refresh().Ok()
+	})
+}
+
+// TestReuseIsSeenHoweverOften: a thief cannot hide behind the limit.
+func TestReuseIsSeenHoweverOften(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		first := s.Register("mario")
+		last := nextToken(first)
+		for range 59 {
+			last.Refresh().Ok()
+		}
+		last.Refresh().FailsWith("RATE_LIMITED")
+		s.RejectsRefresh(first.RefreshToken)
+		last.IsSignedOut()
+	})
+}
+
+// TestNothingInTheDatabaseIsAToken takes every value of a busy database for one.
+func TestNothingInTheDatabaseIsAToken(t *testing.T) {
+	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
+		mario, luigi := s.Register("mario"), s.Register("luigi")
+		for range 3 {
+			mario.Refresh().Ok()
+		}
+		s.SignIn("luigi").SignOut(nil)
+		luigi.ChangePassword(e2e.Password, "i-keep-running")
+		nextToken(nextToken(luigi))
+		s.RejectsRefresh(luigi.RefreshToken)
+
+		tried := 0
+		for value := range s.Dump() {
+			for _, text := range []string{
+				value, "rt_" + value,
+				base64.RawURLEncoding.EncodeToString([]byte(value)), dress([]byte(value)), dress([]byte("\x01" + value)),
+			} {
+				if strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
+					continue // no header and no JSON can carry it
+				}
+				s.RejectsRefresh(text)
+				if thief := (&e2e.Client{Env: s, AccessToken: text}); thief.SignedIn() {
+					t.Fatalf("%q is an access token", text)
+				}
+				tried++
+			}
+		}
+		if tried < 100 {
+			t.Fatalf("only %d values were tried", tried)
+		}
+		if dump := s.Dump(); !dump[mario.UserID] || !dump[mario.SessionID()] || !dump[string(saltOf(mario))] {
+			t.Fatal("the dump is not of this database")
+		}
+		mario.Refresh().Ok()
+		if dump := s.Dump(); dump[mario.RefreshToken] || dump[mario.AccessToken] {
+			t.Fatal("the database holds a token")
+		}
+	})
+}
+
+// next refreshes the client's tokens and returns who holds the new ones; the client keeps the old ones.
+func nextToken(c *e2e.Client) *e2e.Client {
+	c.T.Helper()
+	next := *c
+	next.Refresh().Ok()
+	return &next
+}
+
+// craft computes the token of the client's session for a generation, as only somebody with the secret and the database
+// can.
+func craftToken(c *e2e.Client, generation uint64) string {
+	c.T.Helper()
+	id, _ := account.ID(c.SessionID()).UUID()
+	return token.Secret(e2e.Secret).RefreshToken(id, saltOf(c), generation)
+}
+
+// salt reads what the client's refresh tokens are computed with from the database.
+func saltOf(c *e2e.Client) (salt []byte) {
+	c.T.Helper()
+	db := c.DB()
+	defer db.Close()
+	if err := db.QueryRow(`SELECT salt FROM sessions WHERE id = $1`, c.SessionID()).Scan(&salt); err != nil {
+		c.T.Fatal(err)
+	}
+	return salt
+}
+
+// moment returns the time at a path.
+func timeAt(a *e2e.Response, path string) time.Time {
+	a.T.Helper()
+	at, err := time.Parse(time.RFC3339Nano, a.Text(path))
+	if err != nil {
+		a.T.Fatal(err)
+	}
+	return at
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// undress returns the bytes of a refresh token, and dress makes a text of them again.
+func undress(t *testing.T, refresh string) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(refresh, "rt_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func dress(raw []byte) string { return "rt_" + base64.RawURLEncoding.EncodeToString(raw) }
