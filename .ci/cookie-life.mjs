@@ -7,14 +7,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { chromium } from 'playwright-core'
 
-// An empty page on a port of its own; the application is what the test runs in it.
+// Serves an empty page on a free port. The test runs the application's code in it.
 const page = async (host) => {
   const server = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<title>app</title>'))
   await new Promise((done) => server.listen(0, '127.0.0.1', done))
   return { url: `http://${host}:${server.address().port}`, close: () => server.close() }
 }
 const application = await page('localhost')
-const foreign = await page('127.0.0.1')
+const otherOrigin = await page('127.0.0.1')
 
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-'))
 const latchkey = spawn(process.argv[2], [], {
@@ -57,7 +57,7 @@ try {
   assert.equal(await first.evaluate(() => document.cookie), '', 'scripts cannot read the cookie')
   const [cookie] = await context.cookies(address)
   assert.equal(cookie.httpOnly && cookie.sameSite === 'Strict' && cookie.path === '/', true)
-  console.log('signed in: the cookie is there and out of reach')
+  console.log('signed in: scripts cannot read the cookie')
 
   await first.reload()
   const reloaded = await refresh(first)
@@ -67,19 +67,19 @@ try {
   const second = await open(application.url)
   const both = await Promise.all([refresh(first), refresh(second)])
   for (const { tokens } of both) assert.equal(await me(first, tokens.accessToken), 'mario')
-  console.log('two tabs refreshed at once: both signed in')
+  console.log('two tabs refreshed at the same time: both signed in')
 
-  const stranger = await open(foreign.url)
+  const stranger = await open(otherOrigin.url)
   await assert.rejects(refresh(stranger), /Failed to fetch/)
   await assert.rejects(ask(stranger, '{ __typename }'), /Failed to fetch/)
   await assert.rejects(stranger.evaluate((address) => fetch(address, {
     method: 'POST', mode: 'no-cors', credentials: 'include', body: '{"query": "mutation { signOut(input: {}) { signedOut } }"}',
   }), address), /Failed to fetch/)
   assert.equal(await me(second, (await refresh(second)).tokens.accessToken), 'mario')
-  console.log('a foreign origin: reads nothing, ends nothing')
+  console.log('another origin: cannot read a response or end the session')
 
   await ask(first, 'mutation { signOut(input: {}) { signedOut } }')
-  assert.deepEqual(await context.cookies(address), [], 'signing out ends the cookie')
+  assert.deepEqual(await context.cookies(address), [], 'signing out deletes the cookie')
   assert.equal((await refresh(second)).userErrors[0].code, 'TOKEN_INVALID')
   assert.equal(await me(second, both[1].tokens.accessToken), undefined, 'the other tab is signed out too')
   console.log('signed out in one tab: signed out in the other')
@@ -87,5 +87,5 @@ try {
   await browser.close()
   latchkey.kill()
   application.close()
-  foreign.close()
+  otherOrigin.close()
 }

@@ -11,7 +11,7 @@ const [linked, embedded, executablePath, modules] = process.argv.slice(2)
 const cdn = 'https://cdn.jsdelivr.net/npm/'
 const password = 'i-keep-jumping'
 
-// installed returns what npm has put in the place of PACKAGE@VERSION/FILE.
+// installed returns the file that npm installed for PACKAGE@VERSION/FILE.
 const installed = (path) => readFileSync(join(modules, path.replace(/@[^/]*/, '')))
 
 const serve = async (program) => {
@@ -29,8 +29,8 @@ const serve = async (program) => {
   return { address, stop: () => latchkey.kill() }
 }
 
-// open returns a page that reaches its server, and the CDN as publish has it, and nothing else. It notes what was
-// asked for elsewhere, and what the browser complained of.
+// open returns a page that can reach its server, and nothing else but a CDN whose files publish returns. It records
+// requests to other servers and errors in the console.
 const open = async (browser, address, publish) => {
   const context = await browser.newContext()
   context.setDefaultTimeout(60_000)
@@ -57,8 +57,8 @@ const open = async (browser, address, publish) => {
   return { context, page, seen }
 }
 
-// tour does what a developer does there.
-const tour = async ({ context, page, seen }) => {
+// tour uses the page as a developer would.
+const tour = async (address, { context, page, seen }) => {
   const says = (selector, text) => page.waitForFunction(([selector, text]) =>
     document.querySelector(selector)?.textContent.includes(text), [selector, text])
   const editor = (place) => page.$eval(`${place} .CodeMirror`, ({ CodeMirror }) => CodeMirror.getValue())
@@ -85,11 +85,13 @@ const tour = async ({ context, page, seen }) => {
   await says('.result-window', '"registration": "OPEN"')
   await says('#latest', 'OK · HTTP 200')
   await says('#latest', 'request ')
-  console.log('a query is answered')
+  console.log('a query returns its result')
 
   await page.click('[aria-label="Show Documentation Explorer"]')
   await page.click('.graphiql-doc-explorer-content a:text-is("Mutation")')
-  await says('.graphiql-doc-explorer-content', 'Makes a user with a profile and signs them in.')
+  const schema = await (await fetch(`${address}schema.graphqls`)).text()
+  const [, description] = schema.match(/"""\s+(\w+ \w+ \w+)[^"]+"""\s+register\(/)
+  await says('.graphiql-doc-explorer-content', description)
   await page.click('[aria-label="Show Examples"]')
   await page.click('[aria-label="New tab"]')
   await page.click('.graphiql-query-editor .CodeMirror')
@@ -98,7 +100,7 @@ const tour = async ({ context, page, seen }) => {
   await page.keyboard.press('Escape')
   await page.keyboard.press('Tab')
   assert.equal(await page.evaluate(() => document.activeElement.closest('.CodeMirror')), null, 'Tab leaves the editor')
-  console.log('the schema is documented, and its fields are proposed')
+  console.log('the schema is documented, and the editor suggests its fields')
 
   await ask('Register', '"username": "mario"')
   await ask('Register', '"TAKEN"')
@@ -113,7 +115,7 @@ const tour = async ({ context, page, seen }) => {
   await page.click('#who-am-i')
   await says('#notice', 'mario, mario@example.com, MEMBER, ACTIVE, user_')
   await ask('One profile', '"username": "mario"')
-  assert.doesNotMatch(await editor('.graphiql-editor-tool'), /00000000/, 'the variables have his own id')
+  assert.doesNotMatch(await editor('.graphiql-editor-tool'), /00000000/, 'the variables contain his own ID')
   console.log('mario is signed in')
 
   const { refreshes } = seen
@@ -149,19 +151,19 @@ const tour = async ({ context, page, seen }) => {
   await run()
   await says('#latest', 'The session has ended')
   await page.waitForSelector('#by-password:visible')
-  console.log('mario is signed out: by the button, and by a new password elsewhere')
+  console.log('mario is signed out by the button, and by a password change')
 
   for (let attempts = 0; !(await page.textContent('#notice')).includes('RATE_LIMITED'); attempts++) {
-    assert(attempts < 10, 'guessing goes on and on')
+    assert(attempts < 10, 'the attempts are not limited')
     await signIn('i-never-jump')
     await page.waitForSelector('#by-password .primary:enabled')
   }
   await says('#notice', 'Try again in ')
-  console.log('who guesses is told to wait')
+  console.log('too many attempts: the page shows how long to wait')
 }
 
 const overdue = setTimeout(() => {
-  console.error('the browser takes too long')
+  console.error('the test timed out')
   process.exit(1)
 }, 300_000)
 const browser = await chromium.launch({
@@ -174,7 +176,7 @@ try {
   try {
     console.log('with GraphiQL from a CDN:')
     const visit = await open(browser, developing.address, installed)
-    await tour(visit)
+    await tour(developing.address, visit)
     const pinned = await visit.page.$$eval('[integrity]', (all) =>
       all.map(({ src, href, integrity }) => [src ?? href, integrity]))
     assert.equal(pinned.length, 4)
@@ -185,19 +187,19 @@ try {
     assert.deepEqual(visit.seen.foreign.toSorted(), pinned.map(([url]) => url).toSorted())
     assert.deepEqual(visit.seen.complaints, [])
     const deceived = await open(browser, developing.address, (path) => `${installed(path)} `)
-    await deceived.page.waitForSelector('text=GraphiQL could not be loaded.')
-    console.log('another file than the one that was pinned is refused')
+    await deceived.page.waitForSelector('text=GraphiQL could not be loaded from the CDN.')
+    console.log('a file with another hash is refused')
   } finally {
     developing.stop()
   }
   const alone = await serve(embedded)
   try {
-    console.log('with GraphiQL in the program:')
+    console.log('with GraphiQL embedded in the program:')
     const visit = await open(browser, alone.address)
-    await tour(visit)
+    await tour(alone.address, visit)
     assert.deepEqual(visit.seen.foreign, [])
     assert.deepEqual(visit.seen.complaints, [])
-    console.log('it needed nobody else')
+    console.log('it sends no request to another server')
   } finally {
     alone.stop()
   }

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/graph/generated"
 	"latchkey/internal/account"
+	"latchkey/internal/page"
 )
 
 // twoWays answers an operation with and without what is written directly.
@@ -82,7 +83,7 @@ func listOf(users ...*account.User) *account.ProfileConnection {
 	for _, user := range users {
 		profiles = append(profiles, user.Profile)
 	}
-	page := account.NewProfileConnection(profiles, account.Selection{}, account.CursorKey("a key for cursors"))
+	page := account.NewProfileConnection(profiles, account.Selection{}, page.Key("a key for cursors"))
 	page.HasNext = true
 	return page
 }

@@ -3,7 +3,7 @@ import {
   isInterfaceType, isObjectType, print,
 } from 'graphql'
 
-// breaking returns what docs/schema-evolution.md calls breaking, one sentence for each change.
+// breaking returns the changes that docs/schema-evolution.md calls breaking, one sentence each.
 const breaking = (released, current) => {
   const changes = findBreakingChanges(released, current)
   changes.push(...findDangerousChanges(released, current).filter(({ type }) => type === 'ARG_DEFAULT_VALUE_CHANGE'))
@@ -33,7 +33,7 @@ const access = ({ astNode }) => astNode.directives.filter(({ name }) => marks.in
 const initial = ({ defaultValue, type }) =>
   defaultValue === undefined ? 'nothing' : print(astFromValue(defaultValue, type))
 
-// deprecatable returns what can be deprecated and has a reason, each by the sentence that tells of its removal.
+// deprecatable returns the deprecation reason of everything that can be deprecated, by the sentence about its removal.
 const deprecatable = (schema) => {
   const reasons = new Map()
   for (const type of Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'))) {
@@ -51,11 +51,11 @@ const deprecatable = (schema) => {
   return reasons
 }
 
-// until returns the date that a deprecation's reason ends with, as YYYY-MM-DD.
+// until returns the date at the end of a deprecation reason, as YYYY-MM-DD.
 const until = (reason) => /\buntil (\d{4}-\d{2}-\d{2})\.?$/.exec(reason ?? '')?.[1]
 
-// unannounced returns what keeps the current schema from following the released one: two texts. The changelog's
-// unreleased section announces; today is YYYY-MM-DD.
+// unannounced returns the reasons why the current schema cannot replace the released one. Breaking changes must be
+// announced in the unreleased section of the changelog. today is YYYY-MM-DD.
 export const unannounced = (released, current, changelog, today) => {
   const [before, after] = [buildSchema(released), buildSchema(current)]
   const [, unreleased = ''] = changelog.split(/^## /m)

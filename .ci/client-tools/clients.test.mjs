@@ -15,18 +15,18 @@ const lifetime = 30 // seconds: none of the clients is slower than that
 
 const server = await serve({ LATCHKEY_ACCESS_TOKEN_TTL: `${lifetime}s` })
 
-// run starts a program and returns what it says. It fails with that when the program does.
+// run runs a program and returns its output. If the program fails, the error contains the output.
 const run = (program, args, { input, cwd } = {}) => new Promise((done, failed) => {
   const child = execFile(program, args, { cwd }, (error, stdout, stderr) => {
     if (error) failed(new Error(`${program} ${args.join(' ')}: ${stdout}${stderr}`))
     else done(stdout)
   })
-  child.stdin.on('error', () => {}) // not everybody reads
+  child.stdin.on('error', () => {}) // a program may exit without reading it
   child.stdin.end(input)
 })
 const npx = (tool, ...args) => run(join('node_modules/.bin', tool), args)
 
-// The snippets of the manual, by the names behind their languages, with the address of this server.
+// The snippets of docs/clients.md, by the name after their language, with the URL of this server.
 const snippets = new Map([...read('docs/clients.md').matchAll(/^```(.*)\n([^]*?)^```$/gm)].map(([, info, text]) =>
   [info.split(' ')[1], text.replaceAll('http://localhost:8080/', `${server.origin}/`)]))
 const taken = new Set()
@@ -58,16 +58,16 @@ const signIn = async () => {
 }
 const [plain, apollo, urql] = [await signIn(), await signIn(), await signIn()]
 
-// expired waits until an access token is so.
+// expired waits until an access token has expired.
 const expired = async (access) => {
   for (const begun = Date.now(); ; await setTimeout(200)) {
     const [error] = (await ask(server.graphql, '{ me { id } }', {}, access)).errors ?? []
     if (error) return assert.equal(error.extensions.reason, 'EXPIRED')
-    assert(Date.now() < begun + (lifetime + 30) * 1000, 'the access token lives on')
+    assert(Date.now() < begun + (lifetime + 30) * 1000, 'the access token does not expire')
   }
 }
 
-// oneRefresh demands that operations asked at once, with an expired token, are answered after one refresh.
+// oneRefresh checks that operations sent together with an expired token succeed after one refresh.
 const oneRefresh = async (session, usernameOf) => {
   const before = refreshes
   await expired(session.accessToken)
@@ -76,7 +76,7 @@ const oneRefresh = async (session, usernameOf) => {
   assert.equal(refreshes, before + 1)
 }
 
-test('the schema breaks nobody who uses the released one', () => {
+test('the schema is compatible with the released one', () => {
   const [released, current] = [read('internal/e2e/testdata/released.graphqls'), read('schema.graphqls')]
   const today = new Date().toISOString().slice(0, 10)
   assert.deepEqual(unannounced(released, current, read('CHANGELOG.md'), today), [])
@@ -100,14 +100,14 @@ test('graphql-codegen types every documented operation', async () => {
   await npx('tsc', '--project', '.')
 })
 
-test('relay-compiler takes a connection and what is fetched again', async () => {
+test('relay-compiler accepts a connection and refetchable fragments', async () => {
   const schema = await (await fetch(`${server.origin}/schema.graphqls`)).text()
   writeFileSync('schema.graphql', schema)
   await npx('relay-compiler')
   assert.match(readFileSync('relay/__generated__/peoplePersonQuery.graphql.ts', 'utf8'), /"name": "node"/)
 })
 
-test('graphql-eslint finds the schema good', () => npx('eslint', 'schema.graphql'))
+test('graphql-eslint accepts the schema', () => npx('eslint', 'schema.graphql'))
 
 const list = `query ($first: Int) {
   profiles(first: $first) { edges { node { id username } } pageInfo { endCursor hasNextPage } }
@@ -118,7 +118,7 @@ test('a session refreshes once', () => oneRefresh(plain, async (first) => {
   return data.profiles.edges[0].node.username
 }))
 
-test('Apollo Client refreshes once, and finds in its cache what a list had', async () => {
+test('Apollo Client refreshes once, and finds objects of a list in its cache', async () => {
   const { gql } = await import('@apollo/client')
   const { newClient } = await import('./apollo.mjs')
   const client = newClient(server.graphql, apollo)
@@ -144,14 +144,14 @@ test('urql refreshes once', async () => {
   })
 })
 
-test('whoever signs out, or gives a wrong password, is not signed in', async () => {
+test('no user is signed in after signing out or a wrong password', async () => {
   await plain.signOut()
   assert.equal(plain.accessToken, undefined)
   assert.equal((await plain.ask('{ me { id } }')).errors[0].extensions.reason, 'MISSING')
   assert.equal((await plain.signIn('mario', 'i-never-jump'))[0].code, 'INVALID_CREDENTIALS')
 })
 
-// module makes a folder for a program in Go, with the versions of this repository and others, and returns it.
+// module creates a folder for a Go program, with the dependencies of this repository and others, and returns it.
 const module = async (...others) => {
   const folder = mkdtempSync(join(process.cwd(), 'module-'))
   for (const file of ['go.mod', 'go.sum']) cpSync(join(repository, file), join(folder, file))
@@ -159,7 +159,7 @@ const module = async (...others) => {
   return folder
 }
 
-test("other services' libraries take our access tokens and no others", async () => {
+test("JWT libraries accept our access tokens and no others", async () => {
   const folder = await module('github.com/MicahParks/keyfunc/v3@v3.9.1')
   take('verify.go', folder)
   await run('go', ['build', '-o', 'verify', '.'], { cwd: folder })
@@ -171,7 +171,7 @@ test("other services' libraries take our access tokens and no others", async () 
     'golang-jwt': (input) => run(join(folder, 'verify'), [], { input }),
   }
   for (const begun = Date.now(); await verify(tokens.accessToken).catch(() => false); await setTimeout(200)) {
-    assert(Date.now() < begun + (lifetime + 60) * 1000, 'the skew has no end')
+    assert(Date.now() < begun + (lifetime + 60) * 1000, 'the clock skew is not limited')
   }
   const elsewhere = await serve({ LATCHKEY_PUBLIC_URL: 'http://localhost:8081' }, server.folder)
   const [byOtherKey, forOthers] = [await register(await serve(), 'mario'), await register(elsewhere, 'luigi')]
@@ -184,12 +184,12 @@ test("other services' libraries take our access tokens and no others", async () 
       unsigned: `${header}.${claims}.`, tampered: `${header}.${claims}.${[...signature].reverse().join('')}`,
     }
     for (const [what, token] of Object.entries(bad)) {
-      await assert.rejects(check(token), undefined, `${library} takes one that is ${what}`)
+      await assert.rejects(check(token), undefined, `${library} accepts one that is ${what}`)
     }
   }
 })
 
-test('genqlient makes a client for Go', async () => {
+test('genqlient generates a client for Go', async () => {
   const folder = await module()
   take('genqlient.yaml', folder)
   take('main.go', folder)
@@ -200,6 +200,6 @@ test('genqlient makes a client for Go', async () => {
   assert.match(await run('go', ['run', '.'], { cwd: folder, input: password }), /^mario since 20/)
 })
 
-test('no snippet of the manual is left out', () => {
+test('every snippet is tested', () => {
   assert.deepEqual([...taken].toSorted(), [...snippets.keys()].toSorted())
 })

@@ -1,11 +1,11 @@
 import { parse, print, visit } from 'graphql'
 
-// ofReadme returns the operations that a README's shell session and its other examples ask for.
+// ofReadme returns the operations in a README's shell session and its other examples.
 export const ofReadme = (text) => [...text.matchAll(/\bask '([^']+)'|\bask "((?:[^"\\]|\\.)+)"|^(mutation \{.*\})$/gm)]
   .map(([, single, double, plain]) => single ?? double?.replaceAll('\\"', '"') ?? plain)
 
-// named returns a document whose operation has the name, whatever it had before: documents that are taken together must
-// not have two of one name.
+// named returns the document with another operation name, because names must be unique among documents that are
+// generated together.
 export const named = (query, name) => print(visit(parse(query), {
   OperationDefinition: (node) => ({ ...node, name: { kind: 'Name', value: name } }),
 }))

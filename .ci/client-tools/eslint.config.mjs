@@ -1,6 +1,6 @@
 import graphql from '@graphql-eslint/eslint-plugin'
 
-// The schema is held to what the plugin recommends, but for what stands below.
+// The plugin's recommended rules, with these exceptions.
 export default [{
   files: ['schema.graphql'],
   plugins: { '@graphql-eslint': graphql },
@@ -8,15 +8,15 @@ export default [{
   rules: {
     ...graphql.configs['flat/schema-recommended'].rules,
     ...graphql.configs['flat/schema-relay'].rules,
-    // Short descriptions stand on one line, long ones in a block.
+    // Short descriptions are on one line, long ones in a block.
     '@graphql-eslint/description-style': 'off',
-    // `User.username` is a word of its own.
+    // `User.username` is a word, not a prefix.
     '@graphql-eslint/no-typename-prefix': 'off',
-    // `userErrors` and `sessions` are lists that are never long, and `nodes` spares clients the edges.
+    // `userErrors` and `sessions` are always short, and `nodes` is a shortcut past the edges.
     '@graphql-eslint/relay-edge-types': ['error', {
       withEdgeSuffix: true, shouldImplementNode: true, listTypeCanWrapOnlyEdgeType: false,
     }],
-    // Answers and what stands in them are no things to fetch again.
+    // Payloads and the types inside them cannot be fetched by ID.
     '@graphql-eslint/strict-id-in-types': ['error', {
       acceptedIdNames: ['id'], acceptedIdTypes: ['ID'],
       exceptions: {

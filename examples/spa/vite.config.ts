@@ -1,7 +1,7 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig, loadEnv, type Plugin } from 'vite'
 
-/** The page loads its own script and style, talks to Latchkey, and does nothing else. */
+/** Allows the page to load its own scripts, styles and images and to call Latchkey, and nothing else. */
 const policy = (latchkey: string) =>
   [
     "default-src 'none'",
@@ -14,7 +14,7 @@ const policy = (latchkey: string) =>
     "require-trusted-types-for 'script'",
   ].join('; ')
 
-/** Puts the policy into the built page. In development Vite needs scripts of its own. */
+/** Adds the policy to the built page, not in development, where Vite injects scripts. */
 const contentSecurityPolicy = (content: string): Plugin => ({
   name: 'content-security-policy',
   apply: 'build',
@@ -27,7 +27,7 @@ export default defineConfig(({ mode }) => {
   const latchkey = loadEnv(mode, import.meta.dirname)['VITE_LATCHKEY_URL'] ?? ''
   return {
     plugins: [react(), contentSecurityPolicy(policy(latchkey))],
-    server: { port: 5173, strictPort: true },
+    server: { port: 5173, strictPort: true, fs: { allow: ['../..'] } },
     preview: { port: 5173, strictPort: true, headers: { 'Content-Security-Policy': "frame-ancestors 'none'" } },
     build: { assetsInlineLimit: 0, chunkSizeWarningLimit: 600 },
   }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// registry is this server: the dependencies are part of the program.
+// registry is this server: the dependencies are embedded in the program.
 const registry = "/explorer/"
 
-// What npm ci has put there.
+// The files that npm ci installs.
 //
 //go:embed node_modules/react/umd/react.production.min.js
 //go:embed node_modules/react-dom/umd/react-dom.production.min.js
@@ -19,7 +19,7 @@ const registry = "/explorer/"
 //go:embed node_modules/react/LICENSE node_modules/react-dom/LICENSE node_modules/graphiql/LICENSE
 var modules embed.FS
 
-// installed returns the dependencies by their paths, and the license of each package.
+// installed returns the dependencies and the license of each package, by path.
 func installed() map[string][]byte {
 	files := map[string][]byte{}
 	for _, d := range slices.Concat(scripts, styles) {
@@ -27,12 +27,12 @@ func installed() map[string][]byte {
 		version, file, _ := strings.Cut(rest, "/")
 		content, err := modules.ReadFile("node_modules/" + name + "/" + file)
 		if err != nil {
-			panic(err) // it is part of the program
+			panic(err) // embedded above
 		}
 		files[d.Path] = content
 		license, err := modules.ReadFile("node_modules/" + name + "/LICENSE")
 		if err != nil {
-			panic(err) // it is part of the program
+			panic(err) // embedded above
 		}
 		files[name+"@"+version+"/LICENSE"] = license
 	}

@@ -1,5 +1,7 @@
-// Package explorer is the page on which a developer tries the server out: GraphiQL, a bar to sign in by and operations
-// to begin with. It knows the server by its endpoint alone, as any other client does.
+// Package explorer serves a page for developers to try the GraphQL API: GraphiQL with a sign-in bar and example
+// operations. Call [Handler].
+//
+// It knows nothing of the server but the path of its GraphQL endpoint: the page is a client like any other.
 package explorer
 
 import (
@@ -16,21 +18,21 @@ import (
 	"time"
 )
 
-//go:embed page.html style.css session.js explorer.js key.svg
+//go:embed page.html style.css session.js client.js explorer.js key.svg
 var own embed.FS
 
 var page = template.Must(template.ParseFS(own, "page.html"))
 
-// dependency is a file from npm that the page loads. Browsers refuse any other in its place.
+// dependency is a file of an npm package that the page loads. Browsers refuse a file with another hash.
 type dependency struct {
 	Path      string // PACKAGE@VERSION/FILE
 	Integrity string // Subresource Integrity
 }
 
-// Address is where the page loads the file from.
+// Address returns the URL or path that the page loads the file from.
 func (d dependency) Address() string { return registry + d.Path }
 
-// The newest that come as single files: of later ones somebody would have to make a bundle.
+// The newest versions that are published as single files. Later ones would need a bundler.
 var (
 	scripts = []dependency{
 		{"react@18.3.1/umd/react.production.min.js",
@@ -46,20 +48,20 @@ var (
 	}
 )
 
-// Handler answers GET / with the page, and GET /explorer/… with the files of this server's that it loads.
+// Handler serves the page at / and the files that it loads from this server below /explorer/.
 func Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", servePage)
-	for _, name := range []string{"style.css", "session.js", "explorer.js", "key.svg"} {
+	for _, name := range []string{"style.css", "session.js", "client.js", "explorer.js", "key.svg"} {
 		content, err := own.ReadFile(name)
 		if err != nil {
-			panic(err) // it is part of the program
+			panic(err) // embedded above
 		}
 		mux.Handle("GET /explorer/"+name, file(name, content, "no-cache"))
 	}
 	list, err := json.Marshal(operations)
 	if err != nil {
-		panic(err) // it is made of strings
+		panic(err) // it consists of strings
 	}
 	mux.Handle("GET /explorer/operations.json", file("operations.json", list, "no-cache"))
 	for name, content := range installed() {
@@ -76,7 +78,7 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// file answers with content, or 304 to who has it already.
+// file serves content, or 304 if the client has it already.
 func file(name string, content []byte, cache string) http.HandlerFunc {
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(content))
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +90,7 @@ func file(name string, content []byte, cache string) http.HandlerFunc {
 	}
 }
 
-// servePage answers with the page and a Content-Security-Policy of its own.
+// servePage serves the page with its own Content-Security-Policy.
 func servePage(w http.ResponseWriter, _ *http.Request) {
 	nonce := rand.Text()
 	h := w.Header()
@@ -100,9 +102,9 @@ func servePage(w http.ResponseWriter, _ *http.Request) {
 	}{scripts, styles, nonce})
 }
 
-// policy lets the page load its own server's files and the very files that it names, and talk to its own server. The
-// nonce is for the one style that GraphiQL writes itself, when it opens a dialog; fonts and small images are in its
-// style sheet.
+// policy allows the page to load files from its own server and the dependencies, and to send requests to its own server.
+// The nonce is for the style element that GraphiQL adds when it opens a dialog. Fonts and small images are data URLs in
+// its style sheet.
 func policy(nonce string) string {
 	return strings.Join([]string{
 		"default-src 'none'",
@@ -117,7 +119,7 @@ func policy(nonce string) string {
 	}, "; ")
 }
 
-// sources is the server itself, and each file that comes from elsewhere.
+// sources returns the server itself and the URL of each file from elsewhere.
 func sources(files []dependency) string {
 	list := "'self'"
 	for _, d := range files {

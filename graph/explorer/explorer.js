@@ -1,39 +1,39 @@
-import { adopt, caller, complaints, explore, onCaller, signIn, signOut, whoAmI } from '/explorer/session.js'
+import { adopt, caller, complaints, explore, onCaller, signIn, signOut, whoAmI } from './client.js'
 
 const element = (id) => document.getElementById(id)
 const forms = { 'by-password': element('by-password'), 'by-token': element('by-token') }
 let form = forms['by-password']
 
-// tell shows a notice under the bar; it stays until the next, or until it is dismissed.
-const tell = (text, wrong = false) => {
+// notify shows a notice under the bar, until the next one or until it is dismissed.
+const notify = (text, wrong = false) => {
   element('notice').textContent = text
   element('notice').classList.toggle('wrong', wrong)
 }
 
-element('dismiss').addEventListener('click', () => tell(''))
+element('dismiss').addEventListener('click', () => notify(''))
 
-// attempt does what a button or a form asks for, once at a time, and tells what came of it.
-const attempt = async (button, work) => {
+// attempt runs the action of a button, one at a time, and shows the result.
+const attempt = async (button, run) => {
   if (button.disabled) return
   button.disabled = true
   try {
-    tell(await work() ?? '')
-  } catch (refusal) {
-    tell(refusal.message, true)
+    notify(await run() ?? '')
+  } catch (error) {
+    notify(error.message, true)
   } finally {
     button.disabled = false
   }
 }
 
-// showCaller shows who is signed in, or the form to sign in by.
-const showCaller = (somebody) => {
-  element('signed-in').hidden = !somebody
-  for (const each of Object.values(forms)) each.hidden = Boolean(somebody) || each !== form
-  if (!somebody) return
-  const { user, until, renews } = somebody
+// showCaller shows the signed-in user, or else the sign-in form.
+const showCaller = (current) => {
+  element('signed-in').hidden = !current
+  for (const each of Object.values(forms)) each.hidden = Boolean(current) || each !== form
+  if (!current) return
+  const { user, until, renewable } = current
   element('name').textContent = user.username
   const time = until.toLocaleTimeString()
-  element('until').textContent = `${user.role} · access token until ${time}${renews ? ', then refreshed' : ''}`
+  element('until').textContent = `${user.role} · access token valid until ${time}${renewable ? ', then refreshed' : ''}`
 }
 
 onCaller(showCaller)
@@ -46,11 +46,11 @@ for (const button of document.querySelectorAll('[data-other]')) {
   })
 }
 
-for (const [name, proof] of [['by-password', signIn], ['by-token', adopt]]) {
+for (const [name, begin] of [['by-password', signIn], ['by-token', adopt]]) {
   forms[name].addEventListener('submit', (event) => {
     event.preventDefault()
     attempt(forms[name].querySelector('.primary'), async () => {
-      await proof(...Array.from(forms[name].querySelectorAll('input'), ({ value }) => value))
+      await begin(...Array.from(forms[name].querySelectorAll('input'), ({ value }) => value))
       forms[name].reset()
       form = forms['by-password']
       element('who-am-i').focus()
@@ -60,48 +60,48 @@ for (const [name, proof] of [['by-password', signIn], ['by-token', adopt]]) {
 
 element('who-am-i').addEventListener('click', ({ currentTarget }) => attempt(currentTarget, async () => {
   const { id, username, email, role, status } = await whoAmI()
-  return `${username}, ${email ?? 'without an e-mail address'}, ${role}, ${status}, ${id}`
+  return `${username}, ${email ?? 'no email address'}, ${role}, ${status}, ${id}`
 }))
 
 element('sign-out').addEventListener('click', ({ currentTarget }) => attempt(currentTarget, async () => {
   await signOut()
   form.querySelector('input').focus()
-  return 'Signed out: the tokens of the session work no more.'
+  return 'Signed out. The tokens of the session are no longer valid.'
 }))
 
-// forgetful is a storage for GraphiQL that ends with the page, so that nothing typed into it is kept.
-const forgetful = () => {
-  const kept = new Map()
+// inMemory returns a storage for GraphiQL that is lost with the page, so that nothing typed is stored.
+const inMemory = () => {
+  const items = new Map()
   return {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => { kept.set(key, String(value)) },
-    removeItem: (key) => { kept.delete(key) },
-    clear: () => kept.clear(),
-    get length() { return kept.size },
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => { items.set(key, String(value)) },
+    removeItem: (key) => { items.delete(key) },
+    clear: () => items.clear(),
+    get length() { return items.size },
   }
 }
 
-// report tells in the footer how the latest operation went.
+// report shows the result of the latest operation in the footer.
 const report = (text, wrong) => {
   element('latest').textContent = text
   element('latest').classList.toggle('wrong', wrong)
 }
 
 const fetcher = async (operation, { headers, documentAST } = {}) => {
-  const asked = operation.operationName !== 'IntrospectionQuery'
+  const shown = operation.operationName !== 'IntrospectionQuery'
   try {
     const { answer, status, milliseconds, requestID } = await explore(operation, headers, documentAST)
     const wrong = complaints(answer)
-    const circumstances = `HTTP ${status} in ${Math.round(milliseconds)} ms · request ${requestID}`
-    if (asked) report(`${wrong.join(' ') || 'OK'} · ${circumstances}`, wrong.length > 0)
+    const details = `HTTP ${status} in ${Math.round(milliseconds)} ms · request ${requestID}`
+    if (shown) report(`${wrong.join(' ') || 'OK'} · ${details}`, wrong.length > 0)
     return answer
-  } catch (refusal) {
-    if (asked) report(refusal.message, true)
-    return { errors: [{ message: refusal.message }] }
+  } catch (error) {
+    if (shown) report(error.message, true)
+    return { errors: [{ message: error.message }] }
   }
 }
 
-// personal puts the caller's ids in the place of those that are all zeros.
+// personal replaces IDs of zeros with those of the signed-in user.
 const personal = (variables) => {
   const user = caller()?.user
   const ids = {
@@ -118,8 +118,8 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
   const operations = await (await fetch('/explorer/operations.json')).json()
   const narrow = matchMedia('(max-width: 50rem)')
 
-  // The icon is in the button that opens the examples: where there is room, they are open from the start. Being there
-  // all the time, it also sees to it that the Tab key leaves the editors.
+  // The icon is in the button that opens the examples. On a wide screen it opens them at the start. Since it is always
+  // mounted, it also makes the Tab key leave the editors.
   const Icon = () => {
     const icon = useRef(null)
     const { queryEditor, variableEditor, headerEditor } = useEditorContext()
@@ -133,14 +133,14 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
       h('path', { d: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01', strokeLinecap: 'round' }))
   }
 
-  // An example takes the place of another that nobody changed; what somebody wrote stays in its tab.
+  // An example replaces an unchanged example. What the user wrote stays in its own tab.
   const Examples = () => {
     const { addTab, queryEditor, variableEditor, responseEditor, setOperationName } = useEditorContext()
     const pick = ({ query, variables }) => {
       const present = queryEditor.getValue()
       if (present.trim() && !operations.some((other) => other.query === present)) addTab()
       queryEditor.setValue(query)
-      setOperationName(query.match(/\w+ (\w+)/)[1]) // the editor would notice a moment later
+      setOperationName(query.match(/\w+ (\w+)/)[1]) // the editor would set it later
       variableEditor.setValue(personal(variables))
       responseEditor.setValue('')
       if (narrow.matches) document.querySelector('[aria-label="Hide Examples"]').click()
@@ -155,21 +155,22 @@ const start = async ({ React, ReactDOM, GraphiQL }) => {
   }
   const examples = { title: 'Examples', icon: Icon, content: Examples }
 
-  globalThis.__webpack_nonce__ = element('graphiql').nonce // for the style that a dialog adds to the page
+  globalThis.__webpack_nonce__ = element('graphiql').nonce // for the style element that a dialog adds
   ReactDOM.createRoot(element('graphiql')).render(h(GraphiQL, {
     fetcher,
-    storage: forgetful(),
+    storage: inMemory(),
     shouldPersistHeaders: false,
     defaultQuery: '',
     defaultTabs: [{ query: operations[0].query, variables: operations[0].variables }],
     defaultEditorToolsVisibility: 'variables',
     plugins: [examples],
-  }, h(GraphiQL.Logo, null, ' '))) // whose place the bar takes
+  }, h(GraphiQL.Logo, null, ' '))) // the bar shows the name
 }
 
 if (globalThis.GraphiQL) {
   start(globalThis)
 } else {
-  const waiting = document.querySelector('.waiting')
-  waiting.textContent = 'GraphiQL could not be loaded. To do without the internet, see the README.'
+  const command = document.createElement('code')
+  command.textContent = 'npm ci --prefix graph/explorer && go run -tags explorer .'
+  document.querySelector('.waiting').replaceChildren('GraphiQL could not be loaded from the CDN. To run offline: ', command)
 }

@@ -35,12 +35,12 @@ func body(t *testing.T, r *http.Response) string {
 	return string(content)
 }
 
-// The page loads files only, from this server or with a hash, and its policy allows them and no more.
+// The page loads files only, from this server or with a hash, and its policy allows exactly those.
 func TestPolicy(t *testing.T) {
-	answer := get(t, "/")
-	page := html.UnescapeString(body(t, answer))
+	response := get(t, "/")
+	page := html.UnescapeString(body(t, response))
 	policy := map[string][]string{}
-	for directive := range strings.SplitSeq(answer.Header.Get("Content-Security-Policy"), "; ") {
+	for directive := range strings.SplitSeq(response.Header.Get("Content-Security-Policy"), "; ") {
 		words := strings.Fields(directive)
 		policy[words[0]] = words[1:]
 	}
@@ -61,13 +61,13 @@ func TestPolicy(t *testing.T) {
 	for _, element := range elements {
 		address := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindStringSubmatch(element)
 		if address == nil {
-			t.Errorf("%s loads nothing: it must be inline", element)
+			t.Errorf("%s has no URL, so it is inline", element)
 			continue
 		}
 		foreign := !strings.HasPrefix(address[1], "/explorer/")
 		pinned := regexp.MustCompile(` integrity="sha384-[^"]{64}" crossorigin="anonymous"`).MatchString(element)
 		if pinned != strings.Contains(address[1], "@") || foreign && !pinned {
-			t.Errorf("%s must have a hash if it is somebody else's", element)
+			t.Errorf("%s must have a hash if it is from another server", element)
 		}
 		if foreign {
 			directive := "style-src"
@@ -96,42 +96,43 @@ func TestPolicy(t *testing.T) {
 		t.Error("the page has scripts or styles in attributes: ", page)
 	}
 	if again := body(t, get(t, "/")); strings.Contains(again, nonce[1]) {
-		t.Error("two pages have one nonce")
+		t.Error("two pages have the same nonce")
 	}
 }
 
-// Each file has its type, is fetched once while it is the same, and is all there is.
+// Each file has its type and is fetched again only after a change. No other files are served.
 func TestFiles(t *testing.T) {
 	for path, want := range map[string]string{
 		"/explorer/style.css":       "text/css; charset=utf-8",
 		"/explorer/session.js":      "text/javascript; charset=utf-8",
+		"/explorer/client.js":       "text/javascript; charset=utf-8",
 		"/explorer/explorer.js":     "text/javascript; charset=utf-8",
 		"/explorer/key.svg":         "image/svg+xml",
 		"/explorer/operations.json": "application/json",
 	} {
-		answer := get(t, path)
-		if have := answer.Header.Get("Content-Type"); answer.StatusCode != 200 || have != want {
-			t.Errorf("%s: %s, %s", path, answer.Status, have)
+		response := get(t, path)
+		if have := response.Header.Get("Content-Type"); response.StatusCode != 200 || have != want {
+			t.Errorf("%s: %s, %s", path, response.Status, have)
 		}
-		if have := answer.Header.Get("Cache-Control"); have != "no-cache" {
+		if have := response.Header.Get("Cache-Control"); have != "no-cache" {
 			t.Errorf("%s: Cache-Control is %q", path, have)
 		}
-		if again := get(t, path, "If-None-Match", answer.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
+		if again := get(t, path, "If-None-Match", response.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 			t.Errorf("%s again: %s", path, again.Status)
 		}
 	}
 	for _, d := range slices.Concat(scripts, styles) {
-		answer := get(t, "/explorer/"+d.Path)
+		response := get(t, "/explorer/"+d.Path)
 		if registry != "/explorer/" {
-			if answer.StatusCode != http.StatusNotFound {
-				t.Errorf("%s: %s from a build without it", d.Path, answer.Status)
+			if response.StatusCode != http.StatusNotFound {
+				t.Errorf("%s: %s, but it is not embedded", d.Path, response.Status)
 			}
 			continue
 		}
-		if have := answer.Header.Get("Cache-Control"); have != "public, max-age=31536000, immutable" {
+		if have := response.Header.Get("Cache-Control"); have != "public, max-age=31536000, immutable" {
 			t.Errorf("%s: Cache-Control is %q", d.Path, have)
 		}
-		sum := sha512.Sum384([]byte(body(t, answer)))
+		sum := sha512.Sum384([]byte(body(t, response)))
 		if have := "sha384-" + base64.StdEncoding.EncodeToString(sum[:]); have != d.Integrity {
 			t.Errorf("%s is %s, want %s: run npm ci in graph/explorer", d.Path, have, d.Integrity)
 		}
@@ -139,13 +140,13 @@ func TestFiles(t *testing.T) {
 	for _, path := range []string{
 		"/explorer/", "/explorer/page.html", "/explorer/explorer.go", "/explorer/package.json", "/explorer/node_modules/",
 	} {
-		if answer := get(t, path); answer.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", path, answer.Status)
+		if response := get(t, path); response.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", path, response.Status)
 		}
 	}
 }
 
-// What the page names is what npm ci installs.
+// npm ci installs the versions that the page loads.
 func TestLock(t *testing.T) {
 	text, err := os.ReadFile("package-lock.json")
 	if err != nil {

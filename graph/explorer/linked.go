@@ -2,7 +2,7 @@
 
 package explorer
 
-// registry is where npm's packages are published as single files.
+// registry is a CDN that serves the files of npm packages.
 const registry = "https://cdn.jsdelivr.net/npm/"
 
 // installed returns nothing: browsers load the dependencies from the registry.

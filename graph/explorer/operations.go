@@ -1,6 +1,6 @@
 package explorer
 
-// operation is one that a developer can begin with.
+// operation is an example.
 type operation struct {
 	Group     string `json:"group"`
 	Title     string `json:"title"`
@@ -9,13 +9,13 @@ type operation struct {
 	Variables string `json:"variables"` // a JSON object, or empty
 }
 
-// operations ask for everything that the server can do. Who is signed in finds their own ids in the place of those
-// that are all zeros.
+// operations are the examples. Together they use every root field. The page replaces IDs of zeros with those of the
+// signed-in user.
 var operations = []operation{
 	{
-		Group: "Begin",
-		Title: "What this server asks for",
-		Note:  "Who may register, and what a password must fulfil. Anyone may ask.",
+		Group: "Getting started",
+		Title: "Server settings",
+		Note:  "Who can register, and the password rules. No sign-in required.",
 		Query: `query ServerInfo {
   serverInfo {
     registration
@@ -28,9 +28,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "Begin",
+		Group: "Getting started",
 		Title: "Register",
-		Note:  "Makes a user with a profile and signs them in.",
+		Note:  "Creates a user with a profile and signs them in.",
 		Query: `mutation Register($input: RegisterInput!) {
   register(input: $input) {
     user {
@@ -67,9 +67,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "Begin",
+		Group: "Getting started",
 		Title: "Sign in",
-		Note:  "Begins a session with a password; the bar above does it for you.",
+		Note:  "Starts a session with a password. The bar above does this for you.",
 		Query: `mutation SignIn($input: ObtainTokenInput!) {
   obtainToken(input: $input) {
     user {
@@ -100,7 +100,7 @@ var operations = []operation{
 	{
 		Group: "Your account",
 		Title: "Who am I?",
-		Note:  "The private half of your account, and its profile.",
+		Note:  "Your account details and your profile.",
 		Query: `query Me {
   me {
     id
@@ -126,7 +126,7 @@ var operations = []operation{
 	{
 		Group: "Your account",
 		Title: "Change your name",
-		Note:  "A field left out stays as it is; empty clears it.",
+		Note:  "An omitted field keeps its value. An empty value clears it.",
 		Query: `mutation UpdateMe($input: UpdateMeInput!) {
   updateMe(input: $input) {
     user {
@@ -149,7 +149,7 @@ var operations = []operation{
 	{
 		Group: "Your account",
 		Title: "Change your username",
-		Note:  "Asks for the password again.",
+		Note:  "Requires the current password.",
 		Query: `mutation ChangeUsername($input: ChangeUsernameInput!) {
   changeUsername(input: $input) {
     user {
@@ -173,7 +173,7 @@ var operations = []operation{
 	{
 		Group: "Your account",
 		Title: "Change your password",
-		Note:  "Ends every session, the bar's as well; the answer holds the next tokens.",
+		Note:  "Ends every session, including that of the bar above. The response contains new tokens.",
 		Query: `mutation ChangePassword($input: ChangePasswordInput!) {
   changePassword(input: $input) {
     tokens {
@@ -198,7 +198,7 @@ var operations = []operation{
 	{
 		Group: "Your account",
 		Title: "Delete your account",
-		Note:  "With its profile and sessions, for ever.",
+		Note:  "Permanently, with its profile and sessions.",
 		Query: `mutation DeleteMe($input: DeleteMeInput!) {
   deleteMe(input: $input) {
     deletedUserId
@@ -218,7 +218,7 @@ var operations = []operation{
 	{
 		Group: "Profiles",
 		Title: "List profiles",
-		Note:  "In pages: pass endCursor as after to go on.",
+		Note:  "One page at a time. For the next page, pass endCursor as after.",
 		Query: `query Profiles($first: Int, $after: String, $orderBy: ProfileOrder) {
   profiles(first: $first, after: $after, orderBy: $orderBy) {
     totalCount
@@ -249,7 +249,7 @@ var operations = []operation{
 	{
 		Group: "Profiles",
 		Title: "Search profiles",
-		Note:  "All conditions of the filter must hold.",
+		Note:  "Returns profiles that match all conditions of the filter.",
 		Query: `query SearchProfiles($filter: ProfileFilter) {
   profiles(first: 20, filter: $filter) {
     totalCount
@@ -272,7 +272,7 @@ var operations = []operation{
 	{
 		Group: "Profiles",
 		Title: "Page backward",
-		Note:  "The newest profiles: pass startCursor as before to go on.",
+		Note:  "The newest profiles. For older ones, pass startCursor as before.",
 		Query: `query LatestProfiles($last: Int, $before: String) {
   profiles(last: $last, before: $before) {
     pageInfo {
@@ -294,7 +294,7 @@ var operations = []operation{
 	{
 		Group: "Profiles",
 		Title: "One profile",
-		Note:  "Yours, when you are signed in.",
+		Note:  "Your own, if you are signed in.",
 		Query: `query Profile($id: ID!) {
   profile(id: $id) {
     id
@@ -313,8 +313,8 @@ var operations = []operation{
 	},
 	{
 		Group: "Profiles",
-		Title: "Fill in a profile",
-		Note:  "Only its owner may.",
+		Title: "Update a profile",
+		Note:  "Only its owner can do this.",
 		Query: `mutation UpdateProfile($id: ID!, $input: ProfileInput!) {
   updateProfile(id: $id, input: $input) {
     profile {
@@ -343,7 +343,7 @@ var operations = []operation{
 	{
 		Group: "Profiles",
 		Title: "Delete a profile",
-		Note:  "The user stays.",
+		Note:  "The account is kept.",
 		Query: `mutation DeleteProfile($id: ID!) {
   deleteProfile(id: $id) {
     deletedProfileId
@@ -359,8 +359,8 @@ var operations = []operation{
 	},
 	{
 		Group: "Profiles",
-		Title: "Make a profile",
-		Note:  "For who deleted theirs.",
+		Title: "Create a profile",
+		Note:  "For a user who has none.",
 		Query: `mutation CreateProfile($input: ProfileInput!) {
   createProfile(input: $input) {
     profile {
@@ -384,8 +384,8 @@ var operations = []operation{
 	},
 	{
 		Group: "Profiles",
-		Title: "Anything by its id",
-		Note:  "A user, a profile or a session, if you may see it.",
+		Title: "Any object by ID",
+		Note:  "A user, profile or session that you are allowed to see.",
 		Query: `query Node($id: ID!) {
   node(id: $id) {
     id
@@ -412,7 +412,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Where am I signed in?",
-		Note:  "Your live sessions, newest use first.",
+		Note:  "Your active sessions, most recently used first.",
 		Query: `query Sessions {
   me {
     sessions {
@@ -431,7 +431,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Refresh",
-		Note:  "Each refresh token works once and gives the next one; the bar above does it for you.",
+		Note:  "Each refresh token works once and returns the next one. The bar above does this for you.",
 		Query: `mutation Refresh($input: RefreshTokenInput!) {
   refreshToken(input: $input) {
     tokens {
@@ -455,7 +455,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Check a token",
-		Note:  "Whether it would be accepted now. Changes nothing.",
+		Note:  "Returns whether the token is valid now. Changes nothing.",
 		Query: `mutation VerifyToken($input: VerifyTokenInput!) {
   verifyToken(input: $input) {
     valid
@@ -472,7 +472,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Sign in with a cookie",
-		Note:  "For applications in browsers: scripts never see the refresh token.",
+		Note:  "For applications in a browser: scripts never see the refresh token.",
 		Query: `mutation SignInWithCookie($input: ObtainTokenInput!) {
   obtainToken(input: $input) {
     user {
@@ -500,7 +500,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Refresh with a cookie",
-		Note:  "What an application does after it was reloaded.",
+		Note:  "What an application does after a reload.",
 		Query: `mutation RefreshWithCookie {
   refreshToken(input: {}) {
     tokens {
@@ -516,8 +516,8 @@ var operations = []operation{
 	},
 	{
 		Group: "Sessions and tokens",
-		Title: "End a session",
-		Note:  "Its tokens stop working at once. The id is that of the session you are in: choose another.",
+		Title: "Revoke a session",
+		Note:  "Its tokens stop working immediately. The ID is that of your current session: choose another.",
 		Query: `mutation RevokeSession($id: ID!) {
   revokeSession(id: $id) {
     revokedSessionId
@@ -534,7 +534,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Sign out everywhere else",
-		Note:  "Or here as well, with keepCurrent false.",
+		Note:  "To sign out here as well, set keepCurrent to false.",
 		Query: `mutation SignOutEverywhere($input: SignOutEverywhereInput!) {
   signOutEverywhere(input: $input) {
     revokedCount
@@ -549,7 +549,7 @@ var operations = []operation{
 	{
 		Group: "Sessions and tokens",
 		Title: "Sign out",
-		Note:  "Ends the session of the access token, and that of the cookie.",
+		Note:  "Ends the session of the access token and that of the cookie.",
 		Query: `mutation SignOut($input: SignOutInput!) {
   signOut(input: $input) {
     signedOut
@@ -560,9 +560,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "By e-mail",
+		Group: "Email",
 		Title: "Activate an account",
-		Note:  "With the token from the mail; in development the log has the mails.",
+		Note:  "Requires the token from the email. In development, emails are in the server's log.",
 		Query: `mutation Activate($input: ActivateInput!) {
   activate(input: $input) {
     user {
@@ -579,14 +579,14 @@ var operations = []operation{
 }`,
 		Variables: `{
   "input": {
-    "token": "what stands behind #token= in the link"
+    "token": "the part after #token= in the link"
   }
 }`,
 	},
 	{
-		Group: "By e-mail",
-		Title: "Send the activation again",
-		Note:  "The answer does not tell whether anybody waits for it.",
+		Group: "Email",
+		Title: "Resend the activation email",
+		Note:  "The response does not reveal whether the address has an account.",
 		Query: `mutation ResendActivation($input: ResendActivationInput!) {
   resendActivation(input: $input) {
     accepted
@@ -604,9 +604,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "By e-mail",
-		Title: "Ask for a new password",
-		Note:  "The answer does not tell whether anybody has the address.",
+		Group: "Email",
+		Title: "Request a password reset",
+		Note:  "The response does not reveal whether the address has an account.",
 		Query: `mutation RequestPasswordReset($input: RequestPasswordResetInput!) {
   requestPasswordReset(input: $input) {
     accepted
@@ -624,9 +624,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "By e-mail",
+		Group: "Email",
 		Title: "Set a new password",
-		Note:  "With the token from the mail; every session ends.",
+		Note:  "Requires the token from the email. Ends every session.",
 		Query: `mutation ResetPassword($input: ResetPasswordInput!) {
   resetPassword(input: $input) {
     changed
@@ -639,15 +639,15 @@ var operations = []operation{
 }`,
 		Variables: `{
   "input": {
-    "token": "what stands behind #token= in the link",
+    "token": "the part after #token= in the link",
     "newPassword": "i-never-stop-jumping"
   }
 }`,
 	},
 	{
-		Group: "By e-mail",
-		Title: "Ask for a forgotten username",
-		Note:  "By mail; the answer does not tell whether anybody has the address.",
+		Group: "Email",
+		Title: "Request a username reminder",
+		Note:  "By email. The response does not reveal whether the address has an account.",
 		Query: `mutation RequestUsernameReminder($input: RequestUsernameReminderInput!) {
   requestUsernameReminder(input: $input) {
     accepted
@@ -665,9 +665,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "By e-mail",
-		Title: "Change your address",
-		Note:  "The new one counts once a token from a mail to it was redeemed.",
+		Group: "Email",
+		Title: "Change your email address",
+		Note:  "The new address takes effect once it is confirmed with the token from the email.",
 		Query: `mutation RequestEmailChange($input: RequestEmailChangeInput!) {
   requestEmailChange(input: $input) {
     user {
@@ -690,9 +690,9 @@ var operations = []operation{
 }`,
 	},
 	{
-		Group: "By e-mail",
-		Title: "Confirm the new address",
-		Note:  "With the token from the mail to it; every session ends.",
+		Group: "Email",
+		Title: "Confirm the new email address",
+		Note:  "Requires the token from the email to the new address. Ends every session.",
 		Query: `mutation ConfirmEmailChange($input: ConfirmEmailChangeInput!) {
   confirmEmailChange(input: $input) {
     user {
@@ -709,14 +709,14 @@ var operations = []operation{
 }`,
 		Variables: `{
   "input": {
-    "token": "what stands behind #token= in the link"
+    "token": "the part after #token= in the link"
   }
 }`,
 	},
 	{
-		Group: "By e-mail",
-		Title: "Stop the change",
-		Note:  "With the token from the mail to the old address.",
+		Group: "Email",
+		Title: "Cancel the email change",
+		Note:  "Requires the token from the email to the old address.",
 		Query: `mutation CancelEmailChange($input: CancelEmailChangeInput!) {
   cancelEmailChange(input: $input) {
     cancelled
@@ -729,7 +729,7 @@ var operations = []operation{
 }`,
 		Variables: `{
   "input": {
-    "token": "what stands behind #token= in the link"
+    "token": "the part after #token= in the link"
   }
 }`,
 	},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"latchkey/internal/account"
+	"latchkey/internal/page"
 	"math"
 	"strconv"
 	"sync/atomic"
@@ -4903,7 +4904,7 @@ func (ec *executionContext) fieldContext_ObtainTokenPayload_userErrors(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *account.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasNextPage(ctx context.Context, field graphql.CollectedField, obj *page.Info) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4926,7 +4927,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasNextPage(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *account.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_hasPreviousPage(ctx context.Context, field graphql.CollectedField, obj *page.Info) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4949,7 +4950,7 @@ func (ec *executionContext) fieldContext_PageInfo_hasPreviousPage(_ context.Cont
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *account.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_startCursor(ctx context.Context, field graphql.CollectedField, obj *page.Info) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -4972,7 +4973,7 @@ func (ec *executionContext) fieldContext_PageInfo_startCursor(_ context.Context,
 	return graphql.NewScalarFieldContext("PageInfo", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *account.PageInfo) (ret graphql.Marshaler) {
+func (ec *executionContext) _PageInfo_endCursor(ctx context.Context, field graphql.CollectedField, obj *page.Info) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5237,8 +5238,8 @@ func (ec *executionContext) _ProfileConnection_edges(ctx context.Context, field 
 			return obj.Edges(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*account.ProfileEdge) graphql.Marshaler {
-			return ec.marshalNProfileEdge2ᚕᚖlatchkeyᚋinternalᚋaccountᚐProfileEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*page.Edge[*account.Profile]) graphql.Marshaler {
+			return ec.marshalNProfileEdge2ᚕᚖlatchkeyᚋinternalᚋpageᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5301,8 +5302,8 @@ func (ec *executionContext) _ProfileConnection_pageInfo(ctx context.Context, fie
 			return obj.PageInfo(), nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *account.PageInfo) graphql.Marshaler {
-			return ec.marshalNPageInfo2ᚖlatchkeyᚋinternalᚋaccountᚐPageInfo(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *page.Info) graphql.Marshaler {
+			return ec.marshalNPageInfo2ᚖlatchkeyᚋinternalᚋpageᚐInfo(ctx, selections, v)
 		},
 		true,
 		true,
@@ -5344,7 +5345,7 @@ func (ec *executionContext) fieldContext_ProfileConnection_totalCount(_ context.
 	return graphql.NewScalarFieldContext("ProfileConnection", field, true, true, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _ProfileEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *account.ProfileEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ProfileEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *page.Edge[*account.Profile]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -5367,7 +5368,7 @@ func (ec *executionContext) fieldContext_ProfileEdge_cursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("ProfileEdge", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _ProfileEdge_node(ctx context.Context, field graphql.CollectedField, obj *account.ProfileEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ProfileEdge_node(ctx context.Context, field graphql.CollectedField, obj *page.Edge[*account.Profile]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -9566,7 +9567,7 @@ func (ec *executionContext) _ObtainTokenPayload(ctx context.Context, sel ast.Sel
 
 var pageInfoImplementors = []string{"PageInfo"}
 
-func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *account.PageInfo) graphql.Marshaler {
+func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet, obj *page.Info) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, pageInfoImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -9854,7 +9855,7 @@ func (ec *executionContext) _ProfileConnection(ctx context.Context, sel ast.Sele
 
 var profileEdgeImplementors = []string{"ProfileEdge"}
 
-func (ec *executionContext) _ProfileEdge(ctx context.Context, sel ast.SelectionSet, obj *account.ProfileEdge) graphql.Marshaler {
+func (ec *executionContext) _ProfileEdge(ctx context.Context, sel ast.SelectionSet, obj *page.Edge[*account.Profile]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, profileEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -11502,7 +11503,7 @@ func (ec *executionContext) marshalNOrderDirection2latchkeyᚋinternalᚋaccount
 	return res
 }
 
-func (ec *executionContext) marshalNPageInfo2ᚖlatchkeyᚋinternalᚋaccountᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v *account.PageInfo) graphql.Marshaler {
+func (ec *executionContext) marshalNPageInfo2ᚖlatchkeyᚋinternalᚋpageᚐInfo(ctx context.Context, sel ast.SelectionSet, v *page.Info) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -11552,11 +11553,11 @@ func (ec *executionContext) marshalNProfileConnection2ᚖlatchkeyᚋinternalᚋa
 	return ec._ProfileConnection(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalNProfileEdge2ᚕᚖlatchkeyᚋinternalᚋaccountᚐProfileEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*account.ProfileEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNProfileEdge2ᚕᚖlatchkeyᚋinternalᚋpageᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*page.Edge[*account.Profile]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNProfileEdge2ᚖlatchkeyᚋinternalᚋaccountᚐProfileEdge(ctx, sel, v[i])
+		return ec.marshalNProfileEdge2ᚖlatchkeyᚋinternalᚋpageᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -11568,7 +11569,7 @@ func (ec *executionContext) marshalNProfileEdge2ᚕᚖlatchkeyᚋinternalᚋacco
 	return ret
 }
 
-func (ec *executionContext) marshalNProfileEdge2ᚖlatchkeyᚋinternalᚋaccountᚐProfileEdge(ctx context.Context, sel ast.SelectionSet, v *account.ProfileEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNProfileEdge2ᚖlatchkeyᚋinternalᚋpageᚐEdge(ctx context.Context, sel ast.SelectionSet, v *page.Edge[*account.Profile]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")

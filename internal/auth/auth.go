@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/page"
 	"latchkey/internal/password"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
@@ -44,7 +45,7 @@ type Service struct {
 	policy      password.Policy
 	secrets     token.Secrets
 	keys        atomic.Pointer[keys]
-	cursors     account.CursorKey
+	cursors     page.Key
 	nobody      []byte // the key of the buckets for names that nobody has
 	mailWaiting chan struct{}
 }

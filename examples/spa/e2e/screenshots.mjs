@@ -1,4 +1,4 @@
-// Pictures of each page, light and dark, wide and narrow, in the folder screenshots.
+// Takes screenshots of each page into the folder screenshots, in light and dark mode, wide and narrow.
 import { mkdirSync, rmSync } from 'node:fs'
 
 import { program, Site, startBrowser } from './site.mjs'
@@ -9,7 +9,7 @@ mkdirSync('screenshots')
 const browser = await startBrowser()
 const latchkey = program()
 try {
-  for (const width of [1280, 390]) {
+  for (const width of [1280, 390, 320]) {
     await visit(
       (settings) => Site.open(browser, latchkey, settings),
       { width, height: 800 },

@@ -13,20 +13,20 @@ const here = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(here, 'dist')
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
 
-/** How long anything may take before a story fails. */
+/** The time limit for each step of a story. */
 export const patience = 60_000
 
-/** Waits until the condition returns something true, and returns that. */
+/** Waits until the condition returns a truthy value, and returns it. */
 export const until = async (what, condition) => {
   for (const deadline = Date.now() + patience; Date.now() < deadline; ) {
     const found = await condition()
     if (found) return found
     await new Promise((next) => setTimeout(next, 20))
   }
-  throw new Error(`it never came true that ${what}`)
+  throw new Error(`timed out waiting until ${what}`)
 }
 
-/** Starts the browser for all stories of a file. */
+/** Starts the browser that all stories of a file share. */
 export const startBrowser = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -41,7 +41,7 @@ export const startBrowser = () =>
     ],
   })
 
-/** Returns the path of the server's program: LATCHKEY, or what is built from this repository. */
+/** Returns the path of the server's program: LATCHKEY, or else a build of this repository. */
 export const program = () => {
   if (process.env.LATCHKEY) return process.env.LATCHKEY
   const path = join(here, 'node_modules/.cache/latchkey')
@@ -50,8 +50,8 @@ export const program = () => {
 }
 
 /**
- * A server with a database of its own, the built application, and people in front of it. `latchkey` is the program's
- * path; `settings` are the server's.
+ * A server with its own database, the built application, and browsers. `latchkey` is the path of the server's program;
+ * `settings` are its environment.
  */
 export class Site {
   #latchkey
@@ -63,8 +63,8 @@ export class Site {
   #web
   #contexts = []
   #log = []
-  #troubles = []
-  #expected = []
+  #complaints = []
+  #allowed = []
   url
 
   static async open(browser, latchkey, settings = {}) {
@@ -91,7 +91,7 @@ export class Site {
     response.end(file.endsWith('.html') ? text.replaceAll('http://localhost:8080/graphql', this.endpoint) : text)
   }
 
-  /** Passes a connection on to the server, which has another port whenever it starts. */
+  /** Forwards a connection to the server, whose port changes with each start. */
   #pass(socket) {
     if (!this.#port) return socket.destroy()
     const server = connect(this.#port, '127.0.0.1')
@@ -100,7 +100,7 @@ export class Site {
     socket.pipe(server).pipe(socket)
   }
 
-  /** Starts the server, again with the same database if it has run. */
+  /** Starts the server, on the same database if it ran before. */
   async start(settings = this.#settings) {
     this.#server = spawn(this.#latchkey, [], {
       cwd: this.#folder,
@@ -122,7 +122,7 @@ export class Site {
         ready()
       })
       this.#server.once('exit', (code) =>
-        fail(new Error(`the server ended with ${code}: ${JSON.stringify(this.#log.at(-1))}`)),
+        fail(new Error(`the server exited with ${code}: ${JSON.stringify(this.#log.at(-1))}`)),
       )
     })
   }
@@ -135,7 +135,7 @@ export class Site {
     await ended
   }
 
-  /** Ends everything. Then nothing may have gone wrong on any page. */
+  /** Stops everything and checks that no page wrote an unexpected error or warning to its console. */
   async close() {
     for (const context of this.#contexts) await context.close()
     await this.stop()
@@ -143,16 +143,16 @@ export class Site {
     await new Promise((done) => this.#web.close(done))
     await new Promise((done) => this.#gate.close(done))
     rmSync(this.#folder, { recursive: true })
-    const unexpected = this.#troubles.filter((text) => !this.#expected.some((pattern) => pattern.test(text)))
-    assert.deepEqual(unexpected, [], 'the console is silent')
+    const unexpected = this.#complaints.filter((text) => !this.#allowed.some((pattern) => pattern.test(text)))
+    assert.deepEqual(unexpected, [], 'the console has no other messages')
   }
 
-  /** Allows a message on the console: browsers write one for each answer that is an error. */
-  expect(...patterns) {
-    this.#expected.push(...patterns)
+  /** Allows a console message. Browsers write one for each failed request. */
+  allow(...patterns) {
+    this.#allowed.push(...patterns)
   }
 
-  /** Returns another browser: one with an empty profile. */
+  /** Returns a browser with an empty profile. */
   async person(options = {}) {
     const context = await this.browser.newContext({ reducedMotion: 'reduce', locale: 'en-US', ...options })
     context.setDefaultTimeout(patience)
@@ -160,18 +160,18 @@ export class Site {
     return context
   }
 
-  /** Opens a page in a browser; another tab, when it has some. */
+  /** Opens a page in a new tab of a browser. */
   async tab(context, path = '/') {
     const page = await context.newPage()
     page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) this.#troubles.push(message.text())
+      if (['error', 'warning'].includes(message.type())) this.#complaints.push(message.text())
     })
-    page.on('pageerror', (error) => this.#troubles.push(String(error)))
+    page.on('pageerror', (error) => this.#complaints.push(String(error)))
     await page.goto(this.url + path)
     return page
   }
 
-  /** Sends an operation past the page. `cookie` is a refresh token. */
+  /** Sends an operation directly to the server. `cookie` is a refresh token. */
   async ask(query, { variables, access, cookie } = {}) {
     const response = await fetch(this.endpoint, {
       method: 'POST',
@@ -185,7 +185,7 @@ export class Site {
     return response.json()
   }
 
-  /** Makes an account past the page, and returns its access token and profile. */
+  /** Creates an account directly on the server, and returns its access token and profile. */
   async register(username, input = {}) {
     const { data } = await this.ask(
       `mutation ($input: RegisterInput!) {
@@ -196,25 +196,25 @@ export class Site {
     return { access: data.register.tokens?.accessToken, profile: data.register.user?.profile?.id }
   }
 
-  /** Returns the text of the newest mail to an address with this subject, as soon as there is one. */
-  async mail(to, subject) {
-    const mail = await until(`a mail “${subject}” comes to ${to}`, () =>
-      this.#log.findLast((entry) => entry.msg === 'mail' && entry.to === to && entry.subject === subject),
+  /** Waits for an email to this address whose subject and text match, and returns the newest one. */
+  email(to, subject, text) {
+    return until(`an email with ${subject} and ${text} is sent to ${to}`, () =>
+      this.#log.findLast((entry) => entry.to === to && subject.test(entry.subject) && text.test(entry.text)),
     )
-    return mail.text
   }
 
-  /** Returns the link in such a mail. */
-  async link(to, subject) {
-    return (await this.mail(to, subject)).match(/http\S+#token=\S+/)[0]
+  /** Waits for an email to this address that links to a page of the application, and returns the link. */
+  async link(to, page) {
+    const link = new RegExp(`http\\S+/${page}#token=\\S+`)
+    return (await this.email(to, /./, link)).text.match(link)[0]
   }
 }
 
 export const password = 'i-keep-jumping'
 
-/** Fills in the sign-in page and waits until it has worked. */
+/** Fills in the sign-in page and waits until the user is signed in. */
 export const signIn = async (page, username, word = password) => {
-  await page.getByLabel('Username or e-mail address').fill(username)
+  await page.getByLabel('Username or email').fill(username)
   await page.getByLabel('Password', { exact: true }).fill(word)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await signedIn(page)
@@ -225,7 +225,7 @@ export const signedIn = (page) => page.getByRole('button', { name: 'Sign out', e
 /** Waits for the page with this heading. */
 export const heading = (page, name) => page.getByRole('heading', { name, level: 1, exact: true }).waitFor()
 
-/** Waits until the server has answered each of these queries of a page. */
+/** Waits until the server has answered each of these queries from a page. */
 export const answered = (page, ...names) =>
   Promise.all(
     names.map((name) => {
@@ -234,7 +234,7 @@ export const answered = (page, ...names) =>
     }),
   )
 
-/** Collects what a page asks the server: the operation's name, the access token and, later, the answer. */
+/** Records the operations that a page sends: their names and access tokens. */
 export const listen = (page, endpoint) => {
   const asked = []
   page.on('request', (request) => {

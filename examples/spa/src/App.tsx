@@ -21,14 +21,14 @@ import { SessionContext, useSession } from './ui/useSession'
 
 export function App({ endpoint, session }: { endpoint: string; session: Session }) {
   const state = useSyncExternalStore(session.subscribe, () => session.state)
-  const userId = state.is === 'signed-in' ? state.userId : null
+  const userId = state.status === 'signed-in' ? state.userId : null
   const client = useMemo(() => newClient(endpoint, session), [endpoint, session, userId])
 
-  // What is on the page may be old after a time without a connection.
+  // The data on the page may be out of date after a time offline.
   useEffect(() => {
     const recover = () => {
-      if (session.state.is === 'unreachable') void session.restore()
-      else client.refetchQueries({ include: 'active' }).catch(() => {}) // the queries themselves say what is wrong
+      if (session.state.status === 'unreachable') void session.restore()
+      else client.refetchQueries({ include: 'active' }).catch(() => {}) // each query shows its own error
     }
     addEventListener('online', recover)
     return () => removeEventListener('online', recover)
@@ -39,7 +39,7 @@ export function App({ endpoint, session }: { endpoint: string; session: Session 
       <ApolloProvider client={client}>
         <Routes>
           <Route element={<Frame />}>
-            {/* The pages that links in mails lead to work for everybody. */}
+            {/* The pages that emails link to are for everyone. */}
             <Route path="activate" element={<Activate />} />
             <Route path="reset-password" element={<ResetPassword />} />
             <Route path="confirm-email" element={<ConfirmEmail />} />
@@ -65,11 +65,11 @@ export function App({ endpoint, session }: { endpoint: string; session: Session 
   )
 }
 
-/** Pages for those who are signed in, anew for each user; others sign in first and come back. */
+/** Pages for signed-in users, mounted again for each user. Others sign in first and then return. */
 function Members() {
   const { state } = useSession()
   const { pathname, search } = useLocation()
-  switch (state.is) {
+  switch (state.status) {
     case 'signed-in':
       return (
         <Fragment key={state.userId}>
@@ -83,11 +83,11 @@ function Members() {
   }
 }
 
-/** Pages for those who are not signed in; as soon as they are, they go where they wanted to go. */
+/** Pages for visitors who are not signed in. After signing in they continue to the page they came for. */
 function Guests() {
   const { state } = useSession()
   const location = useLocation()
-  switch (state.is) {
+  switch (state.status) {
     case 'signed-in':
       return <Navigate to={location.state?.to ?? (location.pathname === '/sign-up' ? '/profile' : '/people')} replace />
     case 'signed-out':
@@ -97,13 +97,13 @@ function Guests() {
   }
 }
 
-/** Nobody knows yet whether somebody is signed in. */
+/** Shown until it is known whether the user is signed in. */
 function Waiting() {
   const { session, state } = useSession()
-  if (state.is === 'starting')
+  if (state.status === 'starting')
     return (
       <p className="waiting" role="status">
-        One moment…
+        Loading…
       </p>
     )
   return (

@@ -4,7 +4,7 @@ import { relayStylePagination } from '@apollo/client/utilities'
 import type { Session } from './session'
 import { sessionLink } from './session-link'
 
-/** Returns a client with an empty cache. Each user gets one of their own, so that nobody sees what another one read. */
+/** Returns a client with an empty cache. Each user gets a new one, so that no user sees what another one read. */
 export const newClient = (endpoint: string, session: Session) =>
   new ApolloClient({
     link: ApolloLink.from([sessionLink(session), new HttpLink({ uri: endpoint, credentials: 'include' })]),

@@ -5,16 +5,16 @@ import type { Session } from './session'
 
 declare module '@apollo/client' {
   interface DefaultContext {
-    /** True for what runs inside `session.begin`: such an operation is not asked again. */
+    /** True for operations inside `session.begin`: they are not retried. */
     beginsSession?: boolean
   }
 }
 
 /**
- * Joins a session to Apollo Client. Each operation carries the access token. One that comes back as UNAUTHENTICATED
- * waits for the next token and is asked again, once. A token that was renewed meanwhile is used as it is, so that
- * however many operations are refused together, there is one refresh. FORBIDDEN and the like are answers: another token
- * would not change them.
+ * Connects a session to Apollo Client. Each operation is sent with the access token. After UNAUTHENTICATED it waits for
+ * the next token and is sent again, once. A token that was renewed meanwhile is used as it is, so any number of
+ * operations that are refused together cause one refresh. Other errors, such as FORBIDDEN, are not retried: another
+ * token would not help.
  */
 export const sessionLink = (session: Session) =>
   new ApolloLink((operation, forward) => {

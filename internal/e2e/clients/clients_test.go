@@ -24,8 +24,6 @@ import (
 	"latchkey/internal/e2e/client"
 )
 
-//go:generate go run github.com/Khan/genqlient
-
 // typed is a client that genqlient has made, signed in or not.
 type typed struct {
 	*e2e.Env

@@ -66,7 +66,8 @@ func TestExamplesAskForEverything(t *testing.T) {
 func TestExamplesWork(t *testing.T) {
 	want := map[string]string{
 		"Refresh": "TOKEN_INVALID", "Refresh with a cookie": "TOKEN_INVALID", "Activate an account": "TOKEN_INVALID",
-		"Set a new password": "TOKEN_INVALID", "Confirm the new address": "TOKEN_INVALID", "Stop the change": "TOKEN_INVALID",
+		"Set a new password": "TOKEN_INVALID", "Confirm the new email address": "TOKEN_INVALID",
+		"Cancel the email change": "TOKEN_INVALID",
 	}
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		caller := s.Register("peach")
@@ -104,6 +105,7 @@ func TestTheExplorerIsForDevelopment(t *testing.T) {
 		"/":                         "text/html; charset=utf-8",
 		"/explorer/style.css":       "text/css; charset=utf-8",
 		"/explorer/session.js":      "text/javascript; charset=utf-8",
+		"/explorer/client.js":       "text/javascript; charset=utf-8",
 		"/explorer/explorer.js":     "text/javascript; charset=utf-8",
 		"/explorer/key.svg":         "image/svg+xml",
 		"/explorer/operations.json": "application/json",

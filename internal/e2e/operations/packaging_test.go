@@ -15,7 +15,8 @@ var settingForm = regexp.MustCompile(`\bLATCHKEY_[A-Z]+(?:_[A-Z]+)*\b`)
 // TestWhatIsWrittenAboutSettings names only such as there are: in the documents, and where they are set for others.
 func TestWhatIsWrittenAboutSettings(t *testing.T) {
 	known := config.Flags()
-	for _, path := range []string{"README.md", "docs/operations.md", "Dockerfile", "packaging/latchkey.service"} {
+	for _, path := range []string{"README.md", "docs/operations.md", "Dockerfile", "packaging/latchkey.service",
+		"packaging/compose.yaml", "packaging/kubernetes.yaml"} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -10,32 +10,53 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// TestTheSessionOfTheReadme pastes the README's session into a shell, word by word but for the address.
+// shells are those that people paste commands into. The interactive features that may change a pasted command are on:
+// history expansion in bash, and in zsh everything but job control and the line editor, which need a terminal.
+var shells = [][]string{
+	{"sh"},
+	{"bash", "--norc", "-o", "history", "-o", "histexpand"},
+	{"zsh", "-f", "-i", "+m", "+Z"},
+}
+
+// TestTheSessionOfTheReadme pastes the commands of the README's first session into each shell. Only the address differs.
 func TestTheSessionOfTheReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("there is no curl on this machine")
+	_, section, _ := strings.Cut(string(readme), "\n## A first session\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var session string
+	for _, block := range strings.Split(section, "```sh\n")[1:] {
+		commands, _, _ := strings.Cut(block, "```")
+		session += commands
 	}
-	_, rest, _ := strings.Cut(string(readme), "```sh\n")
-	session, _, _ := strings.Cut(rest, "```")
-	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		shell := exec.Command("sh")
-		shell.Stdin = strings.NewReader(strings.ReplaceAll(session, "http://localhost:8080", s.URL))
-		said, err := shell.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, said)
-		}
-		for _, want := range []string{
-			`"username":"mario"`, `"viewerCanUpdate":true`, `"location":"Rome"`, `"refreshToken":"rt_`, `"signedOut":true`, `"reason":"REVOKED"`,
-		} {
-			if !strings.Contains(string(said), want) {
-				t.Errorf("it never says %s:\n%s", want, said)
+	for _, shell := range shells {
+		t.Run(shell[0], func(t *testing.T) {
+			for _, program := range []string{shell[0], "curl"} {
+				if _, err := exec.LookPath(program); err != nil {
+					t.Skipf("%s is not installed", program)
+				}
 			}
-		}
-	})
+			e2e.Each(t, func(t *testing.T, s *e2e.Env) {
+				command := exec.Command(shell[0], shell[1:]...)
+				command.Env = append(os.Environ(), "HISTFILE=")
+				command.Stdin = strings.NewReader(strings.ReplaceAll(session, "http://localhost:8080", s.URL))
+				output, err := command.CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %s", err, output)
+				}
+				for _, want := range []string{
+					`"username":"mario"`, `"viewerCanUpdate":true`, `"location":"Rome"`, `"refreshToken":"rt_`,
+					`"signedOut":true`, `"reason":"REVOKED"`,
+				} {
+					if !strings.Contains(string(output), want) {
+						t.Errorf("the output has no %s:\n%s", want, output)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestTheDrillOfTheManual makes a backup, tries it and restores it, by the words of docs/operations.md.

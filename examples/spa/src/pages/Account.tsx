@@ -10,7 +10,7 @@ import { ViewerQuery } from '../ui/Frame'
 import { Notice } from '../ui/Notice'
 import { Page } from '../ui/Page'
 import { passwordHint, ServerInfoQuery } from '../ui/serverInfo'
-import { useAsk, useBegin } from '../ui/useAsk'
+import { useMutate, useBegin } from '../ui/useMutate'
 import { useSession } from '../ui/useSession'
 
 const ChangeNameMutation = graphql(`
@@ -93,7 +93,7 @@ const DeleteAccountMutation = graphql(`
 export function Account() {
   const { data, error, refetch } = useQuery(ViewerQuery)
   const { data: server } = useQuery(ServerInfoQuery)
-  const ask = useAsk()
+  const mutate = useMutate()
   const begin = useBegin()
   const navigate = useNavigate()
   const { session } = useSession()
@@ -106,7 +106,7 @@ export function Account() {
           <Alert error={error} onRetry={() => void refetch().catch(() => {})} />
         ) : (
           <p className="waiting" role="status">
-            One moment…
+            Loading…
           </p>
         )}
       </Page>
@@ -114,25 +114,25 @@ export function Account() {
   }
   const password = (
     <>
-      {/* Password managers want to know whose password it is. */}
+      {/* Password managers need the username. */}
       <input hidden readOnly autoComplete="username" value={me.username} />
-      <PasswordField name="currentPassword" label="Your password" autoComplete="current-password" />
+      <PasswordField name="currentPassword" label="Current password" autoComplete="current-password" />
     </>
   )
   return (
-    <Page title="Account" lead="The private half: nobody but you sees it.">
+    <Page title="Account" lead="Account details. Only you can see these.">
       <Notice>{notice}</Notice>
       <div className="card settings">
-        <Section title="Name" now={me.name || 'Not given'} action="Change name" onOpen={() => setNotice(null)}>
+        <Section title="Name" now={me.name || 'Not set'} action="Change name" onOpen={() => setNotice(null)}>
           {(close) => (
             <Form
               action="Save name"
               onCancel={close}
               send={async (values) => {
-                const { updateMe } = await ask(ChangeNameMutation, { input: { name: values('name').trim() } })
+                const { updateMe } = await mutate(ChangeNameMutation, { input: { name: values('name').trim() } })
                 if (updateMe.user) {
                   close()
-                  setNotice('Your name is saved.')
+                  setNotice('Your name has been saved.')
                 }
                 return updateMe.userErrors
               }}
@@ -140,7 +140,7 @@ export function Account() {
               <Field
                 name="name"
                 label="Name"
-                hint="How you want to be called; may be empty."
+                hint="What you want to be called. Optional."
                 autoComplete="name"
                 defaultValue={me.name}
               />
@@ -153,12 +153,12 @@ export function Account() {
               action="Save username"
               onCancel={close}
               send={async (values) => {
-                const { changeUsername } = await ask(ChangeUsernameMutation, {
+                const { changeUsername } = await mutate(ChangeUsernameMutation, {
                   input: { newUsername: values('newUsername').trim(), currentPassword: values('currentPassword') },
                 })
                 if (changeUsername.user) {
                   close()
-                  setNotice('Your username is changed.')
+                  setNotice('Your username has been changed.')
                 }
                 return changeUsername.userErrors
               }}
@@ -166,7 +166,7 @@ export function Account() {
               <Field
                 name="newUsername"
                 label="New username"
-                hint="Everybody sees it. Letters, digits and . + - _"
+                hint="Visible to everyone. Letters, digits and .&nbsp;+&nbsp;-&nbsp;_"
                 autoComplete="username"
                 autoCapitalize="none"
                 spellCheck={false}
@@ -177,10 +177,10 @@ export function Account() {
           )}
         </Section>
         <Section
-          title="E-mail address"
+          title="Email address"
           now={
             <>
-              {me.email ?? 'None: add one, and you can get back in when you forget your password.'}
+              {me.email ?? 'None. Add one so that you can recover your account.'}
               {me.email && (
                 <>
                   {' '}
@@ -190,7 +190,7 @@ export function Account() {
                 </>
               )}
               {me.pendingEmail && (
-                <span className="pending">{me.pendingEmail} waits for you to follow the link in the mail there.</span>
+                <span className="pending">Pending: {me.pendingEmail}. Open the link we emailed there to confirm.</span>
               )}
             </>
           }
@@ -199,25 +199,25 @@ export function Account() {
         >
           {(close) => (
             <Form
-              action="Send mail to this address"
+              action="Send confirmation email"
               onCancel={close}
               send={async (values) => {
-                const { requestEmailChange } = await ask(ChangeEmailMutation, {
+                const { requestEmailChange } = await mutate(ChangeEmailMutation, {
                   input: { newEmail: values('newEmail').trim(), currentPassword: values('currentPassword') },
                 })
                 if (requestEmailChange.user) {
                   close()
-                  setNotice('A mail is on its way. Follow the link in it to confirm the address.')
+                  setNotice('Open the link we emailed to the new address to confirm it.')
                 }
                 return requestEmailChange.userErrors
               }}
             >
-              <Field name="newEmail" label="New e-mail address" type="email" autoComplete="email" />
+              <Field name="newEmail" label="New email address" type="email" autoComplete="email" />
               {password}
             </Form>
           )}
         </Section>
-        <Section title="Password" now="Only you know it." action="Change password" onOpen={() => setNotice(null)}>
+        <Section title="Password" action="Change password" onOpen={() => setNotice(null)}>
           {(close) => (
             <Form
               action="Save password"
@@ -236,7 +236,7 @@ export function Account() {
                 )
                 if (changePassword.tokens) {
                   close()
-                  setNotice('Your password is changed, and all other devices are signed out.')
+                  setNotice('Your password has been changed. All other devices have been signed out.')
                 }
                 return changePassword.userErrors
               }}
@@ -255,23 +255,23 @@ export function Account() {
       <div className="card settings">
         <Section
           title="Delete account"
-          now="Your account, profile and sessions go for ever."
+          now="Permanently delete your account, profile and sessions."
           action="Delete account"
           danger
           onOpen={() => setNotice(null)}
         >
           {(close) => (
             <Form
-              action="Delete for ever"
+              action="Delete permanently"
               kind="danger"
               onCancel={close}
               send={async (values) => {
-                const { deleteMe } = await ask(DeleteAccountMutation, {
+                const { deleteMe } = await mutate(DeleteAccountMutation, {
                   input: { currentPassword: values('currentPassword') },
                 })
                 if (deleteMe.deletedUserId) {
-                  flushSync(() => session.forget()) // which leads to the sign-in page
-                  await navigate('/sign-up', { state: { notice: 'Your account is deleted.' } })
+                  flushSync(() => session.forget()) // redirects to the sign-in page
+                  await navigate('/sign-up', { state: { notice: 'Your account has been deleted.' } })
                 }
                 return deleteMe.userErrors
               }}
@@ -285,7 +285,7 @@ export function Account() {
   )
 }
 
-/** A thing as it is now, and a button that opens the form to change it. The focus goes into the form and comes back. */
+/** A setting with its current value and a button that opens its form. The focus moves into the form and back. */
 function Section({
   title,
   now,
@@ -295,7 +295,7 @@ function Section({
   children,
 }: {
   title: string
-  now: ReactNode
+  now?: ReactNode
   action: string
   danger?: boolean
   onOpen: () => void
@@ -312,7 +312,7 @@ function Section({
       <div className="now">
         <div>
           <h2>{title}</h2>
-          <p>{now}</p>
+          {now && <p>{now}</p>}
         </div>
         {!open && (
           <button

@@ -5,8 +5,8 @@ import { graphql } from '../gql'
 import { Field, Form } from '../ui/Form'
 import { Notice } from '../ui/Notice'
 import { Page } from '../ui/Page'
-import { useAsk } from '../ui/useAsk'
-import { useMailToken } from '../ui/useMailToken'
+import { useMutate } from '../ui/useMutate'
+import { useEmailToken } from '../ui/useEmailToken'
 
 const ActivateMutation = graphql(`
   mutation Activate($input: ActivateInput!) {
@@ -35,24 +35,24 @@ const ResendMutation = graphql(`
 `)
 
 export function Activate() {
-  const ask = useAsk()
-  const token = useMailToken()
+  const mutate = useMutate()
+  const token = useEmailToken()
   const navigate = useNavigate()
   if (!token)
     return (
-      <Page title="Confirm your e-mail address" narrow>
+      <Page title="Confirm your email address" narrow>
         <Resend email="" />
       </Page>
     )
   return (
-    <Page title="Confirm your e-mail address" narrow lead="One step more, and your account is ready.">
+    <Page title="Confirm your email address" narrow lead="This activates your account.">
       <div className="card">
         <Form
-          action="Confirm address"
+          action="Confirm email address"
           send={async () => {
-            const { user, userErrors } = (await ask(ActivateMutation, { input: { token } })).activate
+            const { user, userErrors } = (await mutate(ActivateMutation, { input: { token } })).activate
             if (user)
-              await navigate('/sign-in', { state: { notice: 'Your address is confirmed. You can sign in now.' } })
+              await navigate('/sign-in', { state: { notice: 'Your email address is confirmed. You can now sign in.' } })
             return userErrors
           }}
         />
@@ -62,25 +62,26 @@ export function Activate() {
   )
 }
 
-/** Asks for the mail with the link once more. */
+/** A form that requests another activation email. */
 export function Resend({ email }: { email: string }) {
-  const ask = useAsk()
+  const mutate = useMutate()
   const [sentTo, setSentTo] = useState<string | null>(null)
   return (
     <section className="card">
-      <h2>No mail, or the link does not work?</h2>
-      <Notice>{sentTo && `If an account waits with the address ${sentTo}, a mail is on its way to it.`}</Notice>
+      <h2>No email, or link not working?</h2>
+      <Notice>{sentTo && `If ${sentTo} still needs to be confirmed, we have sent an email to it.`}</Notice>
       <Form
-        action="Send it again"
+        action="Resend email"
         kind="minor"
         send={async (values) => {
           const address = values('email').trim()
-          const { accepted, userErrors } = (await ask(ResendMutation, { input: { email: address } })).resendActivation
+          const { accepted, userErrors } = (await mutate(ResendMutation, { input: { email: address } }))
+            .resendActivation
           setSentTo(accepted ? address : null)
           return userErrors
         }}
       >
-        <Field name="email" label="E-mail address" type="email" autoComplete="email" defaultValue={email} />
+        <Field name="email" label="Email address" type="email" autoComplete="email" defaultValue={email} />
       </Form>
     </section>
   )

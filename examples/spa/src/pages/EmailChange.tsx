@@ -3,8 +3,8 @@ import { Link, useNavigate } from 'react-router'
 import { graphql } from '../gql'
 import { Form } from '../ui/Form'
 import { Page } from '../ui/Page'
-import { useAsk } from '../ui/useAsk'
-import { useMailToken } from '../ui/useMailToken'
+import { useMutate } from '../ui/useMutate'
+import { useEmailToken } from '../ui/useEmailToken'
 import { useSession } from '../ui/useSession'
 
 const ConfirmEmailChangeMutation = graphql(`
@@ -33,31 +33,31 @@ const CancelEmailChangeMutation = graphql(`
   }
 `)
 
-/** Where the mail to the new address leads to. */
+/** The page that the email to the new address links to. */
 export function ConfirmEmail() {
-  const ask = useAsk()
+  const mutate = useMutate()
   const { session } = useSession()
-  const token = useMailToken()
+  const token = useEmailToken()
   const navigate = useNavigate()
   return (
-    <Page title="Confirm your new e-mail address" narrow lead="Every device is signed out by this.">
+    <Page title="Confirm your new email address" narrow lead="This signs you out on all devices.">
       <div className="card">
         {token ? (
           <Form
-            action="Confirm new address"
+            action="Confirm email address"
             send={async () => {
-              const { user, userErrors } = (await ask(ConfirmEmailChangeMutation, { input: { token } }))
+              const { user, userErrors } = (await mutate(ConfirmEmailChangeMutation, { input: { token } }))
                 .confirmEmailChange
               if (user) {
-                await session.restore() // who is signed in here need not be who changes
-                await navigate('/sign-in', { state: { notice: 'Your new address is confirmed. Sign in again.' } })
+                await session.restore() // another user may be signed in here
+                await navigate('/sign-in', { state: { notice: 'Your new email address is confirmed. Sign in again.' } })
               }
               return userErrors
             }}
           />
         ) : (
           <p>
-            Open the link in the mail again, or begin anew in <Link to="/account">your account</Link>.
+            Open the link in the email again, or start over in <Link to="/account">your account</Link>.
           </p>
         )}
       </div>
@@ -65,37 +65,39 @@ export function ConfirmEmail() {
   )
 }
 
-/** Where the notice to the old address leads to. */
+/** The page that the email to the old address links to. */
 export function CancelEmailChange() {
-  const ask = useAsk()
+  const mutate = useMutate()
   const { session } = useSession()
-  const token = useMailToken()
+  const token = useEmailToken()
   const navigate = useNavigate()
   return (
     <Page
-      title="Keep your e-mail address"
+      title="Keep your email address"
       narrow
-      lead="This stops the change of your address, or takes it back. Every device is signed out by it."
+      lead="This cancels or reverses the change of your email address. It signs you out on all devices."
     >
       <div className="card">
         {token ? (
           <Form
-            action="Stop the change"
+            action="Cancel the change"
             kind="danger"
             send={async () => {
-              const { cancelled, userErrors } = (await ask(CancelEmailChangeMutation, { input: { token } }))
+              const { cancelled, userErrors } = (await mutate(CancelEmailChangeMutation, { input: { token } }))
                 .cancelEmailChange
               if (cancelled) {
-                await session.restore() // who is signed in here need not be who changes
+                await session.restore() // another user may be signed in here
                 await navigate('/forgot', {
-                  state: { notice: 'Your address stays as it was. Somebody may know your password: choose a new one.' },
+                  state: {
+                    notice: 'The change has been cancelled. Someone else may know your password, so choose a new one.',
+                  },
                 })
               }
               return userErrors
             }}
           />
         ) : (
-          <p>Open the link in the mail again.</p>
+          <p>Open the link in the email again.</p>
         )}
       </div>
     </Page>

@@ -4,7 +4,7 @@ import { Link } from 'react-router'
 import { graphql } from '../gql'
 import { Field, Form } from '../ui/Form'
 import { Page } from '../ui/Page'
-import { useAsk } from '../ui/useAsk'
+import { useMutate } from '../ui/useMutate'
 
 const ForgotPasswordMutation = graphql(`
   mutation ForgotPassword($input: RequestPasswordResetInput!) {
@@ -31,18 +31,18 @@ const ForgotUsernameMutation = graphql(`
 `)
 
 export function Forgot() {
-  const ask = useAsk()
-  const [askedFor, setAskedFor] = useState<string | null>(null)
-  if (askedFor !== null) {
+  const mutate = useMutate()
+  const [sentTo, setSentTo] = useState<string | null>(null)
+  if (sentTo !== null) {
     return (
-      <Page title="Look into your mailbox" narrow>
+      <Page title="Check your email" narrow>
         <div className="card">
           <p>
-            If an account has the address <strong>{askedFor}</strong>, a mail is on its way to it.
+            If an account uses <strong>{sentTo}</strong>, we have sent an email to it.
           </p>
           <p>
-            Nothing there after a few minutes? Look among the junk, or{' '}
-            <button className="link" onClick={() => setAskedFor(null)}>
+            Nothing after a few minutes? Check your spam folder, or{' '}
+            <button className="link" onClick={() => setSentTo(null)}>
               try another address
             </button>
             .
@@ -55,22 +55,22 @@ export function Forgot() {
     )
   }
   return (
-    <Page title="Forgot something?" narrow lead="We send help to the e-mail address of your account.">
+    <Page title="Recover your account" narrow lead="We'll send an email to the address of your account.">
       <div className="card">
         <Form
-          action="Send mail"
+          action="Send email"
           send={async (values) => {
             const input = { email: values('email').trim() }
             const { accepted, userErrors } =
               values('what') === 'username'
-                ? (await ask(ForgotUsernameMutation, { input })).requestUsernameReminder
-                : (await ask(ForgotPasswordMutation, { input })).requestPasswordReset
-            if (accepted) setAskedFor(input.email)
+                ? (await mutate(ForgotUsernameMutation, { input })).requestUsernameReminder
+                : (await mutate(ForgotPasswordMutation, { input })).requestPasswordReset
+            if (accepted) setSentTo(input.email)
             return userErrors
           }}
         >
           <fieldset>
-            <legend>What have you forgotten?</legend>
+            <legend>What did you forget?</legend>
             <label className="choice">
               <input type="radio" name="what" value="password" defaultChecked /> My password
             </label>
@@ -78,7 +78,7 @@ export function Forgot() {
               <input type="radio" name="what" value="username" /> My username
             </label>
           </fieldset>
-          <Field name="email" label="E-mail address" type="email" autoComplete="email" />
+          <Field name="email" label="Email address" type="email" autoComplete="email" />
         </Form>
       </div>
       <p className="aside">

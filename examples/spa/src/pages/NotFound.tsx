@@ -4,9 +4,9 @@ import { Page } from '../ui/Page'
 
 export function NotFound() {
   return (
-    <Page title="Not found" lead="There is no such page here.">
+    <Page title="Page not found" lead="This page does not exist.">
       <p>
-        <Link to="/">Go to the start</Link>
+        <Link to="/">Go to the home page</Link>
       </p>
     </Page>
   )

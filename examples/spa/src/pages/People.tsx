@@ -26,9 +26,9 @@ const PeopleQuery = graphql(`
   }
 `)
 
-/** Counting reads all that matches, so that the list does not wait for it. */
-const HowManyQuery = graphql(`
-  query HowMany($filter: ProfileFilter!) {
+/** A query apart from the list: counting reads every match and is slower. */
+const CountQuery = graphql(`
+  query PeopleCount($filter: ProfileFilter!) {
     profiles(first: 0, filter: $filter) {
       totalCount
     }
@@ -46,7 +46,7 @@ export function People() {
   const [params, setParams] = useSearchParams()
   const value = (name: string) => params.get(name) ?? ''
   const set = (name: string, to: string) => {
-    const next = new URLSearchParams(window.location.search) // as it is now: what was rendered may be older
+    const next = new URLSearchParams(window.location.search) // not `params`, which may be older
     if (to) next.set(name, to)
     else next.delete(name)
     setParams(next, { replace: true })
@@ -62,10 +62,10 @@ export function People() {
   const orderBy = { field: order.field, direction: order.direction }
   const { data, previousData, error, networkStatus, fetchMore, refetch } = useQuery(PeopleQuery, {
     variables: { first: 20, filter, orderBy },
-    fetchPolicy: 'cache-first', // who comes back from a profile finds the list as long as it was
+    fetchPolicy: 'cache-first', // on return from a profile the list is as long as before
     notifyOnNetworkStatusChange: true,
   })
-  const { data: counted } = useQuery(HowManyQuery, { variables: { filter } })
+  const { data: counted } = useQuery(CountQuery, { variables: { filter } })
 
   const shown = data ?? previousData
   const people = shown?.profiles.edges ?? []
@@ -87,7 +87,7 @@ export function People() {
             <Search
               value={value('search')}
               maxLength={100}
-              placeholder="Name, text or place"
+              placeholder="Name, text or location"
               onSettle={(typed) => set('search', typed)}
             />
           </label>
@@ -101,15 +101,15 @@ export function People() {
             />
           </label>
           <label>
-            Who
+            Role
             <select value={role} onChange={(event) => set('role', event.target.value)}>
-              <option value="">Everybody</option>
+              <option value="">Everyone</option>
               <option value="organizer">Organizers</option>
               <option value="attendee">Attendees</option>
             </select>
           </label>
           <label>
-            Order
+            Sort by
             <select value={params.get('order') ?? 'newest'} onChange={(event) => set('order', event.target.value)}>
               {Object.entries(orders).map(([name, { label }]) => (
                 <option key={name} value={name}>
@@ -139,10 +139,10 @@ export function People() {
           </li>
         ))}
       </ul>
-      {data && people.length === 0 && <p className="nobody">Nobody matches. Try fewer words or another filter.</p>}
+      {data && people.length === 0 && <p className="no-matches">No matches. Try fewer words or other filters.</p>}
       {!shown && !error && (
         <p className="waiting" role="status">
-          One moment…
+          Loading…
         </p>
       )}
       {moreError != null && <Alert error={moreError} />}
@@ -153,7 +153,7 @@ export function People() {
   )
 }
 
-/** A button that presses itself when it comes near the window's edge. */
+/** A button that loads more when clicked, or as soon as it scrolls near the window. */
 function LoadMore({ busy, stopped, onReach }: { busy: boolean; stopped: boolean; onReach: () => void }) {
   const button = useRef<HTMLButtonElement>(null)
   useEffect(() => {
@@ -165,13 +165,13 @@ function LoadMore({ busy, stopped, onReach }: { busy: boolean; stopped: boolean;
   return (
     <div className="buttons more">
       <button ref={button} aria-disabled={busy} onClick={onReach}>
-        {busy ? 'One moment…' : 'Show more'}
+        {busy ? 'Loading…' : 'Show more'}
       </button>
     </div>
   )
 }
 
-/** An input that reports what was typed as soon as it stays the same for a moment. */
+/** A search input that reports its value once the user pauses typing. */
 function Search({
   value,
   onSettle,
@@ -186,7 +186,7 @@ function Search({
   const reported = useRef(value)
   useEffect(() => {
     if (value === reported.current) return
-    reported.current = value // it was changed from outside
+    reported.current = value // changed from outside
     setTyped(value)
   }, [value])
   useEffect(() => {
@@ -196,6 +196,6 @@ function Search({
       onSettle(typed)
     }, 250)
     return () => clearTimeout(timer)
-  }, [typed]) // whatever else is drawn meanwhile
+  }, [typed]) // not on other renders
   return <input type="search" value={typed} onChange={(event) => setTyped(event.target.value)} {...input} />
 }

@@ -13,7 +13,7 @@ import { ViewerQuery } from '../ui/Frame'
 import { Notice } from '../ui/Notice'
 import { Heading, Page } from '../ui/Page'
 import { Day } from '../ui/Time'
-import { useAsk } from '../ui/useAsk'
+import { useMutate } from '../ui/useMutate'
 
 export const ProfileFields = graphql(`
   fragment ProfileFields on Profile {
@@ -76,7 +76,8 @@ export function SomeProfile() {
   const { id = '' } = useParams()
   const { data, error, refetch } = useQuery(ProfileQuery, { variables: { id } })
   if (data?.profile) return <ProfilePage key={id} title={data.profile.username} profile={data.profile} />
-  if (data) return <Page title="Nobody here" lead="There is no such profile, or not any more." children={null} />
+  if (data)
+    return <Page title="Profile not found" lead="This profile does not exist or has been deleted." children={null} />
   return <Pending title="Profile" error={error} onRetry={refetch} />
 }
 
@@ -87,8 +88,8 @@ export function MyProfile() {
   const profile = data.me?.profile
   if (profile) return <ProfilePage title="My profile" profile={profile} onDelete={() => setDeleted(true)} />
   return (
-    <Page title="My profile" lead="You have no profile at the moment: nobody finds you among the people.">
-      <Notice>{deleted ? 'Your profile is deleted.' : null}</Notice>
+    <Page title="My profile" lead="You have no profile, so you do not appear in People.">
+      <Notice>{deleted ? 'Your profile has been deleted.' : null}</Notice>
       <CreateProfile />
     </Page>
   )
@@ -109,7 +110,7 @@ function Pending({
         <Alert error={error} onRetry={() => void onRetry().catch(() => {})} />
       ) : (
         <p className="waiting" role="status">
-          One moment…
+          Loading…
         </p>
       )}
     </Page>
@@ -125,7 +126,7 @@ function ProfilePage({
   profile: ProfileFieldsFragment
   onDelete?: () => void
 }) {
-  const ask = useAsk()
+  const mutate = useMutate()
   const [editing, setEditing] = useState(false)
   const [deleting, setDeleting] = useState(false)
   const [notice, setNotice] = useState<string | null>(null)
@@ -157,10 +158,10 @@ function ProfilePage({
             action="Save"
             onCancel={() => setEditing(false)}
             send={async (values) => {
-              const { updateProfile } = await ask(UpdateProfileMutation, { id: profile.id, input: input(values) })
+              const { updateProfile } = await mutate(UpdateProfileMutation, { id: profile.id, input: input(values) })
               if (updateProfile.profile) {
                 setEditing(false)
-                setNotice('Your profile is saved.')
+                setNotice('Your profile has been saved.')
               }
               return updateProfile.userErrors
             }}
@@ -170,7 +171,7 @@ function ProfilePage({
         ) : (
           <>
             <p className={profile.description ? 'description' : 'description empty'}>
-              {profile.description || 'Nothing here yet.'}
+              {profile.description || 'No description yet.'}
             </p>
             {profile.viewerCanUpdate && (
               <div className="buttons">
@@ -190,7 +191,7 @@ function ProfilePage({
               </div>
             )}
             <p className="hint">
-              Last changed <Day of={profile.updatedOn} />
+              Last updated <Day of={profile.updatedOn} />
             </p>
           </>
         )}
@@ -198,11 +199,11 @@ function ProfilePage({
       {deleting && (
         <Confirm
           title="Delete your profile?"
-          text="Nobody finds you among the people then. Your account stays, and you can make another profile."
+          text="You will no longer appear in People. You keep your account and can create a new profile."
           action="Delete profile"
           onClose={() => setDeleting(false)}
           onConfirm={async () => {
-            await ask(DeleteProfileMutation, { id: profile.id }, changesTheList)
+            await mutate(DeleteProfileMutation, { id: profile.id }, refreshesLists)
             onDelete?.()
           }}
         />
@@ -212,13 +213,13 @@ function ProfilePage({
 }
 
 function CreateProfile() {
-  const ask = useAsk()
+  const mutate = useMutate()
   return (
     <div className="card">
       <Form
         action="Create profile"
         send={async (values) => {
-          const { createProfile } = await ask(CreateProfileMutation, { input: input(values) }, changesTheList)
+          const { createProfile } = await mutate(CreateProfileMutation, { input: input(values) }, refreshesLists)
           return createProfile.userErrors
         }}
       >
@@ -234,14 +235,14 @@ function ProfileInputs({ profile }: { profile?: ProfileFieldsFragment }) {
       <TextField
         name="description"
         label="About you"
-        hint="What others should know. Up to 10,000 characters."
+        hint="Visible to everyone. Up to 10,000 characters."
         rows={6}
         defaultValue={profile?.description}
       />
       <Field
         name="location"
         label="Location"
-        hint="Up to 30 characters, such as a city."
+        hint="For example, a city. Up to 30 characters."
         defaultValue={profile?.location}
       />
       <fieldset>
@@ -258,8 +259,8 @@ function ProfileInputs({ profile }: { profile?: ProfileFieldsFragment }) {
   )
 }
 
-/** Forgets the pages of profiles, and asks for the user's own again. */
-const changesTheList = {
+/** Removes the lists of profiles from the cache and fetches the user's own profile again. */
+const refreshesLists = {
   update: (cache: ApolloCache) => cache.evict({ id: 'ROOT_QUERY', fieldName: 'profiles' }),
   refetchQueries: [ViewerQuery],
   awaitRefetchQueries: true,

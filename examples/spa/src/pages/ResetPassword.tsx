@@ -5,8 +5,8 @@ import { graphql } from '../gql'
 import { Form, PasswordField } from '../ui/Form'
 import { Page } from '../ui/Page'
 import { passwordHint, ServerInfoQuery } from '../ui/serverInfo'
-import { useAsk } from '../ui/useAsk'
-import { useMailToken } from '../ui/useMailToken'
+import { useMutate } from '../ui/useMutate'
+import { useEmailToken } from '../ui/useEmailToken'
 import { useSession } from '../ui/useSession'
 
 const ResetPasswordMutation = graphql(`
@@ -22,32 +22,34 @@ const ResetPasswordMutation = graphql(`
 `)
 
 export function ResetPassword() {
-  const ask = useAsk()
+  const mutate = useMutate()
   const { session } = useSession()
-  const token = useMailToken()
+  const token = useEmailToken()
   const navigate = useNavigate()
   const { data } = useQuery(ServerInfoQuery)
   if (!token) {
     return (
       <Page title="Choose a new password" narrow>
         <p className="card">
-          Open the link in the mail again, or <Link to="/forgot">ask for a new one</Link>.
+          Open the link in the email again, or <Link to="/forgot">request a new one</Link>.
         </p>
       </Page>
     )
   }
   return (
-    <Page title="Choose a new password" narrow lead="Every device is signed out by this.">
+    <Page title="Choose a new password" narrow lead="This signs you out on all devices.">
       <div className="card">
         <Form
           action="Change password"
           send={async (values) => {
             const { changed, userErrors } = (
-              await ask(ResetPasswordMutation, { input: { token, newPassword: values('newPassword') } })
+              await mutate(ResetPasswordMutation, { input: { token, newPassword: values('newPassword') } })
             ).resetPassword
             if (changed) {
-              await session.restore() // who is signed in here need not be who changes
-              await navigate('/sign-in', { state: { notice: 'Your password is changed. Sign in with the new one.' } })
+              await session.restore() // another user may be signed in here
+              await navigate('/sign-in', {
+                state: { notice: 'Your password has been changed. Sign in with the new one.' },
+              })
             }
             return userErrors
           }}
@@ -61,7 +63,7 @@ export function ResetPassword() {
         </Form>
       </div>
       <p className="aside">
-        The link does not work any more? <Link to="/forgot">Ask for a new one</Link>
+        Link not working? <Link to="/forgot">Request a new one</Link>
       </p>
     </Page>
   )

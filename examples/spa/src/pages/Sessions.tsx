@@ -8,7 +8,7 @@ import { Confirm } from '../ui/Confirm'
 import { Notice } from '../ui/Notice'
 import { Page } from '../ui/Page'
 import { Ago, Day } from '../ui/Time'
-import { useAsk } from '../ui/useAsk'
+import { useMutate } from '../ui/useMutate'
 
 const SessionsQuery = graphql(`
   query Sessions {
@@ -50,42 +50,46 @@ const SignOutOthersMutation = graphql(`
 type Session = NonNullable<Data['me']>['sessions'][number]
 
 export function Sessions() {
-  const ask = useAsk()
+  const mutate = useMutate()
   const { data, error, refetch } = useQuery(SessionsQuery, { fetchPolicy: 'cache-and-network' })
   const [asking, setAsking] = useState(false)
   const [notice, setNotice] = useState<string | null>(null)
   const sessions = data?.me?.sessions ?? []
   const others = sessions.filter(({ isCurrent }) => !isCurrent)
   return (
-    <Page title="Devices" lead="Where you are signed in. End what you do not know, and choose a new password then.">
+    <Page title="Devices" lead="Sign out any device you don't recognize, then change your password.">
       <Notice>{notice}</Notice>
       {error && <Alert error={error} onRetry={() => void refetch().catch(() => {})} />}
       {!data && !error && (
         <p className="waiting" role="status">
-          One moment…
+          Loading…
         </p>
       )}
       <ul className="sessions">
         {sessions.map((session) => (
-          <Device key={session.id} session={session} onEnd={() => setNotice(`${nameOf(session)} is signed out.`)} />
+          <Device
+            key={session.id}
+            session={session}
+            onEnd={() => setNotice(`${nameOf(session)} has been signed out.`)}
+          />
         ))}
       </ul>
       {others.length > 0 && (
         <div className="buttons">
           <button className="danger" onClick={() => setAsking(true)}>
-            Sign out all others
+            Sign out all other devices
           </button>
         </div>
       )}
-      {data && others.length === 0 && <p className="hint">You are signed in nowhere else.</p>}
+      {data && others.length === 0 && <p className="hint">You are not signed in on any other device.</p>}
       {asking && (
         <Confirm
           title="Sign out all other devices?"
-          text="Whoever uses them has to sign in again. This device stays signed in."
-          action="Sign out all others"
+          text="They will have to sign in again. This device stays signed in."
+          action="Sign out all other devices"
           onClose={() => setAsking(false)}
           onConfirm={async () => {
-            const { signOutEverywhere } = await ask(
+            const { signOutEverywhere } = await mutate(
               SignOutOthersMutation,
               {},
               {
@@ -94,7 +98,9 @@ export function Sessions() {
               },
             )
             const count = signOutEverywhere.revokedCount
-            setNotice(count === 1 ? 'One other device is signed out.' : `${count} other devices are signed out.`)
+            setNotice(
+              count === 1 ? '1 other device has been signed out.' : `${count} other devices have been signed out.`,
+            )
           }}
         />
       )}
@@ -103,7 +109,7 @@ export function Sessions() {
 }
 
 function Device({ session, onEnd }: { session: Session; onEnd: () => void }) {
-  const ask = useAsk()
+  const mutate = useMutate()
   const [busy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>(null)
   const end = async () => {
@@ -111,7 +117,7 @@ function Device({ session, onEnd }: { session: Session; onEnd: () => void }) {
     setBusy(true)
     setError(null)
     try {
-      await ask(
+      await mutate(
         RevokeSessionMutation,
         { id: session.id },
         {
@@ -151,4 +157,4 @@ function Device({ session, onEnd }: { session: Session; onEnd: () => void }) {
   )
 }
 
-const nameOf = ({ deviceName }: { deviceName: string }) => deviceName || 'A device without a name'
+const nameOf = ({ deviceName }: { deviceName: string }) => deviceName || 'Unnamed device'

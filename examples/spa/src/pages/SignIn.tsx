@@ -4,7 +4,7 @@ import { Link, useLocation } from 'react-router'
 import { graphql } from '../gql'
 import { Field, Form, PasswordField } from '../ui/Form'
 import { Page } from '../ui/Page'
-import { useBegin } from '../ui/useAsk'
+import { useBegin } from '../ui/useMutate'
 import { useSession } from '../ui/useSession'
 
 const SignInMutation = graphql(`
@@ -29,9 +29,9 @@ export function SignIn() {
   const [unconfirmed, setUnconfirmed] = useState(false)
   return (
     <Page title="Sign in" narrow>
-      {state.is === 'signed-out' && state.lost && !location.state?.notice && (
+      {state.status === 'signed-out' && state.lost && !location.state?.notice && (
         <p role="alert" className="alert">
-          Your session has ended. If you did not end it yourself, sign in and look at your devices.
+          Your session has ended. If you did not sign out, sign in and check your devices.
         </p>
       )}
       <div className="card">
@@ -56,7 +56,7 @@ export function SignIn() {
         >
           <Field
             name="identifier"
-            label="Username or e-mail address"
+            label="Username or email"
             autoComplete="username"
             autoCapitalize="none"
             spellCheck={false}
@@ -65,7 +65,7 @@ export function SignIn() {
         </Form>
         {unconfirmed && (
           <p>
-            <Link to="/activate">Send the mail to confirm my address again</Link>
+            <Link to="/activate">Resend the confirmation email</Link>
           </p>
         )}
         <p className="aside">
@@ -79,7 +79,7 @@ export function SignIn() {
   )
 }
 
-/** Returns a name by which people know this browser in the list of their devices. */
+/** Returns a name that the user will recognize in the list of devices, such as "Firefox on Linux". */
 function deviceName(userAgent: string): string {
   const find = (names: Record<string, RegExp>) => Object.keys(names).find((name) => names[name]!.test(userAgent))
   const browser =

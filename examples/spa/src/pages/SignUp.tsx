@@ -7,7 +7,7 @@ import { Alert } from '../ui/Alert'
 import { Field, Form, PasswordField } from '../ui/Form'
 import { Page } from '../ui/Page'
 import { passwordHint, ServerInfoQuery } from '../ui/serverInfo'
-import { useBegin } from '../ui/useAsk'
+import { useBegin } from '../ui/useMutate'
 import { Resend } from './Activate'
 
 const SignUpMutation = graphql(`
@@ -32,20 +32,20 @@ const SignUpMutation = graphql(`
 export function SignUp() {
   const begin = useBegin()
   const { data, error, refetch } = useQuery(ServerInfoQuery)
-  const [waitsFor, setWaitsFor] = useState<string | null>(null)
+  const [sentTo, setSentTo] = useState<string | null>(null)
 
-  if (waitsFor !== null) {
+  if (sentTo !== null) {
     return (
       <Page
-        title="Look into your mailbox"
+        title="Check your email"
         narrow
         lead={
           <>
-            A mail is on its way to <strong>{waitsFor}</strong>. Follow the link in it, and your account is ready.
+            We have sent an email to <strong>{sentTo}</strong>. Open the link in it to activate your account.
           </>
         }
       >
-        <Resend email={waitsFor} />
+        <Resend email={sentTo} />
       </Page>
     )
   }
@@ -60,7 +60,7 @@ export function SignUp() {
     return (
       <Page title="Create account" narrow>
         <p className="waiting" role="status">
-          One moment…
+          Loading…
         </p>
       </Page>
     )
@@ -71,8 +71,8 @@ export function SignUp() {
       <Page title="Create account" narrow>
         <p className="card">
           {registration === 'CLOSED'
-            ? 'New accounts are made by those who run this site.'
-            : 'Only those who were invited can join.'}
+            ? 'Registration is closed. Ask an administrator for an account.'
+            : 'Registration is by invitation only.'}
         </p>
         <p className="aside">
           Have an account? <Link to="/sign-in">Sign in</Link>
@@ -100,25 +100,23 @@ export function SignUp() {
               },
               (data) => data.register.tokens,
             )
-            if (register.userErrors.length === 0 && !register.tokens) setWaitsFor(email)
+            if (register.userErrors.length === 0 && !register.tokens) setSentTo(email)
             return register.userErrors
           }}
         >
           <Field
             name="username"
             label="Username"
-            hint="Everybody sees it. Letters, digits and . + - _"
+            hint="Visible to everyone. Letters, digits and .&nbsp;+&nbsp;-&nbsp;_"
             autoComplete="username"
             autoCapitalize="none"
             spellCheck={false}
           />
           <Field
             name="email"
-            label="E-mail address"
+            label="Email address"
             optional={!emailVerification}
-            hint={
-              emailVerification ? 'You confirm it before you begin.' : 'The way back when you forget your password.'
-            }
+            hint={emailVerification ? 'You must confirm it before you can sign in.' : 'Used to recover your account.'}
             type="email"
             autoComplete="email"
           />
@@ -126,7 +124,7 @@ export function SignUp() {
             name="name"
             label="Name"
             optional
-            hint="How you want to be called. Nobody else sees it."
+            hint="What you want to be called. Only you can see it."
             autoComplete="name"
           />
           <PasswordField name="password" label="Password" hint={passwordHint(password)} autoComplete="new-password" />

@@ -1,17 +1,17 @@
 import { useEffect, useMemo, useState } from 'react'
 
-import { duration, troubleOf } from '../trouble'
+import { duration, errorMessage } from '../errors'
 
-/** Tells of an error at once. Where the server says how long to wait, the time runs down for those who see it. */
+/** Shows an error. If the server says how long to wait, sighted users see a countdown; screen readers hear it once. */
 export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
-  const [{ text, again }, setTrouble] = useState(() => troubleOf(error))
+  const [{ text, retryAt }, setMessage] = useState(() => errorMessage(error))
   const [seen, setSeen] = useState(error)
   if (seen !== error) {
     setSeen(error)
-    setTrouble(troubleOf(error))
+    setMessage(errorMessage(error))
   }
-  const left = useCountdown(again)
-  const waits = useMemo(() => (again === undefined ? 0 : Math.ceil((again - Date.now()) / 1000)), [again])
+  const left = useCountdown(retryAt)
+  const total = useMemo(() => (retryAt === undefined ? 0 : Math.ceil((retryAt - Date.now()) / 1000)), [retryAt])
   return (
     <div className="alert">
       <p role="alert">
@@ -22,8 +22,8 @@ export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void
         ) : (
           <>
             {text}
-            <span className="unseen"> You can try again in {duration(waits)}.</span>
-            <span aria-hidden="true"> You can try again in {duration(left)}.</span>
+            <span className="unseen"> Try again in {duration(total)}.</span>
+            <span aria-hidden="true"> Try again in {duration(left)}.</span>
           </>
         )}
       </p>
@@ -36,7 +36,7 @@ export function Alert({ error, onRetry }: { error: unknown; onRetry?: () => void
   )
 }
 
-/** Returns the whole seconds until a moment, and undefined without one. */
+/** Returns the whole seconds until a time, or undefined if there is none. */
 function useCountdown(until: number | undefined): number | undefined {
   const [now, setNow] = useState(Date.now)
   useEffect(() => {

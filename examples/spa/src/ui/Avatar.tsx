@@ -1,4 +1,4 @@
-/** A letter and a colour that stay the same for a name. */
+/** The first letter of a name, on a color derived from the name. */
 export function Avatar({ name, large }: { name: string; large?: boolean }) {
   const hue = [...name].reduce((sum, letter) => sum + letter.codePointAt(0)!, 0) % 6
   return (

@@ -2,7 +2,7 @@ import { useEffect, useId, useRef, useState } from 'react'
 
 import { Alert } from './Alert'
 
-/** Asks before something that cannot be undone. */
+/** A dialog that asks for confirmation before an action that cannot be undone. */
 export function Confirm({
   title,
   text,

@@ -13,20 +13,20 @@ import {
 
 import { Alert } from './Alert'
 
-/** A mistake as the server tells it: its field is a path inside the input. */
-export interface Mistake {
+/** A user error from the server. Its field is a path inside the input. */
+export interface UserError {
   readonly field: readonly string[] | null
   readonly message: string
 }
 
-/** What a form holds, by the names of its fields. */
+/** Returns the value of a field by its name. */
 export type Values = (name: string) => string
 
-const Mistakes = createContext<ReadonlyMap<string, string>>(new Map())
+const FieldErrors = createContext<ReadonlyMap<string, string>>(new Map())
 
 /**
- * A form whose judge is the server. `send` returns the mistakes: each is shown beside its field, and the first one gets
- * the focus; those of no field here are shown above the button. What `send` throws is shown there too.
+ * A form that the server validates. `send` returns the user errors. Each is shown next to its field, and the first such
+ * field gets the focus. Errors without a field here, and what `send` throws, are shown above the button.
  */
 export function Form({
   send,
@@ -35,30 +35,30 @@ export function Form({
   onCancel,
   children,
 }: {
-  send: (values: Values) => Promise<readonly Mistake[]>
+  send: (values: Values) => Promise<readonly UserError[]>
   action: string
-  /** How the button looks. */
+  /** The style of the button. */
   kind?: 'main' | 'minor' | 'danger'
   onCancel?: () => void
   children?: ReactNode
 }) {
   const form = useRef<HTMLFormElement>(null)
-  const [mistakes, setMistakes] = useState<readonly Mistake[]>([])
+  const [userErrors, setUserErrors] = useState<readonly UserError[]>([])
   const [error, setError] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
 
   const byField = new Map<string, string>()
-  for (const { field, message } of mistakes) {
+  for (const { field, message } of userErrors) {
     const name = field?.join('.')
     if (name) byField.set(name, [byField.get(name), message].filter(Boolean).join(' '))
   }
   const shown = (field: readonly string[] | null) =>
     field !== null && form.current?.elements.namedItem(field.join('.')) != null
-  const others = mistakes.filter(({ field }) => !shown(field))
+  const others = userErrors.filter(({ field }) => !shown(field))
 
   useEffect(() => {
     form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
-  }, [mistakes])
+  }, [userErrors])
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
@@ -67,9 +67,9 @@ export function Form({
     setBusy(true)
     setError(null)
     try {
-      setMistakes(await send((name) => String(data.get(name) ?? '')))
+      setUserErrors(await send((name) => String(data.get(name) ?? '')))
     } catch (thrown) {
-      setMistakes([])
+      setUserErrors([])
       setError(thrown)
     } finally {
       setBusy(false)
@@ -77,7 +77,7 @@ export function Form({
   }
 
   return (
-    <Mistakes value={byField}>
+    <FieldErrors value={byField}>
       <form ref={form} noValidate onSubmit={submit}>
         {children}
         <div role="alert">
@@ -90,7 +90,7 @@ export function Form({
         {error != null && <Alert error={error} />}
         <div className="buttons">
           <button type="submit" className={kind} aria-disabled={busy}>
-            {busy ? 'One moment…' : action}
+            {busy ? 'Please wait…' : action}
           </button>
           {onCancel && (
             <button type="button" className="quiet" onClick={onCancel}>
@@ -99,19 +99,19 @@ export function Form({
           )}
         </div>
       </form>
-    </Mistakes>
+    </FieldErrors>
   )
 }
 
 interface Labelled {
-  /** The path inside the input, with dots. */
+  /** The path inside the input, joined by dots. */
   name: string
   label: string
   hint?: ReactNode
   optional?: boolean
 }
 
-/** Puts a control between its label and what there is to say about it. */
+/** A control with its label, hint and error. */
 function Labelled({
   name,
   label,
@@ -122,7 +122,7 @@ function Labelled({
   control: (props: { id: string; name: string; 'aria-invalid': boolean; 'aria-describedby': string }) => ReactNode
 }) {
   const id = useId()
-  const mistake = use(Mistakes).get(name)
+  const fieldError = use(FieldErrors).get(name)
   return (
     <div className="field">
       <label htmlFor={id}>
@@ -134,9 +134,9 @@ function Labelled({
           {hint}
         </p>
       )}
-      {control({ id, name, 'aria-invalid': mistake !== undefined, 'aria-describedby': `${id}-hint ${id}-mistake` })}
-      <p className="mistake" id={`${id}-mistake`} aria-live="polite">
-        {mistake}
+      {control({ id, name, 'aria-invalid': fieldError !== undefined, 'aria-describedby': `${id}-hint ${id}-error` })}
+      <p className="field-error" id={`${id}-error`} aria-live="polite">
+        {fieldError}
       </p>
     </div>
   )
@@ -166,7 +166,7 @@ export function TextField({
   )
 }
 
-/** A password, which its owner may look at. */
+/** A password input with a button that shows the password. */
 export function PasswordField({
   name,
   label,

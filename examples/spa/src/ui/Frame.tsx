@@ -2,8 +2,8 @@ import { useQuery } from '@apollo/client/react'
 import { useEffect, useState, useSyncExternalStore } from 'react'
 import { Link, NavLink, Outlet } from 'react-router'
 
+import { errorMessage } from '../errors'
 import { graphql } from '../gql'
-import { troubleOf } from '../trouble'
 import { useSession } from './useSession'
 
 export const ViewerQuery = graphql(`
@@ -22,13 +22,13 @@ export const ViewerQuery = graphql(`
   }
 `)
 
-/** What is around each page. */
+/** The header and footer around each page. */
 export function Frame() {
   const { state } = useSession()
   return (
     <>
       <a className="skip" href="#content">
-        Skip to the content
+        Skip to content
       </a>
       <header className="top">
         <div className="bar">
@@ -36,10 +36,10 @@ export function Frame() {
             <img src="/favicon.svg" alt="" width="28" height="28" />
             Commons
           </Link>
-          {state.is === 'signed-in' ? (
+          {state.status === 'signed-in' ? (
             <Navigation key={state.userId} />
           ) : (
-            state.is === 'signed-out' && <GuestNavigation />
+            state.status === 'signed-out' && <GuestNavigation />
           )}
         </div>
       </header>
@@ -47,7 +47,7 @@ export function Frame() {
       <main id="content" tabIndex={-1}>
         <Outlet />
       </main>
-      <footer>An example of an application whose accounts live in Latchkey.</footer>
+      <footer>Example app built with Latchkey.</footer>
     </>
   )
 }
@@ -70,7 +70,7 @@ function Navigation() {
     addEventListener('online', forget)
     return () => removeEventListener('online', forget)
   }, [])
-  const signOut = () => session.signOut().catch((error: unknown) => setProblem(troubleOf(error).text))
+  const signOut = () => session.signOut().catch((error: unknown) => setProblem(errorMessage(error).text))
   return (
     <>
       <nav aria-label="Main">
@@ -105,16 +105,16 @@ const watchConnection = (listener: () => void) => {
 
 function Connection() {
   const online = useSyncExternalStore(watchConnection, () => navigator.onLine)
-  const [was, setWas] = useState(online)
+  const [stayedOnline, setStayedOnline] = useState(online)
   useEffect(() => {
-    if (!online) setWas(false)
+    if (!online) setStayedOnline(false)
   }, [online])
   return (
     <div role="status" className="connection">
       {online ? (
-        !was && <span className="unseen">You are connected again.</span>
+        !stayedOnline && <span className="unseen">You are back online.</span>
       ) : (
-        <p>You are offline. The page goes on by itself when the connection is back.</p>
+        <p>You are offline. We'll reconnect automatically.</p>
       )}
     </div>
   )

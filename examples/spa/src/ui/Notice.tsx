@@ -1,11 +1,11 @@
 import { useLocation } from 'react-router'
 
-/** Says that something has worked, without asking for attention. */
+/** Reports success without moving the focus. */
 export function Notice({ children }: { children: string | null | undefined }) {
   return <div role="status">{children && <p className="notice">{children}</p>}</div>
 }
 
-/** What the page before this one wants to be said here: `navigate('/sign-in', { state: { notice: '…' } })`. */
-export function Arrival() {
+/** The notice that the previous page passed on: `navigate('/sign-in', { state: { notice: '…' } })`. */
+export function PassedNotice() {
   return <Notice>{useLocation().state?.notice}</Notice>
 }

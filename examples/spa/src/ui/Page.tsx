@@ -1,11 +1,11 @@
 import { useEffect, useRef, type ReactNode } from 'react'
 import { useNavigationType } from 'react-router'
 
-import { Arrival } from './Notice'
+import { PassedNotice } from './Notice'
 
 let first = true
 
-/** A page with its title. `ownHeading` is for those that put a Heading somewhere else. */
+/** A page with its title. With `ownHeading`, the page renders its Heading itself. */
 export function Page({
   title,
   lead,
@@ -25,19 +25,19 @@ export function Page({
   return (
     <div className={narrow ? 'page narrow' : 'page'}>
       {!ownHeading && <Heading>{title}</Heading>}
-      <Arrival />
+      <PassedNotice />
       {lead && <p className="lead">{lead}</p>}
       {children}
     </div>
   )
 }
 
-/** The heading of a page. Whoever comes here from another page begins with it; who goes back sees what they saw. */
+/** The heading of a page. It gets the focus on arrival. Going back keeps the scroll position. */
 export function Heading({ children }: { children: string }) {
   const heading = useRef<HTMLHeadingElement>(null)
-  const goesOn = useNavigationType() !== 'POP'
+  const forward = useNavigationType() !== 'POP'
   useEffect(() => {
-    if (goesOn) scrollTo(0, 0)
+    if (forward) scrollTo(0, 0)
     if (!first) heading.current?.focus({ preventScroll: true })
     first = false
   }, []) // on arrival

@@ -1,20 +1,20 @@
 const days = new Intl.DateTimeFormat('en', { dateStyle: 'medium' })
-const moments = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
-const distances = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const times = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 
-/** A day, with the moment for who points at it. */
+/** A date, with the time as a tooltip. */
 export function Day({ of }: { of: string }) {
   return (
-    <time dateTime={of} title={moments.format(new Date(of))}>
+    <time dateTime={of} title={times.format(new Date(of))}>
       {days.format(new Date(of))}
     </time>
   )
 }
 
-/** How long ago something was. */
+/** The time since then, such as "2 hours ago". */
 export function Ago({ of }: { of: string }) {
   return (
-    <time dateTime={of} title={moments.format(new Date(of))}>
+    <time dateTime={of} title={times.format(new Date(of))}>
       {ago((Date.parse(of) - Date.now()) / 1000)}
     </time>
   )
@@ -22,7 +22,7 @@ export function Ago({ of }: { of: string }) {
 
 function ago(seconds: number): string {
   if (seconds > -60) return 'just now'
-  if (seconds > -3600) return distances.format(Math.round(seconds / 60), 'minute')
-  if (seconds > -86_400) return distances.format(Math.round(seconds / 3600), 'hour')
-  return distances.format(Math.round(seconds / 86_400), 'day')
+  if (seconds > -3600) return relative.format(Math.round(seconds / 60), 'minute')
+  if (seconds > -86_400) return relative.format(Math.round(seconds / 3600), 'hour')
+  return relative.format(Math.round(seconds / 86_400), 'day')
 }

@@ -13,8 +13,6 @@ export const ServerInfoQuery = graphql(`
   }
 `)
 
-/** Says what a password has to be like. */
+/** Returns the rules for a password. */
 export const passwordHint = (policy: { minLength: number; maxLength: number } | undefined) =>
-  policy &&
-  `${policy.minLength} to ${policy.maxLength} characters; not digits alone, ` +
-    'not one that many use, and not like your own names.'
+  policy && `${policy.minLength}–${policy.maxLength} characters. Avoid common passwords, numbers only, or your name.`

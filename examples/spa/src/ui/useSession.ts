@@ -4,9 +4,9 @@ import type { Session, SessionState } from '../session'
 
 export const SessionContext = createContext<{ session: Session; state: SessionState } | null>(null)
 
-/** Returns the session and what is known of it. */
+/** Returns the session and its state. */
 export function useSession() {
   const found = use(SessionContext)
-  if (!found) throw new Error('There is no session around this component.')
+  if (!found) throw new Error('This component is not inside a SessionContext.')
   return found
 }

@@ -5,8 +5,8 @@ import { useSession } from './useSession'
 
 type Options = Pick<ApolloClient.MutateOptions, 'awaitRefetchQueries' | 'context' | 'refetchQueries' | 'update'>
 
-/** Returns a function that runs a mutation and returns its data. It throws what `troubleOf` puts into words. */
-export function useAsk() {
+/** Returns a function that runs a mutation and returns its data. It throws what `errorMessage` accepts. */
+export function useMutate() {
   const client = useApolloClient()
   return async <Data, Variables extends OperationVariables>(
     mutation: TypedDocumentNode<Data, Variables>,
@@ -18,9 +18,9 @@ export function useAsk() {
   }
 }
 
-/** Returns the same for mutations that begin a session. `tokens` finds them in the data. */
+/** Like useMutate, for mutations that start a session. `tokens` returns the tokens in their data. */
 export function useBegin() {
-  const ask = useAsk()
+  const mutate = useMutate()
   const { session } = useSession()
   return async <Data, Variables extends OperationVariables>(
     mutation: TypedDocumentNode<Data, Variables>,
@@ -29,8 +29,8 @@ export function useBegin() {
   ): Promise<Data> => {
     let data!: Data
     await session.begin(async () => {
-      data = await ask(mutation, variables, { context: { beginsSession: true } })
-      return tokens(data)?.accessToken ?? null
+      data = await mutate(mutation, variables, { context: { beginsSession: true } })
+      return tokens(data)
     })
     return data
   }

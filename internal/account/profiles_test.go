@@ -5,10 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"latchkey/internal/page"
 )
 
 var (
-	cursors = CursorKey("0123456789abcdef0123456789abcdef")
+	cursors = page.Key("0123456789abcdef0123456789abcdef")
 	mario   = Position{
 		DateJoined:  time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC),
 		UsernameKey: "mario",
@@ -41,9 +43,9 @@ func selections() (all []Selection) {
 
 func TestACursorOpensItsOwnSelectionOnly(t *testing.T) {
 	for i, sealed := range selections() {
-		cursor := cursors.seal(mario, sealed)
+		cursor := sealed.sealCursor(cursors, mario)
 		for j, opened := range selections() {
-			position, err := cursors.open(&cursor, opened)
+			position, err := opened.openCursor(cursors, &cursor)
 			if i != j {
 				if position != nil || !IsCode(err, BadUserInput) {
 					t.Errorf("a cursor of %+v opens as %+v in %+v", sealed, position, opened)
@@ -58,7 +60,7 @@ func TestACursorOpensItsOwnSelectionOnly(t *testing.T) {
 				t.Errorf("a cursor of %+v opens as %+v: %v", sealed, position, err)
 			}
 		}
-		if _, err := CursorKey("another key").open(&cursor, sealed); !IsCode(err, BadUserInput) {
+		if _, err := sealed.openCursor(page.Key("another key"), &cursor); !IsCode(err, BadUserInput) {
 			t.Errorf("another key opens %s: %v", cursor, err)
 		}
 	}
@@ -70,15 +72,15 @@ func TestALongUsernameFitsIntoACursor(t *testing.T) {
 		t.Fatal(e)
 	}
 	selection := Selection{Order: ProfileOrder{ByUsername, Ascending}}
-	cursor := cursors.seal(Position{UsernameKey: UsernameKey(name)}, selection)
-	if position, err := cursors.open(&cursor, selection); err != nil || position.UsernameKey != name {
+	cursor := selection.sealCursor(cursors, Position{UsernameKey: UsernameKey(name)})
+	if position, err := selection.openCursor(cursors, &cursor); err != nil || position.UsernameKey != name {
 		t.Errorf("%d bytes of cursor do not open: %v", len(cursor), err)
 	}
 }
 
 func TestBadCursors(t *testing.T) {
 	selection := Selection{Order: ProfileOrder{ByDateJoined, Ascending}}
-	good := cursors.seal(mario, selection)
+	good := selection.sealCursor(cursors, mario)
 	bad := []string{"", "x", "====", "%", good + "A", good + "=", good + "\n", "\n" + good, strings.Repeat("A", 1<<20),
 		base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("\xff", 60)))}
 	for i := range good {
@@ -94,7 +96,7 @@ func TestBadCursors(t *testing.T) {
 		raw[bit/8] ^= 1 << (bit % 8)
 	}
 	for _, cursor := range bad {
-		if position, err := cursors.open(&cursor, selection); position != nil || !IsCode(err, BadUserInput) {
+		if position, err := selection.openCursor(cursors, &cursor); position != nil || !IsCode(err, BadUserInput) {
 			t.Errorf("%.80q opens as %+v (%v)", cursor, position, err)
 		}
 	}
@@ -102,7 +104,7 @@ func TestBadCursors(t *testing.T) {
 
 func TestWindows(t *testing.T) {
 	ptr := func(n int) *int { return &n }
-	cursor := cursors.seal(mario, Selection{Order: ProfileOrder{ByDateJoined, Ascending}})
+	cursor := Selection{Order: ProfileOrder{ByDateJoined, Ascending}}.sealCursor(cursors, mario)
 	for _, test := range []struct {
 		query    ProfileQuery
 		limit    int
@@ -138,15 +140,15 @@ func TestWindows(t *testing.T) {
 
 func FuzzCursor(f *testing.F) {
 	for i, selection := range selections() {
-		f.Add(cursors.seal(mario, selection), uint8(i), mario.DateJoined.UnixMicro(), "mario")
+		f.Add(selection.sealCursor(cursors, mario), uint8(i), mario.DateJoined.UnixMicro(), "mario")
 	}
 	f.Add("", uint8(0), int64(0), "")
 	f.Add("AAAA", uint8(9), int64(-1), "é")
 	f.Fuzz(func(t *testing.T, text string, which uint8, micros int64, key string) {
 		all := selections()
 		selection := all[int(which)%len(all)]
-		if position, err := cursors.open(&text, selection); err == nil {
-			if again := cursors.seal(*position, selection); again != text {
+		if position, err := selection.openCursor(cursors, &text); err == nil {
+			if again := selection.sealCursor(cursors, *position); again != text {
 				t.Fatalf("%q opens as %+v, which is sealed as %q", text, position, again)
 			}
 		} else if position != nil || !IsCode(err, BadUserInput) {
@@ -156,12 +158,12 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		place := Position{DateJoined: time.UnixMicro(micros).UTC(), UsernameKey: key, ID: mario.ID}
-		cursor := cursors.seal(place, selection)
-		position, err := cursors.open(&cursor, selection)
+		cursor := selection.sealCursor(cursors, place)
+		position, err := selection.openCursor(cursors, &cursor)
 		if err != nil {
 			t.Fatalf("%+v is sealed as %q, which does not open: %v", place, cursor, err)
 		}
-		if again := cursors.seal(*position, selection); again != cursor {
+		if again := selection.sealCursor(cursors, *position); again != cursor {
 			t.Fatalf("%+v comes back as %+v", place, position)
 		}
 	})

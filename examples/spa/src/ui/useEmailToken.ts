@@ -2,10 +2,10 @@ import { useEffect, useState } from 'react'
 import { useLocation, useNavigate } from 'react-router'
 
 /**
- * Returns the token from the link in a mail, or null. It stands behind the `#`, which browsers send to nobody, and is
- * taken out of the address, which stays in the history.
+ * Returns the token from the link in an email, or null. It is in the URL fragment, which browsers never send to a
+ * server. It is removed from the URL, which stays in the history.
  */
-export function useMailToken(): string | null {
+export function useEmailToken(): string | null {
   const { hash, pathname } = useLocation()
   const navigate = useNavigate()
   const [token, setToken] = useState(() => find(hash))

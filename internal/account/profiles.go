@@ -1,12 +1,12 @@
 package account
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
+
+	"latchkey/internal/page"
 )
 
 // Sizes of a page of profiles.
@@ -80,29 +80,24 @@ type Window struct {
 }
 
 // Window returns what the query asks for, or BAD_USER_INPUT.
-func (q ProfileQuery) Window(cursors CursorKey) (Window, error) {
+func (q ProfileQuery) Window(cursors page.Key) (Window, error) {
 	selection, err := q.selection()
 	if err != nil {
 		return Window{}, err
 	}
-	w := Window{Selection: selection, Limit: DefaultPage}
+	w := Window{Selection: selection}
+	request := page.Request{First: q.First, After: q.After, Last: q.Last, Before: q.Before}
+	w.Limit, w.Backward, err = request.Cut(DefaultPage, MaxPage)
 	switch {
-	case q.First != nil && q.Last != nil:
+	case errors.Is(err, page.ErrBothEnds):
 		return Window{}, badInput("Give first or last, not both.")
-	case q.First != nil:
-		w.Limit = *q.First
-	case q.Last != nil:
-		w.Limit, w.Backward = *q.Last, true
-	default:
-		w.Backward = q.Before != nil && q.After == nil
-	}
-	if w.Limit < 0 || w.Limit > MaxPage {
+	case errors.Is(err, page.ErrSize):
 		return Window{}, badInput("A page has 0 to %d entries.", MaxPage)
 	}
-	if w.After, err = cursors.open(q.After, selection); err != nil {
+	if w.After, err = selection.openCursor(cursors, q.After); err != nil {
 		return Window{}, err
 	}
-	w.Before, err = cursors.open(q.Before, selection)
+	w.Before, err = selection.openCursor(cursors, q.Before)
 	return w, err
 }
 
@@ -134,66 +129,22 @@ func badInput(format string, args ...any) error {
 	return &Error{Code: BadUserInput, Message: fmt.Sprintf(format, args...)}
 }
 
-// ProfileConnection is a page of profiles, after the Relay cursor connections specification.
+// ProfileConnection is a page of profiles.
 type ProfileConnection struct {
-	Nodes       []*Profile
-	Selection   Selection // whose number totalCount tells
-	HasNext     bool
-	HasPrevious bool
-	cursors     CursorKey
+	page.Connection[*Profile]
+	Selection Selection // what totalCount counts
 }
 
-// NewProfileConnection returns a page of a selection, whose cursors the key authenticates.
-func NewProfileConnection(nodes []*Profile, selection Selection, cursors CursorKey) *ProfileConnection {
-	return &ProfileConnection{Nodes: nodes, Selection: selection, cursors: cursors}
-}
+// ProfileEdge is a profile on a page.
+type ProfileEdge = page.Edge[*Profile]
 
-// ProfileEdge is a profile in a page.
-type ProfileEdge struct {
-	Node *Profile
-	page *ProfileConnection
-}
+// PageInfo is where a page stands in its list.
+type PageInfo = page.Info
 
-// PageInfo is where a page stands among the others.
-type PageInfo struct {
-	HasNextPage     bool
-	HasPreviousPage bool
-	page            *ProfileConnection
-}
-
-// Edges returns the page's profiles, each with its cursor.
-func (c *ProfileConnection) Edges() []*ProfileEdge {
-	edges := make([]*ProfileEdge, len(c.Nodes))
-	for i, profile := range c.Nodes {
-		edges[i] = &ProfileEdge{Node: profile, page: c}
-	}
-	return edges
-}
-
-// PageInfo returns where the page stands.
-func (c *ProfileConnection) PageInfo() *PageInfo {
-	return &PageInfo{HasNextPage: c.HasNext, HasPreviousPage: c.HasPrevious, page: c}
-}
-
-// Cursor returns the edge's place in the list, to go on from.
-func (e *ProfileEdge) Cursor() string { return e.page.cursor(e.Node) }
-
-// StartCursor returns the cursor of the first profile, or nil.
-func (p *PageInfo) StartCursor() *string { return p.page.cursorAt(0) }
-
-// EndCursor returns the cursor of the last profile, or nil.
-func (p *PageInfo) EndCursor() *string { return p.page.cursorAt(len(p.page.Nodes) - 1) }
-
-func (c *ProfileConnection) cursorAt(i int) *string {
-	if len(c.Nodes) == 0 {
-		return nil
-	}
-	cursor := c.cursor(c.Nodes[i])
-	return &cursor
-}
-
-func (c *ProfileConnection) cursor(profile *Profile) string {
-	return c.cursors.seal(profile.Position(), c.Selection)
+// NewProfileConnection returns a page of a selection, with cursors that the key authenticates.
+func NewProfileConnection(nodes []*Profile, selection Selection, cursors page.Key) *ProfileConnection {
+	cursor := func(p *Profile) string { return selection.sealCursor(cursors, p.Position()) }
+	return &ProfileConnection{Connection: page.NewConnection(nodes, cursor), Selection: selection}
 }
 
 // Position returns the profile's place in every order.
@@ -201,16 +152,8 @@ func (p *Profile) Position() Position {
 	return Position{DateJoined: p.DateJoined, UsernameKey: UsernameKey(p.Username), ID: p.ID}
 }
 
-// CursorKey authenticates cursors, so that they can neither be made up nor moved to another selection.
-type CursorKey []byte
-
-const (
-	macSize   = 16
-	maxCursor = 1024 // bytes of text; a username's canonical form is the longest thing inside
-)
-
-// seal returns mac ‖ place as base64url, where the mac also covers the selection.
-func (k CursorKey) seal(p Position, s Selection) string {
+// sealCursor returns the cursor of a position in the selection's order.
+func (s Selection) sealCursor(cursors page.Key, p Position) string {
 	place := make([]byte, 0, 64)
 	if s.Order.Field == ByUsername {
 		place = append(place, p.UsernameKey...)
@@ -218,24 +161,17 @@ func (k CursorKey) seal(p Position, s Selection) string {
 		place = binary.BigEndian.AppendUint64(place, uint64(p.DateJoined.UnixMicro()))
 		place = append(place, p.ID...)
 	}
-	return base64.RawURLEncoding.EncodeToString(append(k.mac(place, s), place...))
+	return cursors.Seal(s.name(), place)
 }
 
-func (k CursorKey) open(cursor *string, s Selection) (*Position, error) {
+// openCursor returns the position that a cursor of the selection holds, nil without a cursor, or BAD_USER_INPUT.
+func (s Selection) openCursor(cursors page.Key, cursor *string) (*Position, error) {
 	if cursor == nil {
 		return nil, nil
 	}
-	foreign := badInput("This cursor is not of this list: take one from an answer with the same filter and orderBy.")
-	if len(*cursor) > maxCursor {
-		return nil, foreign
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
-	if err != nil || len(raw) <= macSize || base64.RawURLEncoding.EncodeToString(raw) != *cursor {
-		return nil, foreign
-	}
-	mac, place := raw[:macSize], raw[macSize:]
-	if !hmac.Equal(mac, k.mac(place, s)) {
-		return nil, foreign
+	place, ok := cursors.Open(s.name(), *cursor)
+	if !ok {
+		return nil, badInput("This cursor is not of this list: take one from an answer with the same filter and orderBy.")
 	}
 	if s.Order.Field == ByUsername {
 		return &Position{UsernameKey: string(place)}, nil
@@ -244,13 +180,11 @@ func (k CursorKey) open(cursor *string, s Selection) (*Position, error) {
 	return &Position{DateJoined: time.UnixMicro(micros).UTC(), ID: ID(place[8:])}, nil
 }
 
-func (k CursorKey) mac(place []byte, s Selection) []byte {
+// name tells a selection from every other one, for its cursors.
+func (s Selection) name() string {
 	organizer := "any"
 	if s.IsOrganizer != nil {
 		organizer = fmt.Sprint(*s.IsOrganizer)
 	}
-	h := hmac.New(sha256.New, k)
-	fmt.Fprintf(h, "%s %s %s %q %q ", s.Order.Field, s.Order.Direction, organizer, s.Location, s.Search)
-	h.Write(place)
-	return h.Sum(nil)[:macSize]
+	return fmt.Sprintf("%s %s %s %q %q ", s.Order.Field, s.Order.Direction, organizer, s.Location, s.Search)
 }

@@ -1,0 +1,106 @@
+// Package page is pages of lists, after the Relay cursor connections specification. [Request.Cut] says which part of a
+// list a client asks for, [NewConnection] makes a page of what was found, and [Key] authenticates cursors.
+//
+// It knows no list in particular, and nothing of GraphQL, accounts or databases.
+package page
+
+import "errors"
+
+// Errors of a request that makes no sense.
+var (
+	ErrBothEnds = errors.New("first and last are both given")
+	ErrSize     = errors.New("the size of the page is out of range")
+)
+
+// Request is the arguments of a connection: the first entries after a cursor, or the last ones before one.
+type Request struct {
+	First  *int
+	After  *string
+	Last   *int
+	Before *string
+}
+
+// Cut returns the size of the page, and whether it is cut from the end of the list between the cursors. Without first and
+// last the size is usual, and the end counts only when before stands alone. It fails with ErrBothEnds, or ErrSize unless
+// the size is 0 to most.
+func (r Request) Cut(usual, most int) (size int, fromEnd bool, err error) {
+	size = usual
+	switch {
+	case r.First != nil && r.Last != nil:
+		return 0, false, ErrBothEnds
+	case r.First != nil:
+		size = *r.First
+	case r.Last != nil:
+		size, fromEnd = *r.Last, true
+	default:
+		fromEnd = r.Before != nil && r.After == nil
+	}
+	if size < 0 || size > most {
+		return 0, false, ErrSize
+	}
+	return size, fromEnd, nil
+}
+
+// Connection is a page of a list.
+type Connection[T any] struct {
+	Nodes       []T
+	HasNext     bool
+	HasPrevious bool
+	cursor      func(T) string
+}
+
+// NewConnection returns a page whose entries have the cursors that the function returns.
+func NewConnection[T any](nodes []T, cursor func(T) string) Connection[T] {
+	return Connection[T]{Nodes: nodes, cursor: cursor}
+}
+
+// Edge is an entry of a page.
+type Edge[T any] struct {
+	Node   T
+	cursor func(T) string
+}
+
+// Edges returns the entries of the page, each with its cursor.
+func (c *Connection[T]) Edges() []*Edge[T] {
+	edges := make([]*Edge[T], len(c.Nodes))
+	for i, node := range c.Nodes {
+		edges[i] = &Edge[T]{Node: node, cursor: c.cursor}
+	}
+	return edges
+}
+
+// Cursor returns the place of the entry in the list.
+func (e *Edge[T]) Cursor() string { return e.cursor(e.Node) }
+
+// PageInfo returns where the page stands in the list.
+func (c *Connection[T]) PageInfo() *Info {
+	return &Info{HasNextPage: c.HasNext, HasPreviousPage: c.HasPrevious, page: c}
+}
+
+// Info is where a page stands in its list.
+type Info struct {
+	HasNextPage     bool
+	HasPreviousPage bool
+	page            interface{ ends() (first, last *string) }
+}
+
+// StartCursor returns the cursor of the first entry, or nil on an empty page.
+func (i *Info) StartCursor() *string {
+	first, _ := i.page.ends()
+	return first
+}
+
+// EndCursor returns the cursor of the last entry, or nil on an empty page.
+func (i *Info) EndCursor() *string {
+	_, last := i.page.ends()
+	return last
+}
+
+// ends returns the cursors of the first and the last entry, or nil.
+func (c *Connection[T]) ends() (first, last *string) {
+	if len(c.Nodes) == 0 {
+		return nil, nil
+	}
+	start, end := c.cursor(c.Nodes[0]), c.cursor(c.Nodes[len(c.Nodes)-1])
+	return &start, &end
+}
