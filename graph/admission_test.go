@@ -30,9 +30,9 @@ const (
 	msgTooManyPending   = "Too many long answers are being read: ask for less at once, or again in a moment."
 )
 
-// TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, for one user and for all, without
-// reading, and then reads.
-func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
+// TestPendingResponses requests more long responses than the budgets allow, for one user and for all, without reading
+// them, and then reads them.
+func TestPendingResponses(t *testing.T) {
 	const long, ofUser, all = maxResponse / 2, maxPendingPerClient/(maxResponse/2) - 1, maxPendingBytes/(maxResponse/2) - 1
 	const ofAddress = maxPendingPerClient / maxText
 	someone := &account.User{
@@ -73,7 +73,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	defer read()
 	leave := func(user int, query string) { // before the answer is read
 		served.Go(func() {
-			handler.ServeHTTP(&unhurried{httptest.NewRecorder(), writing, reading}, asking(as(user), query))
+			handler.ServeHTTP(&slowWriter{httptest.NewRecorder(), writing, reading}, asking(as(user), query))
 		})
 		<-writing
 	}
@@ -81,7 +81,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	for range ofUser {
 		leave(0, me)
 	}
-	for range ofUser + 1 { // what is refused takes no room
+	for range ofUser + 1 { // what is rejected reserves nothing
 		refused(0, me)
 	}
 	answered(0, info, "OPEN")
@@ -108,8 +108,8 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	answered(1, telling, someone.Username)
 }
 
-// TestQueriesWaitForAPlace where as many work as may, and mutations do not.
-func TestQueriesWaitForAPlace(t *testing.T) {
+// TestQueriesWait checks that queries above the limit wait, and mutations do not.
+func TestQueriesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		working := make(chan bool)
 		answers := signedIn
@@ -150,8 +150,8 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 	})
 }
 
-// TestQueriesThatReadAllAreFew at once, and hold up no others.
-func TestQueriesThatReadAllAreFew(t *testing.T) {
+// TestScansAreFew checks that few scans run at the same time, and that other queries do not wait for them.
+func TestScansAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		searching := make(chan bool)
 		answers := signedIn
@@ -189,14 +189,14 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 	})
 }
 
-// unhurried is an answer that its client reads once reading is closed.
-type unhurried struct {
+// slowWriter is a response that its client reads once reading is closed.
+type slowWriter struct {
 	*httptest.ResponseRecorder
 	writing chan<- bool
 	reading <-chan bool
 }
 
-func (u *unhurried) Write(p []byte) (int, error) {
+func (u *slowWriter) Write(p []byte) (int, error) {
 	u.writing <- true
 	<-u.reading
 	return len(p), nil

@@ -90,7 +90,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// signFor signs in, and selects n descriptions.
+// signFor signs in and selects n descriptions.
 func signFor(n int) string {
 	return `obtainToken(input:{identifier:"a",password:"b"}){user{username profile{id ` + aliases(n, "description") + `}}}`
 }
@@ -114,7 +114,7 @@ func doubling(on string, n int, field string) string {
 	return b.String()
 }
 
-// A document may have 1,000 tokens, whatever they are.
+// TestTokens sends documents with the maximum number of tokens, and with one more.
 func TestTokens(t *testing.T) {
 	for _, document := range []func(n int) string{
 		func(n int) string { return "{node(id:[" + strings.Repeat("1 ", n-12) + "]){id}}" },
@@ -133,7 +133,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// One operation of several may try a credential; only the one that runs is counted.
+// TestCredentialsInOperationsApart counts the credentials of the operation that runs.
 func TestCredentialsInOperationsApart(t *testing.T) {
 	const sign = `obtainToken(input:{identifier:"a",password:"b"}){userErrors{message}}`
 	for query, want := range map[string]string{
@@ -173,7 +173,7 @@ func TestDocumentCost(t *testing.T) {
 	}
 }
 
-// TestCost is about what a request may ask for at once: all fields of a whole page, but not of many.
+// TestCost allows all fields of a whole page at once, but not of many pages.
 func TestCost(t *testing.T) {
 	const profile = "{id username description location isOrganizer dateJoined updatedOn viewerCanUpdate}"
 	for query, allowed := range map[string]bool{

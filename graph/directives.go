@@ -10,7 +10,7 @@ import (
 	"latchkey/internal/auth"
 )
 
-// directives returns the directives that protect fields. Each is complete by itself, because nothing may depend on their
+// directives returns the directives that protect fields. Each is sufficient alone, because nothing may depend on their
 // order. @public allows everyone and @credential is counted before anything runs, so neither needs code here.
 func directives(svc *auth.Service) generated.DirectiveRoot {
 	return generated.DirectiveRoot{

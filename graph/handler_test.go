@@ -26,7 +26,7 @@ import (
 	"latchkey/internal/middleware"
 )
 
-// answers stands in for the resolvers; what is nil panics when it is asked.
+// answers are stub resolvers; a field that is nil panics.
 type answers struct {
 	me          func(context.Context) (*account.User, error)
 	node        func(context.Context, account.ID) (account.Node, error)
@@ -88,7 +88,7 @@ func (a answers) schema() graphql.ExecutableSchema {
 	})
 }
 
-// signedIn answers everything.
+// signedIn resolves every field.
 var signedIn = answers{
 	me: func(context.Context) (*account.User, error) {
 		return &account.User{ID: "user_1", Username: "<ada> & \u2028", Role: account.Member, Status: account.Active}, nil
@@ -105,7 +105,7 @@ var signedIn = answers{
 	},
 }
 
-// reply is what came of one request over HTTP.
+// reply is the response to one request, and what was logged.
 type reply struct {
 	status int
 	header http.Header
@@ -174,7 +174,7 @@ func post(t *testing.T, a answers, o Options, query string, headers ...string) r
 	return send(t, a, o, http.MethodPost, "", string(body), headers...)
 }
 
-// serve answers one query without a network.
+// serve sends one query without a network.
 func serve(ctx context.Context, handler http.Handler, query string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, asking(ctx, query))
@@ -292,7 +292,7 @@ func (u unread) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// What is refused by its headers is not read.
+// TestBodiesThatAreNotRead rejects requests by their headers alone.
 func TestBodiesThatAreNotRead(t *testing.T) {
 	handler := NewHandler(signedIn.schema(), Options{Log: slog.New(slog.DiscardHandler)})
 	for _, header := range [][2]string{
@@ -320,7 +320,7 @@ func TestMediaType(t *testing.T) {
 	}
 }
 
-// What the server does not do it does not offer.
+// TestOffer checks that introspection offers only what the server does.
 func TestOffer(t *testing.T) {
 	r := post(t, signedIn, development, "{__schema{directives{name} subscriptionType{name}}}")
 	const want = `{"data":{"__schema":{"directives":[{"name":"auth"},{"name":"credential"},{"name":"deprecated"},` +
@@ -434,7 +434,7 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// A context that ends gives an error, never an empty answer.
+// TestTimeLimit returns an error after the time limit, never an empty response.
 func TestTimeLimit(t *testing.T) {
 	waiting := answers{me: func(ctx context.Context) (*account.User, error) {
 		<-ctx.Done()
@@ -472,7 +472,7 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// Wherever a secret stands in a request, it comes back neither in the answer nor in the log.
+// TestNothingIsRepeated sends a secret in every part of a request: neither the response nor the log repeats it.
 func TestNothingIsRepeated(t *testing.T) {
 	const secret = "Hunter2Hunter2"
 	body := func(query, variables string) string {
@@ -568,8 +568,8 @@ func TestNothingIsRepeated(t *testing.T) {
 	}
 }
 
-// TestOurOwnFaultIsNeverHidden by errors that stand in front of it.
-func TestOurOwnFaultIsNeverHidden(t *testing.T) {
+// TestInternalErrorsAreNotHidden puts other errors before an internal one.
+func TestInternalErrorsAreNotHidden(t *testing.T) {
 	schema := answers{
 		me: func(context.Context) (*account.User, error) {
 			return nil, &account.Error{Code: account.Forbidden, Message: "No."}
@@ -589,13 +589,13 @@ func TestOurOwnFaultIsNeverHidden(t *testing.T) {
 		{"{me{id} serverInfo{registration}}", "INTERNAL_SERVER_ERROR"},
 	} {
 		var log bytes.Buffer
-		var told gqlhttp.Operation
+		var observed gqlhttp.Operation
 		w := serve(t.Context(), NewHandler(schema, Options{
 			Log:     slog.New(slog.NewJSONHandler(&log, nil)),
-			Observe: func(_ context.Context, o gqlhttp.Operation) { told = o },
+			Observe: func(_ context.Context, o gqlhttp.Operation) { observed = o },
 		}), c.query)
-		if told.Code != c.code || !strings.Contains(log.String(), `"name":"","code":"`+c.code+`"`) {
-			t.Errorf("%s: %+v %s\n%s", c.query, told, w.Body, &log)
+		if observed.Code != c.code || !strings.Contains(log.String(), `"name":"","code":"`+c.code+`"`) {
+			t.Errorf("%s: %+v %s\n%s", c.query, observed, w.Body, &log)
 		}
 	}
 }

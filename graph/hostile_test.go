@@ -39,7 +39,7 @@ func each(n int, text string) string {
 	return b.String()
 }
 
-// swelling documents are made to keep a server busy. They are tried as large as the server lets them be, and larger.
+// swelling documents are designed to keep a server busy. They are sent as large as the limits allow, and larger.
 var swelling = map[string]func(n int) string{
 	"one field": func(n int) string { return "{me{" + again("id ", n) + "}}" },
 	"few fields": func(n int) string {
@@ -243,7 +243,7 @@ var swelling = map[string]func(n int) string{
 	"a fraction": func(n int) string { return "{profiles(first:0." + again("9", n) + "){totalCount}}" },
 }
 
-// broken documents are not GraphQL, or longer than the server lets them be.
+// broken documents are not GraphQL, or longer than the limits allow.
 var broken = map[string]string{
 	"braces":        again("{", 250_000),
 	"brackets":      "{node(id:" + again("[", 250_000) + "){id}}",
@@ -263,7 +263,7 @@ var broken = map[string]string{
 	"control codes": again("\x01", 40_000),
 }
 
-// variables are the same in the other half of a request.
+// variables are designed to keep a server busy.
 var variables = map[string]string{
 	"brackets":       `{"n":` + again("[", 250_000),
 	"closed":         `{"n":` + again("[", 120_000) + again("]", 120_000) + "}",
@@ -290,7 +290,7 @@ var variables = map[string]string{
 	"not UTF-8":      `{"n":"` + again("\xff", 250_000) + `"}`,
 }
 
-// hostile returns the bodies of requests that are made to keep a server busy, by name.
+// hostile returns the bodies of requests that are designed to keep a server busy, by name.
 func hostile() map[string]string {
 	bodies := map[string]string{
 		"nothing":            "",
@@ -313,7 +313,7 @@ func hostile() map[string]string {
 	return bodies
 }
 
-// largest returns the longest document of a kind that may be sent, or that also passes as little work.
+// largest returns the longest document of a kind that can be sent; with passes, the longest that is validated.
 func largest(document func(n int) string, passes bool) string {
 	tooLarge := func(n int) bool {
 		text := document(n)
@@ -369,11 +369,11 @@ func envelope(document, variables string) string {
 	return `{"query":` + strings.TrimSpace(b.String()) + `,"variables":` + variables + `}`
 }
 
-// mayAllocate is what a request may ask of the memory.
+// mayAllocate is how much memory a request may allocate.
 const mayAllocate = 16 << 20 // bytes
 
-// TestHostileRequests measures what the process spends on each request while it does nothing else. A request that takes
-// too long is tried three times, for machines have other things to do as well.
+// TestHostileRequests measures the processor time and memory of each request. A request that exceeds a limit is tried
+// three times, because the machine may be busy.
 func TestHostileRequests(t *testing.T) {
 	bodies := hostile()
 	for _, mode := range []Options{development, production} {
@@ -402,7 +402,8 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// Whatever is asked, the answer is well formed and what it takes is bounded. The seeds are small, for speed.
+// FuzzRequest checks that the response to any request is well formed and the memory limited. The seeds are small, for
+// speed.
 func FuzzRequest(f *testing.F) {
 	for _, document := range swelling {
 		text := document(2)
@@ -435,7 +436,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// checkAnswer demands an answer of JSON with data or errors, of which there are at most 20.
+// checkAnswer demands JSON with data or at most 20 errors.
 func checkAnswer(t *testing.T, name string, body []byte) {
 	t.Helper()
 	var answer struct {
@@ -456,7 +457,7 @@ func checkAnswer(t *testing.T, name string, body []byte) {
 	}
 }
 
-// computed returns the time that processors have spent on this process.
+// computed returns the processor time of this process.
 func computed(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -466,7 +467,7 @@ func computed(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// allocated returns how many bytes the process has asked for since it began.
+// allocated returns how many bytes this process has allocated since it started.
 func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

@@ -66,7 +66,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// Values in the document, and default values of variables, are held to the same rules.
+// TestLiterals holds values in the document and default values of variables to the same rules.
 func TestLiterals(t *testing.T) {
 	const invalid = "GRAPHQL_VALIDATION_FAILED"
 	for kind, values := range map[string]map[string]string{
@@ -119,7 +119,7 @@ func TestLiterals(t *testing.T) {
 	}
 }
 
-// Directives take Booleans only, in every place.
+// TestConditionsAreBooleans gives directives other values in every position.
 func TestConditionsAreBooleans(t *testing.T) {
 	for _, query := range []string{
 		"{me @V{id}}", "{me{id @V}}", "{me{...@V{id}}}", "{me{...F@V}} fragment F on User{id}", "{profiles{nodes{id @V}}}",

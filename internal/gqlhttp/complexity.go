@@ -283,7 +283,7 @@ func (c *complexity) field(field *ast.Field) cost {
 		}
 		return total
 	case field.Name == "__schema" || field.Name == "__type":
-		// The validator limits the depth of introspection by a rule of its own.
+		// The validator limits the depth of introspection by a separate rule.
 		return total.plus(cost{depth: 1, introspectionFields: 1})
 	}
 	own := c.costs[name]

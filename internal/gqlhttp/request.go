@@ -81,7 +81,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	if r.ContentLength > 0 {
-		b.Grow(int(min(r.ContentLength, usualBody)) + bytes.MinRead) // so that reading to the end needs no more
+		b.Grow(int(min(r.ContentLength, usualBody)) + bytes.MinRead) // so that reading to the end allocates nothing else
 	}
 	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, MaxBody))
 	return b.Bytes(), err

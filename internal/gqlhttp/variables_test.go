@@ -7,7 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// No input of the schema holds a list or a Float; the rules for them are the specification's all the same.
+// TestListsAndFloats tests what no input of the API has.
 func TestListsAndFloats(t *testing.T) {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { a: Int } input In { tags: [String!], rate: Float }"})
 	for text, fits := range map[string]bool{
