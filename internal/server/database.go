@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/middleware"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
 	"latchkey/internal/token"
@@ -173,6 +173,6 @@ func NewService(
 		EmailVerification: c.EmailVerification,
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
-		Log:               slog.New(graph.LogRequest(log.Handler())),
+		Log:               slog.New(middleware.LogAttrs(log.Handler(), middleware.RequestAttrs)),
 	})
 }
