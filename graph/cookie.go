@@ -8,14 +8,14 @@ import (
 	"latchkey/internal/account"
 )
 
-// cookies carry refresh tokens out of the reach of scripts.
+// cookies carry refresh tokens where scripts cannot read them.
 type cookies struct {
 	name   string
 	secure bool
 }
 
-// newCookies returns the cookies of a server with the public URL. Over https the name has the prefix by which a browser
-// accepts the cookie from this very host alone (RFC 6265bis, section 4.1.3.2); plain http, for development, has none.
+// newCookies returns the cookies of a server with the public URL. Over https the name has the prefix with which a browser
+// accepts the cookie only from this host (RFC 6265bis, section 4.1.3.2); plain http, for development, has none.
 func newCookies(publicURL string) cookies {
 	if strings.HasPrefix(publicURL, "https:") {
 		return cookies{name: "__Host-latchkey", secure: true}
@@ -32,7 +32,7 @@ func (c cookies) token(r *http.Request) *string {
 	return &found[0].Value
 }
 
-// set writes a cookie that lives as long as the token, or, without one, ends the cookie there is.
+// set sets a cookie that expires with the refresh token, or, if tokens is nil, clears the cookie.
 func (c cookies) set(w http.ResponseWriter, tokens *account.TokenPair) {
 	cookie := &http.Cookie{
 		Name: c.name, Path: "/", Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1,
@@ -43,40 +43,41 @@ func (c cookies) set(w http.ResponseWriter, tokens *account.TokenPair) {
 	http.SetCookie(w, cookie)
 }
 
-// deliver hands a pair over in the way it is to travel: what goes as a cookie does not go in the body as well, and what
-// goes in the body ends the cookie that the request carried, which would only be out of date.
-func deliver(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
-	who := ctx.Value(callerKey{}).(*requester)
+// writeTokens returns a pair as the response holds it and sets cookies as the delivery demands: a refresh token in a
+// cookie is not in the body as well, and one in the body clears the cookie of the request, which is out of date.
+func writeTokens(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
+	ra := ctx.Value(callerKey{}).(*requestAuth)
 	if tokens == nil {
 		return nil
 	}
-	who.mu.Lock()
-	who.served = tokens.UserID
-	who.mu.Unlock()
+	ra.mu.Lock()
+	ra.tokenUserID = tokens.UserID
+	ra.mu.Unlock()
 	switch {
 	case tokens.Delivery == account.InCookie:
-		who.cookies.set(who.answer, tokens)
+		ra.cookies.set(ra.response, tokens)
 		bare := *tokens
 		bare.RefreshToken = nil
 		return &bare
-	case who.cookie != nil:
-		who.cookies.set(who.answer, nil)
+	case ra.cookie != nil:
+		ra.cookies.set(ra.response, nil)
 	}
 	return tokens
 }
 
 // cookieFrom returns the refresh token that the request carries as a cookie, or nil.
 func cookieFrom(ctx context.Context) *string {
-	if who, ok := ctx.Value(callerKey{}).(*requester); ok {
-		return who.cookie
+	if ra, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
+		return ra.cookie
 	}
 	return nil
 }
 
-// endCookie ends the cookie that the request carries, if any, once its session is over.
-func endCookie(ctx context.Context, err error) error {
-	if who := ctx.Value(callerKey{}).(*requester); err == nil && who.cookie != nil {
-		who.cookies.set(who.answer, nil)
+// clearCookie clears the cookie of the request, if any, unless err reports that its session was not revoked. It returns
+// err.
+func clearCookie(ctx context.Context, err error) error {
+	if ra := ctx.Value(callerKey{}).(*requestAuth); err == nil && ra.cookie != nil {
+		ra.cookies.set(ra.response, nil)
 	}
 	return err
 }

@@ -10,8 +10,8 @@ import (
 	"latchkey/internal/auth"
 )
 
-// directives gate the fields that carry them. Each stands alone, for nothing may depend on their order. @public lets
-// everyone pass and @credential is counted before anything runs, so neither has anything to do here.
+// directives returns the directives that protect fields. Each is sufficient alone, because nothing may depend on their
+// order. @public allows everyone and @credential is counted before anything runs, so neither needs code here.
 func directives(svc *auth.Service) generated.DirectiveRoot {
 	return generated.DirectiveRoot{
 		Auth: func(ctx context.Context, _ any, next graphql.Resolver, role account.Role) (any, error) {

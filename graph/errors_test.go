@@ -47,7 +47,7 @@ func TestErrors(t *testing.T) {
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR " + cause.Error()},
 		{"a GraphQL error of unknown origin", gqlerror.Errorf("table users"),
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR table users"},
-		{"forgotten mistakes", account.UserError(account.Taken, "Taken.").At(),
+		{"user errors of a field", account.UserError(account.Taken, "Taken.").At(),
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR TAKEN: Taken."},
 		{"time", fmt.Errorf("select: %w", context.DeadlineExceeded),
 			"This took too long, so we stopped.", `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR select: context deadline exceeded"},
@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// Outside of fields nobody recovers but the transport.
+// TestPanicOutsideOfFields panics where only the transport recovers.
 func TestPanicOutsideOfFields(t *testing.T) {
 	handler := NewHandler(panicking{signedIn.schema()}, Options{Log: slog.New(slog.DiscardHandler)})
 	r := serve(t.Context(), handler, "{me{id}}")
@@ -122,7 +122,7 @@ type panicking struct{ graphql.ExecutableSchema }
 
 func (panicking) Exec(context.Context) graphql.ResponseHandler { panic("the sky fell") }
 
-// What gqlgen says of an argument it cannot read quotes the argument.
+// TestArgumentsThatCannotBeRead checks that the message of gqlgen, which quotes the argument, is replaced.
 func TestArgumentsThatCannotBeRead(t *testing.T) {
 	var log bytes.Buffer
 	ctx := graphql.WithFieldContext(t.Context(), &graphql.FieldContext{Field: graphql.CollectedField{Field: &ast.Field{
@@ -147,21 +147,21 @@ func TestNullWhereNoneIsAllowed(t *testing.T) {
 
 func TestUserErrors(t *testing.T) {
 	failure := errors.New("failure")
-	mistakes := account.UserErrors{{Code: account.Taken}, {Code: account.TooLong}}
+	userErrs := account.UserErrors{{Code: account.Taken}, {Code: account.TooLong}}
 	for _, c := range []struct {
 		name     string
 		err      error
-		mistakes []*account.Error
+		userErrs []*account.Error
 		rest     error
 	}{
 		{"nothing", nil, []*account.Error{}, nil},
-		{"mistakes", mistakes, mistakes, nil},
-		{"mistakes inside", fmt.Errorf("registering: %w", mistakes), mistakes, nil},
+		{"user errors", userErrs, userErrs, nil},
+		{"wrapped user errors", fmt.Errorf("registering: %w", userErrs), userErrs, nil},
 		{"failure", failure, []*account.Error{}, failure},
 		{"refusal", &account.Error{Code: account.Forbidden}, []*account.Error{}, &account.Error{Code: account.Forbidden}},
 	} {
 		got, rest := userErrors(t.Context(), c.err)
-		if !reflect.DeepEqual(got, c.mistakes) || !reflect.DeepEqual(rest, c.rest) {
+		if !reflect.DeepEqual(got, c.userErrs) || !reflect.DeepEqual(rest, c.rest) {
 			t.Errorf("%s: %v, %v", c.name, got, rest)
 		}
 	}

@@ -5,62 +5,42 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/rs/cors"
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"latchkey/internal/account"
+	"latchkey/internal/gqlhttp"
+	"latchkey/internal/middleware"
 )
 
-const (
-	cachedDocuments = 1_000
-	cachedSize      = 2 << 10 // bytes of a document
-)
-
-// Options are what an installation decides about its endpoint.
+// Options are the settings of an endpoint.
 type Options struct {
-	Development    bool     // tells the schema to whoever asks, and proposes names for misspelt ones
+	Development    bool     // allows introspection, and names parts of the schema in messages
 	AllowedOrigins []string // web origins whose scripts may call with credentials, such as https://app.example.com
 	Log            *slog.Logger
-	Observe        func(context.Context, Operation) // told of each request before it is answered; nil for nobody
+	Observe        func(context.Context, gqlhttp.Operation) // called for each request before its response is written; may be nil
 }
 
-// NewHandler returns the endpoint for a schema; it belongs at /graphql, inside WithRequestID. A request is at most
-// 256 KiB and 1,000 tokens, nests 12 fields, tries one credential and is over after 10 seconds.
-func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
-	log := slog.New(LogRequest(o.Log.Handler()))
+// NewHandler returns the endpoint of a schema, for /graphql, inside [WithCaller], [middleware.ClientIP] and
+// [middleware.RequestID].
+func NewHandler(schema graphql.ExecutableSchema, o Options) http.Handler {
+	log := slog.New(middleware.LogAttrs(o.Log.Handler(), middleware.RequestAttrs))
 	presenter := presenter{log: log}
-	exec := executor.New(es)
-	exec.SetErrorPresenter(presenter.present)
-	exec.SetRecoverFunc(presenter.recovered)
-	exec.SetParserTokenLimit(maxTokens)
-	known := documents{lru.New[*ast.QueryDocument](cachedDocuments)}
-	exec.SetQueryCache(known)
-	exec.SetDisableSuggestion(!o.Development)
-	exec.SetDefaultRulesFn(func() *rules.Rules { return ruleset(o.Development) })
-	exec.Use(newLimits(o.Development, known))
-	exec.Use(direct{})
-	guard := http.NewCrossOriginProtection()
-	for _, origin := range o.AllowedOrigins {
-		guard.AddTrustedOrigin(origin) // what is no origin is refused here, and trusted nowhere
-	}
-	endpoint := &transport{
-		guard:     guard,
-		exec:      exec,
-		schema:    es.Schema(),
-		presenter: presenter,
-		wording:   newWording(es.Schema(), o.Development),
-		log:       log,
-		observe:   o.Observe,
-		accepted:  lru.New[string](acceptedHeaders),
-		places:    make(entrance, maxAtWork),
-		scanning:  make(entrance, maxScanning),
-		queried:   newRoom(),
-		mutated:   newRoom(),
-	}
+	endpoint := gqlhttp.New(schema, gqlhttp.Options{
+		Development:   o.Development,
+		Log:           log,
+		Costs:         costs,
+		Credential:    "credential",
+		Extensions:    []graphql.HandlerExtension{fastMarshal{}},
+		Present:       presenter.present,
+		Recover:       presenter.recovered,
+		CheckPost:     checkCookieOrigin(o.AllowedOrigins),
+		UserID:        userID,
+		ClientIP:      middleware.ClientIPFrom,
+		UserErrorCode: firstUserError,
+		Observe:       o.Observe,
+	})
 	return cors.New(cors.Options{
 		// A function, because the package takes an empty list for every origin and an asterisk for a pattern. Every
 		// sandboxed document calls itself null.
@@ -68,36 +48,24 @@ func NewHandler(es graphql.ExecutableSchema, o Options) http.Handler {
 			return origin != "null" && slices.Contains(o.AllowedOrigins, origin)
 		},
 		AllowedMethods:   []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders:   []string{"Authorization", "Content-Type", requestIDHeader},
-		ExposedHeaders:   []string{requestIDHeader, "Retry-After"},
+		AllowedHeaders:   []string{"Authorization", "Content-Type", middleware.RequestIDHeader},
+		ExposedHeaders:   []string{middleware.RequestIDHeader, "Retry-After"},
 		AllowCredentials: true,
-		MaxAge:           600, // seconds for which a browser need not ask again
+		MaxAge:           600, // seconds for which a browser caches the answer to a preflight request
 	}).Handler(endpoint)
 }
 
-// documents remembers the latest 1,000 valid documents. Long ones it does not keep, so that nobody can fill the memory;
-// nor those with strings in them, which may be passwords and will hardly come again.
-type documents struct {
-	*lru.LRU[*ast.QueryDocument]
-}
-
-// Add remembers a document.
-func (d documents) Add(ctx context.Context, text string, document *ast.QueryDocument) {
-	if len(text) <= cachedSize && !strings.Contains(text, `"`) {
-		d.LRU.Add(ctx, text, document)
+// checkCookieOrigin returns a function that returns FORBIDDEN for a request with a cookie from another origin than those
+// allowed.
+func checkCookieOrigin(allowed []string) func(*http.Request) error {
+	protection := http.NewCrossOriginProtection()
+	for _, origin := range allowed {
+		protection.AddTrustedOrigin(origin) // an error means that it is no origin, and no request has it
 	}
-}
-
-// ruleset returns the rules of validation. Where nobody is told similar names it spares the search for them, which
-// costs more than all other validation; the executor replaces two more rules itself.
-func ruleset(suggest bool) *rules.Rules {
-	list := rules.NewDefaultRules()
-	list.AddRule(intsOf32Bits.Name, intsOf32Bits.RuleFunc)
-	list.AddRule(objectsOfInputTypes.Name, objectsOfInputTypes.RuleFunc)
-	if !suggest {
-		list.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
-		list.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-		list.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	return func(r *http.Request) error {
+		if cookieFrom(r.Context()) == nil || protection.Check(r) == nil {
+			return nil
+		}
+		return &account.Error{Code: account.Forbidden, Message: "Requests with a cookie come from allowed origins only."}
 	}
-	return list
 }

@@ -17,7 +17,10 @@ import (
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/lexer"
 	"github.com/vektah/gqlparser/v2/parser"
+
+	"latchkey/internal/gqlhttp"
 )
 
 const (
@@ -36,7 +39,7 @@ func each(n int, text string) string {
 	return b.String()
 }
 
-// swelling documents are made to keep a server busy. They are tried as large as the server lets them be, and larger.
+// swelling documents are designed to keep a server busy. They are sent as large as the limits allow, and larger.
 var swelling = map[string]func(n int) string{
 	"one field": func(n int) string { return "{me{" + again("id ", n) + "}}" },
 	"few fields": func(n int) string {
@@ -240,7 +243,7 @@ var swelling = map[string]func(n int) string{
 	"a fraction": func(n int) string { return "{profiles(first:0." + again("9", n) + "){totalCount}}" },
 }
 
-// broken documents are not GraphQL, or longer than the server lets them be.
+// broken documents are not GraphQL, or longer than the limits allow.
 var broken = map[string]string{
 	"braces":        again("{", 250_000),
 	"brackets":      "{node(id:" + again("[", 250_000) + "){id}}",
@@ -260,7 +263,7 @@ var broken = map[string]string{
 	"control codes": again("\x01", 40_000),
 }
 
-// variables are the same in the other half of a request.
+// variables are designed to keep a server busy.
 var variables = map[string]string{
 	"brackets":       `{"n":` + again("[", 250_000),
 	"closed":         `{"n":` + again("[", 120_000) + again("]", 120_000) + "}",
@@ -287,11 +290,11 @@ var variables = map[string]string{
 	"not UTF-8":      `{"n":"` + again("\xff", 250_000) + `"}`,
 }
 
-// hostile returns the bodies of requests that are made to keep a server busy, by name.
+// hostile returns the bodies of requests that are designed to keep a server busy, by name.
 func hostile() map[string]string {
 	bodies := map[string]string{
 		"nothing":            "",
-		"spaces":             again(" ", maxBody),
+		"spaces":             again(" ", gqlhttp.MaxBody),
 		"a list of requests": "[" + again(`{"query":"{me{id}}"},`, 12_000) + "1]",
 		"many members":       "{" + each(20_000, `"vN":1,`) + `"query":"{me{id}}"}`,
 		"a fitting password": envelope(signInBy, `{"i":{"identifier":"a","password":"`+again("x", 250_000)+`"}}`),
@@ -310,21 +313,34 @@ func hostile() map[string]string {
 	return bodies
 }
 
-// largest returns the longest document of a kind that may be sent, or that also passes as little work.
+// largest returns the longest document of a kind that can be sent; with passes, the longest that is validated.
 func largest(document func(n int) string, passes bool) string {
 	tooLarge := func(n int) bool {
 		text := document(n)
-		if len(envelope(text, "{}")) > maxBody || longName(text) {
+		if len(envelope(text, "{}")) > gqlhttp.MaxBody || hasLongName(text) {
 			return true
 		}
-		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxTokens)
-		return err != nil && strings.Contains(err.Error(), "exceeded") || err == nil && passes && workOn(parsed).left < 0
+		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, gqlhttp.MaxTokens)
+		return err != nil && strings.Contains(err.Error(), "exceeded") || err == nil && passes && gqlhttp.DocumentCost(parsed) > gqlhttp.MaxDocumentCost
 	}
 	limit := 1
-	for limit < maxBody && !tooLarge(limit) {
+	for limit < gqlhttp.MaxBody && !tooLarge(limit) {
 		limit *= 2
 	}
 	return document(max(1, sort.Search(limit, tooLarge)-1))
+}
+
+// hasLongName reports whether a document has a name of more than 128 bytes, which is not even parsed.
+func hasLongName(text string) bool {
+	for document := lexer.New(&ast.Source{Input: text}); ; {
+		token, err := document.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return false
+		}
+		if token.Kind == lexer.Name && len(token.Value) > 128 {
+			return true
+		}
+	}
 }
 
 // chain returns a document of n fragments, each spread by the one before, the last with the selection.
@@ -353,11 +369,11 @@ func envelope(document, variables string) string {
 	return `{"query":` + strings.TrimSpace(b.String()) + `,"variables":` + variables + `}`
 }
 
-// mayAllocate is what a request may ask of the memory.
+// mayAllocate is how much memory a request may allocate.
 const mayAllocate = 16 << 20 // bytes
 
-// TestHostileRequests measures what the process spends on each request while it does nothing else. A request that takes
-// too long is tried three times, for machines have other things to do as well.
+// TestHostileRequests measures the processor time and memory of each request. A request that exceeds a limit is tried
+// three times, because the machine may be busy.
 func TestHostileRequests(t *testing.T) {
 	bodies := hostile()
 	for _, mode := range []Options{development, production} {
@@ -386,7 +402,8 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// Whatever is asked, the answer is well formed and what it takes is bounded. The seeds are small, for speed.
+// FuzzRequest checks that the response to any request is well formed and the memory limited. The seeds are small, for
+// speed.
 func FuzzRequest(f *testing.F) {
 	for _, document := range swelling {
 		text := document(2)
@@ -419,7 +436,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// checkAnswer demands an answer of JSON with data or errors, of which there are at most 20.
+// checkAnswer demands JSON with data or at most 20 errors.
 func checkAnswer(t *testing.T, name string, body []byte) {
 	t.Helper()
 	var answer struct {
@@ -430,7 +447,7 @@ func checkAnswer(t *testing.T, name string, body []byte) {
 		}
 	}
 	err := json.Unmarshal(body, &answer)
-	if err != nil || answer.Data == nil && len(answer.Errors) == 0 || len(answer.Errors) > maxErrors {
+	if err != nil || answer.Data == nil && len(answer.Errors) == 0 || len(answer.Errors) > gqlhttp.MaxErrors {
 		t.Errorf("%s: %v, %d errors: %.200s", name, err, len(answer.Errors), body)
 	}
 	for _, e := range answer.Errors {
@@ -440,7 +457,7 @@ func checkAnswer(t *testing.T, name string, body []byte) {
 	}
 }
 
-// computed returns the time that processors have spent on this process.
+// computed returns the processor time of this process.
 func computed(t *testing.T) time.Duration {
 	t.Helper()
 	var usage syscall.Rusage
@@ -450,7 +467,7 @@ func computed(t *testing.T) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// allocated returns how many bytes the process has asked for since it began.
+// allocated returns how many bytes this process has allocated since it started.
 func allocated() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)

@@ -1,3 +1,6 @@
+// Package graph is the GraphQL API: the resolvers of schema.graphqls, each of which calls one method of [auth.Service],
+// the authentication of requests, and what errors look like. [NewHandler] serves it over HTTP by package gqlhttp. It
+// knows neither the database nor how tokens and passwords are verified.
 package graph
 
 import (
@@ -12,7 +15,7 @@ import (
 
 //go:generate go run github.com/99designs/gqlgen generate
 
-// Resolver answers the fields of the schema by calling one verb each.
+// Resolver resolves the fields of the schema; each calls one method of the service.
 type Resolver struct {
 	Auth *auth.Service
 }
@@ -20,15 +23,15 @@ type Resolver struct {
 // NewSchema returns the schema with its resolvers and directives.
 func NewSchema(svc *auth.Service) graphql.ExecutableSchema {
 	return generated.NewExecutableSchema(generated.Config{
-		Schema:     offered(),
+		Schema:     schemaWithoutDefer(),
 		Resolvers:  &Resolver{svc},
 		Directives: directives(svc),
 	})
 }
 
-// offered returns the schema as it is written: without @defer, which gqlgen adds, for an answer here comes in one
-// piece.
-func offered() *ast.Schema {
+// schemaWithoutDefer returns the schema as it is written: without @defer, which gqlgen adds, because a response is never
+// sent in parts.
+func schemaWithoutDefer() *ast.Schema {
 	schema := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	schema.Directives = maps.Clone(schema.Directives)
 	delete(schema.Directives, "defer")

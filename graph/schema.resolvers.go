@@ -14,20 +14,20 @@ import (
 
 func (r *mutationResolver) Register(ctx context.Context, input account.RegisterInput) (*generated.RegisterPayload, error) {
 	user, tokens, err := r.Auth.Register(ctx, account.Anonymous, input, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.RegisterPayload{User: noteSignIn(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.RegisterPayload{User: recordSignIn(ctx, user, tokens), Tokens: writeTokens(ctx, tokens), UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) ObtainToken(ctx context.Context, input account.ObtainTokenInput) (*generated.ObtainTokenPayload, error) {
 	user, tokens, err := r.Auth.ObtainToken(ctx, account.Anonymous, input, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.ObtainTokenPayload{User: noteSignIn(ctx, user, tokens), Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.ObtainTokenPayload{User: recordSignIn(ctx, user, tokens), Tokens: writeTokens(ctx, tokens), UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) RefreshToken(ctx context.Context, input generated.RefreshTokenInput) (*generated.RefreshTokenPayload, error) {
 	tokens, err := r.Auth.Refresh(ctx, account.Anonymous, auth.RefreshCredential{Body: input.RefreshToken, Cookie: cookieFrom(ctx)}, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.RefreshTokenPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.RefreshTokenPayload{Tokens: writeTokens(ctx, tokens), UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.VerifyTokenInput) (*account.TokenInfo, error) {
@@ -36,13 +36,13 @@ func (r *mutationResolver) VerifyToken(ctx context.Context, input generated.Veri
 
 func (r *mutationResolver) SignOut(ctx context.Context, input generated.SignOutInput) (*generated.SignOutPayload, error) {
 	err := r.Auth.SignOut(ctx, actorFrom(ctx), auth.RefreshCredential{Body: input.RefreshToken, Cookie: cookieFrom(ctx)})
-	return &generated.SignOutPayload{SignedOut: true}, endCookie(ctx, err)
+	return &generated.SignOutPayload{SignedOut: true}, clearCookie(ctx, err)
 }
 
 func (r *mutationResolver) RevokeSession(ctx context.Context, id account.ID) (*generated.RevokeSessionPayload, error) {
 	revoked, err := r.Auth.RevokeSession(ctx, actorFrom(ctx), id)
-	mistakes, err := userErrors(ctx, err)
-	return &generated.RevokeSessionPayload{RevokedSessionID: revoked, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.RevokeSessionPayload{RevokedSessionID: revoked, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) SignOutEverywhere(ctx context.Context, input generated.SignOutEverywhereInput) (*generated.SignOutEverywherePayload, error) {
@@ -52,91 +52,91 @@ func (r *mutationResolver) SignOutEverywhere(ctx context.Context, input generate
 
 func (r *mutationResolver) UpdateMe(ctx context.Context, input account.UpdateMeInput) (*generated.UpdateMePayload, error) {
 	user, err := r.Auth.UpdateMe(ctx, actorFrom(ctx), input)
-	mistakes, err := userErrors(ctx, err)
-	return &generated.UpdateMePayload{User: user, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.UpdateMePayload{User: user, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) DeleteMe(ctx context.Context, input generated.DeleteMeInput) (*generated.DeleteMePayload, error) {
 	id, err := r.Auth.DeleteMe(ctx, actorFrom(ctx), input.CurrentPassword, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.DeleteMePayload{DeletedUserID: id, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.DeleteMePayload{DeletedUserID: id, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) ChangePassword(ctx context.Context, input account.ChangePasswordInput) (*generated.ChangePasswordPayload, error) {
 	tokens, err := r.Auth.ChangePassword(ctx, actorFrom(ctx), input, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.ChangePasswordPayload{Tokens: deliver(ctx, tokens), UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.ChangePasswordPayload{Tokens: writeTokens(ctx, tokens), UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) ChangeUsername(ctx context.Context, input account.ChangeUsernameInput) (*generated.ChangeUsernamePayload, error) {
 	user, err := r.Auth.ChangeUsername(ctx, actorFrom(ctx), input, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.ChangeUsernamePayload{User: user, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.ChangeUsernamePayload{User: user, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) CreateProfile(ctx context.Context, input account.ProfileInput) (*generated.CreateProfilePayload, error) {
 	profile, err := r.Auth.CreateProfile(ctx, actorFrom(ctx), input)
-	mistakes, err := userErrors(ctx, err)
-	return &generated.CreateProfilePayload{Profile: profile, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.CreateProfilePayload{Profile: profile, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) UpdateProfile(ctx context.Context, id account.ID, input account.ProfileInput) (*generated.UpdateProfilePayload, error) {
 	profile, err := r.Auth.UpdateProfile(ctx, actorFrom(ctx), id, input)
-	mistakes, err := userErrors(ctx, err)
-	return &generated.UpdateProfilePayload{Profile: profile, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.UpdateProfilePayload{Profile: profile, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) DeleteProfile(ctx context.Context, id account.ID) (*generated.DeleteProfilePayload, error) {
 	deleted, err := r.Auth.DeleteProfile(ctx, actorFrom(ctx), id)
-	mistakes, err := userErrors(ctx, err)
-	return &generated.DeleteProfilePayload{DeletedProfileID: deleted, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.DeleteProfilePayload{DeletedProfileID: deleted, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) Activate(ctx context.Context, input generated.ActivateInput) (*generated.ActivatePayload, error) {
 	user, err := r.Auth.Activate(ctx, account.Anonymous, input.Token)
-	mistakes, err := userErrors(ctx, err)
-	return &generated.ActivatePayload{User: user, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.ActivatePayload{User: user, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) ResendActivation(ctx context.Context, input generated.ResendActivationInput) (*generated.AcceptedPayload, error) {
-	mistakes, err := userErrors(ctx, r.Auth.ResendActivation(ctx, account.Anonymous, input.Email, clientFrom(ctx)))
-	return &generated.AcceptedPayload{Accepted: len(mistakes) == 0, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, r.Auth.ResendActivation(ctx, account.Anonymous, input.Email, clientFrom(ctx)))
+	return &generated.AcceptedPayload{Accepted: len(userErrs) == 0, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) RequestPasswordReset(ctx context.Context, input generated.RequestPasswordResetInput) (*generated.AcceptedPayload, error) {
-	mistakes, err := userErrors(ctx, r.Auth.RequestPasswordReset(ctx, account.Anonymous, input.Email, clientFrom(ctx)))
-	return &generated.AcceptedPayload{Accepted: len(mistakes) == 0, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, r.Auth.RequestPasswordReset(ctx, account.Anonymous, input.Email, clientFrom(ctx)))
+	return &generated.AcceptedPayload{Accepted: len(userErrs) == 0, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) ResetPassword(ctx context.Context, input generated.ResetPasswordInput) (*generated.ResetPasswordPayload, error) {
-	mistakes, err := userErrors(ctx, r.Auth.ResetPassword(ctx, account.Anonymous, input.Token, input.NewPassword, clientFrom(ctx)))
-	return &generated.ResetPasswordPayload{Changed: len(mistakes) == 0, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, r.Auth.ResetPassword(ctx, account.Anonymous, input.Token, input.NewPassword, clientFrom(ctx)))
+	return &generated.ResetPasswordPayload{Changed: len(userErrs) == 0, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) RequestUsernameReminder(ctx context.Context, input generated.RequestUsernameReminderInput) (*generated.AcceptedPayload, error) {
-	mistakes, err := userErrors(ctx, r.Auth.RequestUsernameReminder(ctx, account.Anonymous, input.Email, clientFrom(ctx)))
-	return &generated.AcceptedPayload{Accepted: len(mistakes) == 0, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, r.Auth.RequestUsernameReminder(ctx, account.Anonymous, input.Email, clientFrom(ctx)))
+	return &generated.AcceptedPayload{Accepted: len(userErrs) == 0, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) RequestEmailChange(ctx context.Context, input account.RequestEmailChangeInput) (*generated.RequestEmailChangePayload, error) {
 	user, err := r.Auth.RequestEmailChange(ctx, actorFrom(ctx), input, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.RequestEmailChangePayload{User: user, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.RequestEmailChangePayload{User: user, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) ConfirmEmailChange(ctx context.Context, input generated.ConfirmEmailChangeInput) (*generated.ConfirmEmailChangePayload, error) {
 	user, err := r.Auth.ConfirmEmailChange(ctx, account.Anonymous, input.Token, clientFrom(ctx))
-	mistakes, err := userErrors(ctx, err)
-	return &generated.ConfirmEmailChangePayload{User: user, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, err)
+	return &generated.ConfirmEmailChangePayload{User: user, UserErrors: userErrs}, err
 }
 
 func (r *mutationResolver) CancelEmailChange(ctx context.Context, input generated.CancelEmailChangeInput) (*generated.CancelEmailChangePayload, error) {
-	mistakes, err := userErrors(ctx, r.Auth.CancelEmailChange(ctx, account.Anonymous, input.Token))
-	return &generated.CancelEmailChangePayload{Cancelled: len(mistakes) == 0, UserErrors: mistakes}, err
+	userErrs, err := userErrors(ctx, r.Auth.CancelEmailChange(ctx, account.Anonymous, input.Token))
+	return &generated.CancelEmailChangePayload{Cancelled: len(userErrs) == 0, UserErrors: userErrs}, err
 }
 
 func (r *profileResolver) ViewerCanUpdate(ctx context.Context, obj *account.Profile) (bool, error) {
-	return viewerOf(ctx, obj.UserID).RequireOwner(obj.UserID) == nil, nil
+	return viewerFor(ctx, obj.UserID).CanUpdate(obj), nil
 }
 
 func (r *profileConnectionResolver) TotalCount(ctx context.Context, obj *account.ProfileConnection) (int, error) {
@@ -166,11 +166,11 @@ func (r *queryResolver) ServerInfo(ctx context.Context) (*account.ServerInfo, er
 }
 
 func (r *sessionResolver) IsCurrent(ctx context.Context, obj *account.Session) (bool, error) {
-	return viewerOf(ctx, obj.UserID).SessionID == obj.ID, nil
+	return viewerFor(ctx, obj.UserID).SessionID == obj.ID, nil
 }
 
 func (r *userResolver) Sessions(ctx context.Context, obj *account.User) ([]*account.Session, error) {
-	return r.Auth.Sessions(ctx, viewerOf(ctx, obj.ID), obj.ID)
+	return r.Auth.Sessions(ctx, viewerFor(ctx, obj.ID), obj.ID)
 }
 
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }

@@ -51,6 +51,9 @@ func (c *Caller) CanSee(user ID) bool {
 	return c.User != nil && (c.User.ID == user || c.User.Role.Includes(Staff))
 }
 
+// CanUpdate reports whether the caller may update the profile.
+func (c *Caller) CanUpdate(profile *Profile) bool { return c.RequireOwner(profile.UserID) == nil }
+
 // SignedOut returns UNAUTHENTICATED with a reason.
 func SignedOut(reason Reason) error {
 	return &Error{Code: Unauthenticated, Reason: reason, Message: explain[reason]}

@@ -36,6 +36,12 @@ func StartProcess(t testing.TB, database string, settings ...string) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return StartBinary(t, program, database, settings...)
+}
+
+// StartBinary is StartProcess with another binary.
+func StartBinary(t testing.TB, program, database string, settings ...string) *Process {
+	t.Helper()
 	command := exec.Command(program)
 	command.Env = append(settings, "LATCHKEY_TEST_SERVER=1", "LATCHKEY_LISTEN=127.0.0.1:0",
 		"LATCHKEY_DATABASE_URL="+database, "LATCHKEY_SECRET="+Secret)

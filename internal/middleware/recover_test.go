@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"latchkey/graph"
 	"latchkey/internal/middleware"
 )
 
@@ -18,9 +17,9 @@ func TestRecoverPanics(t *testing.T) {
 	falling := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("the sky fell") })
 	w := httptest.NewRecorder()
 	middleware.Stack(falling,
-		graph.WithRequestID,
+		middleware.RequestID,
 		middleware.SecurityHeaders(true),
-		middleware.RecoverPanics(slog.New(graph.LogRequest(slog.NewJSONHandler(&log, nil)))),
+		middleware.RecoverPanics(slog.New(middleware.LogAttrs(slog.NewJSONHandler(&log, nil), middleware.RequestAttrs))),
 	).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	h := w.Header()
 	for _, name := range []string{

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/account"
 	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/middleware"
 	"latchkey/internal/store"
 	"latchkey/internal/throttle"
 	"latchkey/internal/token"
@@ -153,7 +153,7 @@ const freeAttempts = 4
 func NewService(
 	c config.Config, st *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
 ) *auth.Service {
-	serviceLog := slog.New(graph.LogRequest(log.Handler()))
+	serviceLog := slog.New(middleware.LogAttrs(log.Handler(), middleware.RequestAttrs))
 	return auth.New(st, secrets, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/config"
+	"latchkey/internal/gqlhttp"
 )
 
 const (
@@ -46,7 +46,7 @@ func (h batchHandler) WithGroup(name string) slog.Handler {
 
 func (h batchHandler) Handle(ctx context.Context, r slog.Record) error {
 	err := h.Handler.Handle(ctx, r)
-	if r.Message != graph.OperationLine {
+	if r.Message != gqlhttp.OperationLine {
 		h.batch.flush()
 	}
 	return err

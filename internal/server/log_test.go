@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/config"
+	"latchkey/internal/gqlhttp"
 )
 
 // TestLinesOfOperationsAreGathered while there are many, in their order, and no other line waits.
@@ -29,7 +29,7 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 		}
 		operate := func(names ...string) {
 			for _, name := range names {
-				log.Info(graph.OperationLine, "name", name)
+				log.Info(gqlhttp.OperationLine, "name", name)
 			}
 		}
 

@@ -8,9 +8,9 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/account"
 	"latchkey/internal/audit"
+	"latchkey/internal/gqlhttp"
 	"latchkey/internal/metrics"
 	"latchkey/internal/middleware"
 )
@@ -63,13 +63,13 @@ func (s *Server) registerMetrics() {
 }
 
 // onOperation returns what is called with each GraphQL request, or nil when nothing is counted or traced.
-func (s *Server) onOperation() func(context.Context, graph.Operation) {
+func (s *Server) onOperation() func(context.Context, gqlhttp.Operation) {
 	if s.metrics == nil && s.tracer == nil {
 		return nil
 	}
-	return func(ctx context.Context, o graph.Operation) {
+	return func(ctx context.Context, o gqlhttp.Operation) {
 		s.metrics.Operation(o.Field, o.Code, o.Duration)
-		if o.Field == graph.NoField {
+		if o.Field == gqlhttp.NoField {
 			s.metrics.Response(o.Status)
 		}
 		s.tracer.Operation(ctx, o.Kind, o.Field, o.Code, o.Status)
@@ -86,7 +86,7 @@ func (s *Server) withPanicMetrics(next http.Handler) http.Handler {
 		began, answered := time.Now(), false
 		defer func() {
 			if !answered {
-				observe(r.Context(), graph.Operation{Field: graph.NoField, Code: string(account.Internal),
+				observe(r.Context(), gqlhttp.Operation{Field: gqlhttp.NoField, Code: string(account.Internal),
 					Status: http.StatusInternalServerError, Duration: time.Since(began)})
 			}
 		}()

@@ -27,10 +27,11 @@ func (s *Server) routes() http.Handler {
 		s.mountSchema(mux)
 	}
 	return middleware.Stack(mux,
-		graph.WithRequestID,
+		middleware.RequestID,
+		middleware.ClientIP(s.config.TrustedProxies),
 		middleware.SecurityHeaders(strings.HasPrefix(s.config.PublicURL, "https:")),
 		s.withMetrics,
-		middleware.RecoverPanics(slog.New(graph.LogRequest(s.log.Handler()))),
+		middleware.RecoverPanics(slog.New(middleware.LogAttrs(s.log.Handler(), middleware.RequestAttrs))),
 		middleware.RejectUncleanPaths,
 	)
 }
@@ -43,7 +44,7 @@ func (s *Server) mountGraphQL(mux *http.ServeMux) {
 		Log:            s.log,
 		Observe:        s.onOperation(),
 	})
-	endpoint = graph.WithCaller(s.service, s.config.PublicURL, s.config.TrustedProxies, endpoint)
+	endpoint = graph.WithCaller(s.service, s.config.PublicURL, endpoint)
 	mux.Handle("/graphql", s.withPanicMetrics(s.tracer.Handler(endpoint)))
 }
 

@@ -20,6 +20,7 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/mail"
 	"latchkey/internal/metrics"
+	"latchkey/internal/middleware"
 	"latchkey/internal/store"
 	"latchkey/internal/trace"
 )
@@ -100,7 +101,7 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Server, err error
 		if s.tracer, err = trace.Start(ctx, s.log); err != nil {
 			return nil, err
 		}
-		s.log = slog.New(s.tracer.Log(s.log.Handler()))
+		s.log = slog.New(middleware.LogAttrs(s.log.Handler(), s.tracer.LogAttrs))
 	}
 	sender, err := NewSender(c, s.log)
 	if err != nil {

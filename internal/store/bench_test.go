@@ -11,7 +11,7 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// fill adds n users with profiles, as if they had come one by one: every three at one time, every tenth an organizer,
+// fill adds n users with profiles: every three at one time, every tenth an organizer,
 // in 20 cities, their usernames in no order.
 func fill(t testing.TB, s *Store, n int) {
 	t.Helper()
@@ -38,8 +38,7 @@ var orders = map[string]account.ProfileOrderField{"date": account.ByDateJoined, 
 const few, many = 1_000, 1_000_000
 
 // BenchmarkPage shows that a page costs the same in a small table and in a large one, at the front and in the middle.
-// Its last lines take both in turns and tell the cost in the large one by that in the small one, which should be below
-// 1.5.
+// Its last lines alternate between both and report the ratio of the costs, which should be below 1.5.
 func BenchmarkPage(b *testing.B) {
 	engines := map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres}
 	for engine, database := range engines {
@@ -108,8 +107,8 @@ func middle(t testing.TB, s *Store, selection account.Selection) *account.Positi
 	return &position
 }
 
-// BenchmarkSearch looks through 200 long descriptions for what nearly occurs in them everywhere, and for what does not at
-// all. The ratio is what a stranger could make of it.
+// BenchmarkSearch searches 200 long descriptions for a text that nearly matches at every position, and for one that
+// matches nowhere. The ratio is what an attacker could gain.
 func BenchmarkSearch(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
 		s := newStore(b, url)
@@ -132,7 +131,7 @@ func BenchmarkSearch(b *testing.B) {
 	})
 }
 
-// BenchmarkCalls tells what the calls cost that most requests make.
+// BenchmarkCalls measures the calls that most requests make.
 func BenchmarkCalls(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
 		s := newStore(b, url)
@@ -142,7 +141,7 @@ func BenchmarkCalls(b *testing.B) {
 		must1(s.InsertSession(b.Context(), session, salt, 7))(b)
 		generation, now := uint64(0), noon
 		for name, call := range map[string]func() error{
-			"Family": func() error { _, err := s.SessionState(b.Context(), session.ID); return err },
+			"SessionState": func() error { _, err := s.SessionState(b.Context(), session.ID); return err },
 			"LiveUser": func() error {
 				_, err := s.LiveUser(b.Context(), session.ID, noon, noon.Add(-time.Hour))
 				return err

@@ -11,8 +11,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// FuzzEnginesAgree: whatever two people call themselves, write and look for, SQLite and PostgreSQL say the same, and
-// what the canonical forms computed in Go have them say.
+// FuzzEnginesAgree compares the results of SQLite and PostgreSQL, for any names, texts and searches, with each other and
+// with the canonical forms computed in Go.
 func FuzzEnginesAgree(f *testing.F) {
 	engines := []*Store{newStore(f, storetest.SQLite(f)), newStore(f, storetest.Postgres(f))}
 	execute(f, engines[0], `PRAGMA synchronous = OFF`)
@@ -36,8 +36,8 @@ func FuzzEnginesAgree(f *testing.F) {
 	})
 }
 
-// transcript has two people join, each with a text for all that it is good for and the other's as description, and
-// returns what is answered to every question about them, having compared it with what it should be.
+// transcript adds two users, each with one of the texts wherever it is valid and the other as the description, checks the
+// results of all queries about them, and returns them as text.
 func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 	t.Helper()
 	defer execute(t, s, `DELETE FROM users`)
@@ -45,7 +45,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 	owners, profiles := map[string]account.ID{}, []*account.Profile{}
 	for i, text := range texts {
 		n := [16]byte{6: 0x70, 8: 0x80, 15: byte(i)}
-		user := newUser(fmt.Sprint("somebody ", i)) // with a space, which no text makes a username
+		user := newUser(fmt.Sprint("user ", i)) // a space, as no text with one is a username
 		user.ID = account.IDOf(account.UserKind, n)
 		if account.CheckName(text) == nil {
 			user.Name = text
@@ -96,7 +96,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 			order := account.ProfileOrder{Field: account.ByUsername, Direction: direction}
 			w, err := account.ProfileQuery{Filter: filter, OrderBy: &order}.Window(nil)
 			if err != nil {
-				continue // no text to look for
+				continue // not a valid search text
 			}
 			found := must1(names(s.Profiles(ctx, w)))(t)
 			count := must1(s.CountProfiles(ctx, w.Selection))(t)
@@ -109,7 +109,7 @@ func transcript(t *testing.T, s *Store, texts []string) (said []string) {
 	return said
 }
 
-// filters are the ways to look for the texts: none, each as a place, each as words, and both.
+// filters returns the filters for the texts: none, each as the location, each as the search text, and both.
 func filters(texts []string) []*account.ProfileFilter {
 	all := []*account.ProfileFilter{nil, {Location: &texts[0], Search: &texts[1]}}
 	for i := range texts {

@@ -11,8 +11,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// busySessions returns the sessions of so many users, on SQLite, behind faults.
-func busySessions(t *testing.T, n int) (*Store, *storetest.Faults, []account.Session) {
+// newSessions returns the sessions of n users, in a SQLite database with faults.
+func newSessions(t *testing.T, n int) (*Store, *storetest.Faults, []account.Session) {
 	t.Helper()
 	faults := new(storetest.Faults)
 	s := must1(Open(t.Context(), storetest.SQLite(t), faults.Wrap))(t)
@@ -30,9 +30,9 @@ func newWrite(ctx context.Context, name string, generation int) *pendingWrite {
 		args: []any{name, generation}, done: make(chan struct{})}
 }
 
-// TestChangesThatWaitAreCommittedTogether, and one that finds nothing to change is no trouble to the others.
-func TestChangesThatWaitAreCommittedTogether(t *testing.T) {
-	s, faults, sessions := busySessions(t, 3)
+// TestGroupCommit also has a write that changes no row.
+func TestGroupCommit(t *testing.T) {
+	s, faults, sessions := newSessions(t, 3)
 	var all []*pendingWrite
 	for i, session := range sessions {
 		all = append(all, newWrite(t.Context(), string(session.ID), i%2))
@@ -49,9 +49,9 @@ func TestChangesThatWaitAreCommittedTogether(t *testing.T) {
 	}
 }
 
-// TestChangesThatFailTogether leave everything as it was, and who has hung up is no trouble to the others.
-func TestChangesThatFailTogether(t *testing.T) {
-	s, _, sessions := busySessions(t, 3)
+// TestGroupCommitFails as a whole. A caller that has gone away does not affect the others.
+func TestGroupCommitFails(t *testing.T) {
+	s, _, sessions := newSessions(t, 3)
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	first, left, bad := newWrite(t.Context(), string(sessions[0].ID), 0), newWrite(gone, string(sessions[1].ID), 0),
@@ -69,9 +69,9 @@ func TestChangesThatFailTogether(t *testing.T) {
 	}
 }
 
-// TestRotationsQueueBehindAWriter and are made as soon as it is done; who hangs up meanwhile need not wait.
-func TestRotationsQueueBehindAWriter(t *testing.T) {
-	s, _, sessions := busySessions(t, 20)
+// TestRotateWaitsForAWriter, until the caller goes away.
+func TestRotateWaitsForAWriter(t *testing.T) {
+	s, _, sessions := newSessions(t, 20)
 	release, held := make(chan struct{}), make(chan struct{})
 	writer := make(chan error, 1)
 	go func() {
@@ -110,13 +110,13 @@ func TestRotationsQueueBehindAWriter(t *testing.T) {
 	}
 }
 
-// TestRotationsSurviveFaults lets each call to the driver fail while many rotate: whatever is told is so.
-func TestRotationsSurviveFaults(t *testing.T) {
+// TestRotateReportsFaults lets each call to the driver fail during concurrent rotations: what Rotate returns must be true.
+func TestRotateReportsFaults(t *testing.T) {
 	for _, fault := range []storetest.Fault{
 		{Err: errors.New("disk"), NothingDone: true}, {Err: errors.New("disk"), Fatal: true}, {Err: errors.New("disk"), After: true},
 	} {
 		for n := 1; ; n++ {
-			s, faults, sessions := busySessions(t, 5)
+			s, faults, sessions := newSessions(t, 5)
 			faults.Arm(n, fault)
 			rotated := make([]bool, len(sessions))
 			errs := concurrently(len(sessions), func(i int) (err error) {
@@ -125,9 +125,9 @@ func TestRotationsSurviveFaults(t *testing.T) {
 			})
 			struck := faults.Disarm()
 			for i, session := range sessions {
-				family := must1(s.SessionState(t.Context(), session.ID))(t)
-				if errs[i] == nil && family.Generation != 1 || family.Generation > 1 || rotated[i] && family.Generation != 1 {
-					t.Errorf("%v at call %d: told %t, %v, and the generation is %d", fault, n, rotated[i], errs[i], family.Generation)
+				state := must1(s.SessionState(t.Context(), session.ID))(t)
+				if errs[i] == nil && state.Generation != 1 || state.Generation > 1 || rotated[i] && state.Generation != 1 {
+					t.Errorf("%v at call %d: returned %t, %v, and the generation is %d", fault, n, rotated[i], errs[i], state.Generation)
 				}
 			}
 			if open := faults.Open(); open != 0 {

@@ -22,30 +22,30 @@ func steps(t *testing.T, s *Store) (names []string) {
 	return names
 }
 
-func TestMigrateOnceAndAgain(t *testing.T) {
+func TestMigrateTwice(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		s := connect(t, url)
 		applied, err := s.Migrate(t.Context(), atNoon)
 		if want := steps(t, s); err != nil || len(want) == 0 || !slices.Equal(applied, want) {
-			t.Fatalf("took %v instead of %v: %v", applied, want, err)
+			t.Fatalf("applied %v instead of %v: %v", applied, want, err)
 		}
 		user := addUser(t, s, "mario")
 		for _, s := range []*Store{s, connect(t, url)} {
 			if applied, err := s.Migrate(t.Context(), atNoon); err != nil || len(applied) != 0 {
-				t.Errorf("took %v again: %v", applied, err)
+				t.Errorf("applied %v again: %v", applied, err)
 			}
 			if _, err := s.User(t.Context(), user.ID); err != nil {
 				t.Error(err)
 			}
 		}
 		if at := queryInt(t, s, `SELECT MIN(applied_at) FROM schema_migrations`); int64(at) != noon.UnixMicro() {
-			t.Error("the clock said", at)
+			t.Error("applied at", at)
 		}
 	})
 }
 
-func TestManyNodesMigrateTogether(t *testing.T) {
+func TestMigrateConcurrently(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		const nodes = 8
@@ -68,13 +68,13 @@ func TestManyNodesMigrateTogether(t *testing.T) {
 		all := slices.Concat(applied...)
 		slices.Sort(all)
 		if want := steps(t, s); !slices.Equal(all, want) {
-			t.Errorf("the nodes took %v, want each of %v once", applied, want)
+			t.Errorf("the nodes applied %v, want each of %v once", applied, want)
 		}
 		addUser(t, s, "mario")
 	})
 }
 
-func TestMigrateRefusesAnotherProgramsDatabase(t *testing.T) {
+func TestMigrateRefusesOtherProgram(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		other := openDirect(t, url)
@@ -82,7 +82,7 @@ func TestMigrateRefusesAnotherProgramsDatabase(t *testing.T) {
 		must1(other.Exec(`INSERT INTO things VALUES (42)`))(t)
 		s := connect(t, url)
 		if applied, err := s.Migrate(t.Context(), atNoon); err == nil || !strings.Contains(err.Error(), "another program") {
-			t.Errorf("took %v: %v", applied, err)
+			t.Errorf("applied %v: %v", applied, err)
 		}
 		var tables []string
 		must(t, s.readPool.Select(&tables, s.dialect.tables))
@@ -92,7 +92,7 @@ func TestMigrateRefusesAnotherProgramsDatabase(t *testing.T) {
 	})
 }
 
-func TestMigrateRefusesAnotherVersionsDatabase(t *testing.T) {
+func TestMigrateRefusesOtherVersion(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ change, want string }{
 		"newer":   {`INSERT INTO schema_migrations SELECT MAX(version) + 1, 'later', '', 0 FROM schema_migrations`, "newer program"},
@@ -102,14 +102,14 @@ func TestMigrateRefusesAnotherVersionsDatabase(t *testing.T) {
 			onEach(t, func(t *testing.T, s *Store) {
 				execute(t, s, test.change)
 				if applied, err := s.Migrate(t.Context(), atNoon); err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("took %v: %v", applied, err)
+					t.Errorf("applied %v: %v", applied, err)
 				}
 			})
 		})
 	}
 }
 
-// applyFirst takes the first steps of the schema, as an older program did.
+// applyFirst applies the first n migrations, as an older program did.
 func applyFirst(t *testing.T, s *Store, n int) {
 	t.Helper()
 	must(t, s.InLongTx(t.Context(), func(tx *Tx) error { return tx.PrepareMigrations(t.Context()) }))
@@ -122,13 +122,13 @@ func (s *Store) apply(ctx context.Context, step migration) error {
 	return s.InLongTx(ctx, func(tx *Tx) error { _, err := tx.applyMigration(ctx, step, noon); return err })
 }
 
-// TestNodesMigrateWhatAnOlderProgramLeft, from every version, several at once.
-func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
+// TestMigrateFromEveryVersion with several nodes at once.
+func TestMigrateFromEveryVersion(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		s := connect(t, url)
 		applyFirst(t, s, 1)
-		// What the first version's program wrote.
+		// A row of the first version.
 		execute(t, s, `INSERT INTO users (id, username, username_key, email_verified, name, role, status, password_hash,
 			epoch, created_at) VALUES ('user_1', 'Mario', 'mario', ?, '', 'MEMBER', 'ACTIVE', 'hash', 0, 1)`, false)
 		names := steps(t, s)
@@ -146,7 +146,7 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 			all := slices.Concat(applied...)
 			slices.Sort(all)
 			if want := names[1:]; first == 1 && !slices.Equal(all, want) || first > 1 && len(all) > 0 {
-				t.Fatalf("the nodes took %v, want each of %v once", applied, want)
+				t.Fatalf("the nodes applied %v, want each of %v once", applied, want)
 			}
 		}
 		if found := must1(s.CredentialsByName(t.Context(), "mario", ""))(t); found.PasswordHash != "hash" {
@@ -155,10 +155,10 @@ func TestNodesMigrateWhatAnOlderProgramLeft(t *testing.T) {
 	})
 }
 
-// eventuallyTimeout is how long a test waits for what must come, on the slowest of machines.
+// eventuallyTimeout is how long a test waits for an expected event on a slow machine.
 const eventuallyTimeout = time.Minute
 
-// eventually or later f succeeds: it is called again until then.
+// eventually calls f until it succeeds.
 func eventually(f func() error) (err error) {
 	for deadline := time.Now().Add(eventuallyTimeout); time.Now().Before(deadline); {
 		if err = f(); err == nil {
@@ -168,7 +168,7 @@ func eventually(f func() error) (err error) {
 	return err
 }
 
-// newerMigration is a step that the program does not know, of the kind that a newer one may take while older nodes serve.
+// newerMigration is one that this program does not have. A newer one may apply its like while older nodes serve.
 var newerMigration = migration{Version: 99, Name: "0099_later", Checksum: "sum", script: `
 	ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT '';
 	ALTER TABLE sessions ADD COLUMN place TEXT;
@@ -176,8 +176,8 @@ var newerMigration = migration{Version: 99, Name: "0099_later", Checksum: "sum",
 	CREATE TABLE things (user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE);
 	CREATE INDEX users_by_nickname ON users (nickname)`}
 
-// TestOlderNodesServeWhileANewerOneMigrates, on connections that know the tables as they were.
-func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
+// TestMigrateWhileOlderNodesServe, on connections that have cached the old tables.
+func TestMigrateWhileOlderNodesServe(t *testing.T) {
 	t.Parallel()
 	storetest.EachStrict(t, func(t *testing.T, url string) {
 		older, newer, ctx := newStore(t, url), connect(t, url), t.Context()
@@ -223,8 +223,8 @@ func TestOlderNodesServeWhileANewerOneMigrates(t *testing.T) {
 	})
 }
 
-// TestAStepWaitsWithoutMakingOthersWait for whoever reads a table for long, as a backup does.
-func TestAStepWaitsWithoutMakingOthersWait(t *testing.T) {
+// TestMigrateDoesNotBlockReaders while it waits for a long reader, such as a backup.
+func TestMigrateDoesNotBlockReaders(t *testing.T) {
 	t.Parallel()
 	url := storetest.Postgres(t)
 	s, ctx := newStore(t, url), t.Context()
@@ -247,16 +247,16 @@ func TestAStepWaitsWithoutMakingOthersWait(t *testing.T) {
 	must(t, <-applied)
 }
 
-// TestAStepThatFailsLeavesNothing stands in for a node that is killed in the middle of one.
-func TestAStepThatFailsLeavesNothing(t *testing.T) {
+// TestMigrationIsAtomic, as for a node that is killed during one.
+func TestMigrationIsAtomic(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		step := migration{99, "0099_broken", "sum", `CREATE TABLE a (n BIGINT); INSERT INTO nowhere VALUES (1)`}
 		if err := s.apply(ctx, step); err == nil || errors.As(err, new(*account.Error)) {
-			t.Fatal("the step gives", err)
+			t.Fatal("the migration returns", err)
 		}
 		if n := queryInt(t, s, `SELECT COUNT(*) FROM schema_migrations WHERE version = 99`); n != 0 {
-			t.Error("the step counts as taken")
+			t.Error("the migration counts as applied")
 		}
 		step.script = `CREATE TABLE a (n BIGINT)`
 		must(t, s.apply(ctx, step))

@@ -8,9 +8,9 @@ import (
 	"latchkey/internal/account"
 )
 
-// TestPagesComeFromAnIndex asks the engines how they get a page: from an index that has the selected rows in the right
-// order and is entered at the cursor, so that the cost does not grow with the table.
-func TestPagesComeFromAnIndex(t *testing.T) {
+// TestPagesUseAnIndex checks the query plans of pages: an index that has the selected rows in the right order, used from
+// the cursor on, so that the cost does not grow with the table.
+func TestPagesUseAnIndex(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		fill(t, s, 5_000)
 		yes, no := true, false

@@ -14,8 +14,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestConnectionsThatEndedAreNotUsed, for nobody knows whether what is written on one is done.
-func TestConnectionsThatEndedAreNotUsed(t *testing.T) {
+// TestEndedConnectionsAreNotUsed, as it would be unknown whether a statement on one was applied.
+func TestEndedConnectionsAreNotUsed(t *testing.T) {
 	t.Parallel()
 	database := storetest.Postgres(t)
 	s, db := newStore(t, database), openDirect(t, database)
@@ -41,9 +41,9 @@ func TestConnectionsThatEndedAreNotUsed(t *testing.T) {
 
 var errEnded = &pgconn.PgError{Code: "57P01", Message: "terminating connection"}
 
-// TestWhatMayHaveHappenedIsNotRepeated: a statement that was done when its connection ended, and a commit. What cannot
-// have lasted comes again, once.
-func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
+// TestRetryOnlyIfNotApplied: a statement or a commit whose connection ended is not retried, as it may have been applied.
+// What cannot have been applied is retried once.
+func TestRetryOnlyIfNotApplied(t *testing.T) {
 	t.Parallel()
 	faults, ctx := new(storetest.Faults), t.Context()
 	s := must1(Open(ctx, storetest.Postgres(t), faults.Wrap))(t)
@@ -91,12 +91,12 @@ func TestWhatMayHaveHappenedIsNotRepeated(t *testing.T) {
 	reads := 0
 	broken := func() (bool, error) { reads++; return true, errEnded }
 	if err := s.retry(ctx, broken); !errors.Is(err, errEnded) || reads != 2 {
-		t.Errorf("a statement that ends its connection is tried %d times: %v", reads, err)
+		t.Errorf("a statement that ends its connection runs %d times: %v", reads, err)
 	}
 }
 
-// TestAHostThatSaysNothingLeavesTimeForTheNext: to open has five seconds, for all hosts together.
-func TestAHostThatSaysNothingLeavesTimeForTheNext(t *testing.T) {
+// TestSilentHostLeavesTimeForTheNext: Open has five seconds for all hosts.
+func TestSilentHostLeavesTimeForTheNext(t *testing.T) {
 	t.Parallel()
 	silent := must1(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer silent.Close()
@@ -111,8 +111,8 @@ func TestAHostThatSaysNothingLeavesTimeForTheNext(t *testing.T) {
 	}))
 }
 
-// TestWhatIsTriedAgain on a connection to PostgreSQL that cannot be made, or is of no use.
-func TestWhatIsTriedAgain(t *testing.T) {
+// TestPostgresErrors classifies errors as retryable, broken, both or neither.
+func TestPostgresErrors(t *testing.T) {
 	t.Parallel()
 	_, refused := pgconn.Connect(t.Context(), "postgres://latchkey@127.0.0.1:1/latchkey?sslmode=disable")
 	nowhere := must1(url.Parse(storetest.Postgres(t)))(t)
@@ -145,8 +145,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// TestLookingAtAConnectionDoesNotWait for somebody who reads from it meanwhile, as the driver does now and then.
-func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
+// TestPendingDataDoesNotWait for a concurrent Read, as the driver may have one.
+func TestPendingDataDoesNotWait(t *testing.T) {
 	t.Parallel()
 	listener := must1(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer listener.Close()
@@ -165,6 +165,6 @@ func TestLookingAtAConnectionDoesNotWait(t *testing.T) {
 	}
 	must(t, theirs.Close())
 	if err := <-ended; err == nil || !hasPendingData(ours) {
-		t.Error("its end goes unseen:", err)
+		t.Error("the end of the connection is not detected:", err)
 	}
 }

@@ -22,7 +22,7 @@ type profileRow struct {
 	UpdatedOn   int64      `db:"updated_on"`
 }
 
-func (r *profileRow) targets() []any {
+func (r *profileRow) scanDest() []any {
 	return []any{(*string)(&r.ID), (*string)(&r.UserID), &r.Username, &r.Description, &r.Location, &r.IsOrganizer,
 		&r.DateJoined, &r.UpdatedOn}
 }
@@ -30,9 +30,9 @@ func (r *profileRow) targets() []any {
 // profileRows is a list that implements scanner.
 type profileRows []profileRow
 
-func (l *profileRows) targets() []any {
+func (l *profileRows) scanDest() []any {
 	*l = append(*l, profileRow{})
-	return (*l)[len(*l)-1].targets()
+	return (*l)[len(*l)-1].scanDest()
 }
 
 func (r *profileRow) profile() *account.Profile {

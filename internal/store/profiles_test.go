@@ -17,8 +17,8 @@ func TestAUserHasOneProfile(t *testing.T) {
 		insert := func(p *account.Profile) error {
 			return s.InTx(ctx, func(tx *Tx) error { return tx.InsertProfile(ctx, p) })
 		}
-		if err := insert(newProfile(newUser("nobody"))); !account.IsCode(err, account.NotFound) {
-			t.Error("a profile of nobody:", err)
+		if err := insert(newProfile(newUser("missing"))); !account.IsCode(err, account.NotFound) {
+			t.Error("a profile without a user:", err)
 		}
 		mario := addUser(t, s, "Mario")
 		if err := insert(newProfile(mario)); !account.IsCode(err, account.AlreadyExists) {
@@ -34,7 +34,7 @@ func TestAUserHasOneProfile(t *testing.T) {
 	})
 }
 
-func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
+func TestOnlyOwnersChangeProfiles(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx, later := t.Context(), noon.Add(time.Hour)
 		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
@@ -79,7 +79,7 @@ func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 		want.Description, want.Location, want.IsOrganizer = "", "", false
 		check(account.ProfileInput{Description: &empty, Location: &empty, IsOrganizer: &no})
 		if other := must1(s.Profile(ctx, luigi.Profile.ID))(t); *other != *luigi.Profile {
-			t.Errorf("somebody else's became %+v", other)
+			t.Errorf("another user's profile became %+v", other)
 		}
 		if owner := must1(s.ProfileOwner(ctx, want.ID))(t); owner != mario.ID {
 			t.Error("it belongs to", owner)
@@ -94,7 +94,7 @@ func TestOnlyTheOwnerChangesAProfile(t *testing.T) {
 	})
 }
 
-// wantSameName demands that a user's profile goes by the user's name, in both forms.
+// wantSameName checks that a user's profile has the user's name, in both forms.
 func wantSameName(t *testing.T, s *Store, user account.ID) {
 	t.Helper()
 	n := queryInt(t, s, `SELECT COUNT(*) FROM users u JOIN profiles p ON p.user_id = u.id AND p.username = u.username
@@ -114,7 +114,7 @@ func setUsername(ctx context.Context, tx *Tx, id account.ID, username string) er
 	return err
 }
 
-func TestARenamedUserRenamesTheProfile(t *testing.T) {
+func TestSetUsernameRenamesTheProfile(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
@@ -127,7 +127,7 @@ func TestARenamedUserRenamesTheProfile(t *testing.T) {
 	})
 }
 
-func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
+func TestInsertProfileDuringSetUsername(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario := addUser(t, s, "mario")
@@ -147,8 +147,8 @@ func TestAProfileIsMadeWhileItsUserIsRenamed(t *testing.T) {
 	})
 }
 
-// TestAProfileWaitsForItsUsersNewName makes one while the user's new name is written but not yet committed.
-func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
+// TestInsertProfileWaitsForSetUsername, which is not committed yet.
+func TestInsertProfileWaitsForSetUsername(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario := addUser(t, s, "mario")
@@ -171,7 +171,7 @@ func TestAProfileWaitsForItsUsersNewName(t *testing.T) {
 	})
 }
 
-// isBlocked reports whether a transaction waits for another.
+// isBlocked reports whether a transaction waits for another one.
 func isBlocked(t *testing.T, s *Store) bool {
 	if s.dialect.name == "sqlite" {
 		return s.writePool.Stats().WaitCount > 0

@@ -141,6 +141,8 @@ func (q *Queries) write(
 // its own.
 type scanner interface{ scanDest() []any }
 
+var _ = []scanner{(*userRow)(nil), (*profileRow)(nil), (*profileRows)(nil), (*sessionRow)(nil), (*sessionStateRow)(nil)}
+
 // scan reads at most limit rows into dest. It returns sql.ErrNoRows if limit is 1 and there is none.
 func scan(ctx context.Context, conn sqlx.QueryerContext, dest any, limit int, query string, args []any) error {
 	row, ok := dest.(scanner)

@@ -41,7 +41,7 @@ type sessionRow struct {
 	IPLast     string          `db:"ip_last"`
 }
 
-func (r *sessionRow) targets() []any {
+func (r *sessionRow) scanDest() []any {
 	return []any{(*string)(&r.ID), &r.UserEpoch, &r.CreatedAt, &r.LastUsedAt, &r.ExpiresAt, &r.RevokedAt, &r.DeviceName,
 		&r.UserAgent, &r.IPLast}
 }
@@ -79,9 +79,9 @@ type sessionStateRow struct {
 	userRow
 }
 
-func (r *sessionStateRow) targets() []any {
-	return slices.Concat(r.sessionRow.targets(), []any{&r.Salt, &r.KeyID, &r.ParentKeyID, &r.Generation, &r.GenerationAt,
-		&r.Refreshes, &r.RefreshesSince, &r.Epoch, &r.MinAuthTime}, r.userRow.targets())
+func (r *sessionStateRow) scanDest() []any {
+	return slices.Concat(r.sessionRow.scanDest(), []any{&r.Salt, &r.KeyID, &r.ParentKeyID, &r.Generation, &r.GenerationAt,
+		&r.Refreshes, &r.RefreshesSince, &r.Epoch, &r.MinAuthTime}, r.userRow.scanDest())
 }
 
 // SessionState returns a session, live or not, with its user and their profile, in one statement.

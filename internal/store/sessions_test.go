@@ -32,14 +32,14 @@ func newSession(user *account.User) account.Session {
 	}
 }
 
-// rotation is a step at a time, with the secret that signIn uses.
+// rotation returns a Rotation with the secret that signIn uses.
 func rotation(generation uint64, now time.Time) Rotation {
 	return Rotation{Generation: generation, KeyID: 7, NextKeyID: 7, Now: now, IdleSince: now.Add(-idle), IPAddress: newIP}
 }
 
 const newIP = "192.0.2.9"
 
-// signIn begins a session at noon.
+// signIn adds a session at noon.
 func signIn(t *testing.T, s *Store, user *account.User) account.Session {
 	t.Helper()
 	session := newSession(user)
@@ -49,7 +49,7 @@ func signIn(t *testing.T, s *Store, user *account.User) account.Session {
 	return session
 }
 
-func TestASessionComesBackAsItWas(t *testing.T) {
+func TestSessionRoundTrip(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		mario := addUser(t, s, "mario")
 		session := signIn(t, s, mario)
@@ -66,7 +66,7 @@ func TestASessionComesBackAsItWas(t *testing.T) {
 			t.Errorf("want %+v, have %+v", want, have)
 		}
 		if _, err := s.SessionState(t.Context(), account.NewID(account.SessionKind, noon)); !account.IsCode(err, account.NotFound) {
-			t.Error("there is a session of nobody:", err)
+			t.Error("a session without a user:", err)
 		}
 		must(t, s.DeleteProfile(t.Context(), mario.Profile.ID, mario.ID))
 		if have := must1(s.SessionState(t.Context(), session.ID))(t); have.User.Profile != nil {
@@ -75,7 +75,7 @@ func TestASessionComesBackAsItWas(t *testing.T) {
 	})
 }
 
-func TestASessionBeginsOnlyAsExpected(t *testing.T) {
+func TestInsertSessionGuards(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		mario := addUser(t, s, "mario")
 		begin := func(session account.Session) bool {
@@ -84,18 +84,18 @@ func TestASessionBeginsOnlyAsExpected(t *testing.T) {
 		}
 		stale := newSession(mario)
 		stale.UserEpoch = 1
-		if begin(stale) || begin(newSession(newUser("nobody"))) {
-			t.Error("a session of another epoch or of nobody begins")
+		if begin(stale) || begin(newSession(newUser("missing"))) {
+			t.Error("a session starts with another epoch or without a user")
 		}
 		for _, status := range []account.Status{account.Pending, account.Disabled} {
 			execute(t, s, `UPDATE users SET status = ?`, status)
 			if begin(newSession(mario)) {
-				t.Error("a session begins while", status)
+				t.Error("a session starts while", status)
 			}
 		}
 		execute(t, s, `UPDATE users SET status = 'ACTIVE', epoch = 1`)
 		if begin(newSession(mario)) || !begin(stale) {
-			t.Error("sessions begin at an old epoch, or not at the new one")
+			t.Error("a session starts at an old epoch, or none at the new one")
 		}
 		if n := queryInt(t, s, `SELECT COUNT(*) FROM sessions`); n != 1 {
 			t.Error("there are", n)
@@ -103,8 +103,7 @@ func TestASessionBeginsOnlyAsExpected(t *testing.T) {
 	})
 }
 
-// TestRotateGuards breaks one condition at a time. What Rotate takes for dead, LiveUser and account.Standing.Live must,
-// too.
+// TestRotateGuards breaks one condition at a time. Rotate, LiveUser and account.Liveness.Live must agree on what is live.
 func TestRotateGuards(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
@@ -173,7 +172,7 @@ func TestRotateGuards(t *testing.T) {
 			execute(t, s, `DELETE FROM settings`)
 		}
 		if ok, err := s.Rotate(ctx, account.NewID(account.SessionKind, noon), rotation(0, soon)); ok || err != nil {
-			t.Errorf("nobody's session: %t %v", ok, err)
+			t.Errorf("a missing session: %t %v", ok, err)
 		}
 	})
 }
@@ -186,7 +185,7 @@ func cut(after time.Duration) string {
 	return `INSERT INTO settings (name, value) SELECT 'min_auth_time', created_at + ` + microseconds(after) + ` FROM sessions`
 }
 
-// refreshed makes a session have refreshed some times since a moment after noon.
+// refreshed sets the number of refreshes since a time after noon.
 func refreshed(times int, after time.Duration) string {
 	return `UPDATE sessions SET refreshes = ` + microseconds(time.Duration(times)*time.Microsecond) +
 		`, refreshes_since = created_at + ` + microseconds(after)
@@ -194,7 +193,7 @@ func refreshed(times int, after time.Duration) string {
 
 func microseconds(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }
 
-func TestRotateSixtyTimesAMinute(t *testing.T) {
+func TestRotateLimit(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		session := signIn(t, s, addUser(t, s, "mario"))
@@ -228,7 +227,7 @@ func TestRotateSixtyTimesAMinute(t *testing.T) {
 	})
 }
 
-func TestOneOfManyRotationsWins(t *testing.T) {
+func TestOneConcurrentRotationSucceeds(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		session := signIn(t, s, addUser(t, s, "mario"))
 		for generation := range uint64(5) {
@@ -245,7 +244,7 @@ func TestOneOfManyRotationsWins(t *testing.T) {
 	})
 }
 
-func TestASessionIsRevokedOnce(t *testing.T) {
+func TestRevokeOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario := addUser(t, s, "mario")
@@ -260,7 +259,7 @@ func TestASessionIsRevokedOnce(t *testing.T) {
 			t.Errorf("%d have the first reason", n)
 		}
 		if f := must1(s.SessionState(ctx, other.ID))(t); f.Session.RevokedAt != nil {
-			t.Error("the other session ended, too")
+			t.Error("the other session was revoked, too")
 		}
 	})
 }

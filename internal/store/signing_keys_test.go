@@ -14,7 +14,7 @@ func addKey(t *testing.T, s *Store, kid, alg string, number int64) error {
 	return s.InsertSigningKey(t.Context(), SigningKey{kid, alg, number, []byte(kid), noon, noon})
 }
 
-func TestTheFirstKeyIsMadeOnce(t *testing.T) {
+func TestOneConcurrentKeyIsInserted(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		must(t, errors.Join(concurrently(8, func(i int) error { return addKey(t, s, fmt.Sprint("key", i), "EdDSA", 1) })...))
 		keys := must1(s.SigningKeys(t.Context()))(t)
@@ -24,7 +24,7 @@ func TestTheFirstKeyIsMadeOnce(t *testing.T) {
 	})
 }
 
-func TestKeysComeOldestFirst(t *testing.T) {
+func TestSigningKeysOldestFirst(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		newest := SigningKey{"a", "EdDSA", 2, []byte{0, 1, 0xff}, noon.Add(time.Microsecond), noon.Add(time.Minute)}

@@ -18,8 +18,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestEveryConnectionIsSet holds all connections of both pools at once, so that none is looked at twice.
-func TestEveryConnectionIsSet(t *testing.T) {
+// TestEveryConnectionHasTheSettings opens all connections of both pools at once, so that each is checked.
+func TestEveryConnectionHasTheSettings(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, storetest.SQLite(t))
 	want := map[string]string{
@@ -48,7 +48,7 @@ func TestEveryConnectionIsSet(t *testing.T) {
 	}
 }
 
-func TestTheReadingPoolCannotWrite(t *testing.T) {
+func TestReadPoolCannotWrite(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, storetest.SQLite(t))
 	if _, err := s.readPool.Exec(`DELETE FROM users`); err == nil || !strings.Contains(err.Error(), "readonly") {
@@ -56,8 +56,8 @@ func TestTheReadingPoolCannotWrite(t *testing.T) {
 	}
 }
 
-// TestOnlyTheOwnerReadsTheFiles also takes a name with all that means something in a URI.
-func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
+// TestFileMode also has a file name with all characters that are special in a URI.
+func TestFileMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	newStore(t, "sqlite:"+filepath.Join(dir, "a b?c#d%41&é.db"))
@@ -73,7 +73,7 @@ func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoDatabaseIsLeftAlone(t *testing.T) {
+func TestOpenOtherFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "diary.txt")
 	diary := strings.Repeat("Dear diary, today I kept jumping.\n", 100)
@@ -93,7 +93,7 @@ func TestWhatIsNoDatabaseIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAFolderThatIsMissingIsNotMade(t *testing.T) {
+func TestOpenInMissingFolder(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "missing")
 	_, err := Open(t.Context(), "sqlite:"+filepath.Join(dir, "test.db"))
@@ -101,12 +101,12 @@ func TestAFolderThatIsMissingIsNotMade(t *testing.T) {
 		t.Error("opening gives", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Error("the folder was made")
+		t.Error("the folder was created")
 	}
 }
 
-// TestAnotherProcessHoldsTheLock reads meanwhile, gives up writing in time, and writes as soon as the lock is free.
-func TestAnotherProcessHoldsTheLock(t *testing.T) {
+// TestFileIsLocked by another process: reads go on, writes fail in time, and succeed as soon as the lock is free.
+func TestFileIsLocked(t *testing.T) {
 	t.Parallel()
 	address := storetest.SQLite(t)
 	s := newStore(t, address)
@@ -154,8 +154,8 @@ func TestAnotherProcessHoldsTheLock(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesOnOneFile count to 200 together.
-func TestTwoProcessesOnOneFile(t *testing.T) {
+// TestTwoProcesses increment a number in one file to 200.
+func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	address := storetest.SQLite(t)
 	stores := []*Store{newStore(t, address), connect(t, address)}
@@ -175,12 +175,12 @@ func TestTwoProcessesOnOneFile(t *testing.T) {
 	})
 	must(t, errors.Join(errs...))
 	if n := queryInt(t, stores[0], `SELECT value FROM settings WHERE name = 'n'`); n != 200 {
-		t.Error("they came to", n)
+		t.Error("the number is", n)
 	}
 }
 
-// TestTheDatabaseKeepsTypes inserts text where a number belongs.
-func TestTheDatabaseKeepsTypes(t *testing.T) {
+// TestTablesAreStrict inserts text into a column of numbers.
+func TestTablesAreStrict(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, storetest.SQLite(t))
 	var loose []string

@@ -14,12 +14,12 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// noon is when everything in these tests begins.
+// noon is the time of everything in these tests.
 var noon = time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)
 
 func atNoon() time.Time { return noon }
 
-// onEach runs f on every engine, with an empty store whose schema is up to date.
+// onEach runs f on every engine, with an empty store with the current schema.
 func onEach(t *testing.T, f func(t *testing.T, s *Store)) {
 	t.Helper()
 	t.Parallel()
@@ -46,7 +46,7 @@ func connect(t testing.TB, url string) *Store {
 	return s
 }
 
-// openDirect opens a database behind the store's back, without patience for locks.
+// openDirect opens a database without the store, and without waiting for locks.
 func openDirect(t testing.TB, address string) *sql.DB {
 	t.Helper()
 	driver, source := "pgx", address
@@ -68,7 +68,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// must1 returns what came without an error.
+// must1 returns a value that came without an error.
 func must1[T any](value T, err error) func(t testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -77,7 +77,7 @@ func must1[T any](value T, err error) func(t testing.TB) T {
 	}
 }
 
-// execute does to the database what no method does.
+// execute runs a statement for which there is no method.
 func execute(t testing.TB, s *Store, statement string, args ...any) {
 	t.Helper()
 	_, err := s.writePool.Exec(s.writePool.Rebind(statement), args...)
@@ -134,7 +134,7 @@ func inTx[T any](t testing.TB, s *Store, f func(tx *Tx) (T, error)) (value T, er
 	return value, err
 }
 
-// concurrently calls f for 0 to n-1 at one time and returns the errors.
+// concurrently calls f for 0 to n-1 at once and returns the errors.
 func concurrently(n int, f func(i int) error) []error {
 	var ready, done sync.WaitGroup
 	errs := make([]error, n)
@@ -150,7 +150,7 @@ func concurrently(n int, f func(i int) error) []error {
 	return errs
 }
 
-// conflict makes the database itself refuse something for reasons that may pass.
+// conflict returns an error of the database itself that is retryable.
 func conflict(t *testing.T, tx *Tx) error {
 	if tx.dialect.name == "postgres" {
 		_, err := tx.tx.Exec(`DO $$ BEGIN RAISE EXCEPTION 'in the way' USING ERRCODE = '40001'; END $$`)
@@ -162,19 +162,19 @@ func conflict(t *testing.T, tx *Tx) error {
 	return err
 }
 
-func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
+func TestTransactionIsAtomic(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
-		ctx, regret := t.Context(), errors.New("regret")
+		ctx, failure := t.Context(), errors.New("failure")
 		user := newUser("mario")
 		insert := func(tx *Tx) error {
 			must(t, tx.InsertUser(ctx, user, "hash"))
 			if _, err := tx.User(ctx, user.ID); err != nil {
-				t.Error("the transaction does not see its own work:", err)
+				t.Error("the transaction does not see its own writes:", err)
 			}
 			return tx.InsertProfile(ctx, newProfile(user))
 		}
-		if err := s.InTx(ctx, func(tx *Tx) error { return errors.Join(insert(tx), regret) }); !errors.Is(err, regret) {
-			t.Error("the function's error becomes", err)
+		if err := s.InTx(ctx, func(tx *Tx) error { return errors.Join(insert(tx), failure) }); !errors.Is(err, failure) {
+			t.Error("the function's error became", err)
 		}
 		func() {
 			defer func() {
@@ -182,10 +182,10 @@ func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 					t.Error("the panic is lost")
 				}
 			}()
-			s.InTx(ctx, func(tx *Tx) error { insert(tx); panic("regret") })
+			s.InTx(ctx, func(tx *Tx) error { insert(tx); panic("failure") })
 		}()
 		if _, err := s.User(ctx, user.ID); !account.IsCode(err, account.NotFound) {
-			t.Error("there is a user after all:", err)
+			t.Error("the user was inserted:", err)
 		}
 		must(t, s.InTx(ctx, insert))
 		if found, err := s.User(ctx, user.ID); err != nil || found.Profile == nil {
@@ -194,7 +194,7 @@ func TestATransactionHappensWhollyOrNotAtAll(t *testing.T) {
 	})
 }
 
-func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
+func TestTransactionIsRetriedOnConflict(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		count := 0
@@ -217,7 +217,7 @@ func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
 		}
 
 		for _, final := range []func(tx *Tx) error{
-			func(*Tx) error { return errors.New("regret") },
+			func(*Tx) error { return errors.New("failure") },
 			func(tx *Tx) error { return tx.InsertUser(ctx, newUser("MARIO"), "hash") },
 			func(tx *Tx) error { _, err := tx.tx.Exec(`SELECT nothing FROM nowhere`); return err },
 		} {
@@ -229,7 +229,7 @@ func TestATransactionIsTriedAgainOnConflictOnly(t *testing.T) {
 	})
 }
 
-// TestNoUpdateIsLost lets another transaction come between the reading and the writing of one.
+// TestNoUpdateIsLost commits another transaction between the read and the write of one.
 func TestNoUpdateIsLost(t *testing.T) {
 	t.Parallel()
 	u := must1(url.Parse(storetest.Postgres(t)))(t)
@@ -260,8 +260,8 @@ func TestNoUpdateIsLost(t *testing.T) {
 	}
 }
 
-// TestAStatementIsTriedAgainOnConflict needs no luck: of four that write one row at once, one gets through each time.
-func TestAStatementIsTriedAgainOnConflict(t *testing.T) {
+// TestStatementIsRetriedOnConflict: of four that write one row at once, one succeeds each time, so that all do in the end.
+func TestStatementIsRetriedOnConflict(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		user := addUser(t, s, "mario")
 		for range 10 {
@@ -272,17 +272,17 @@ func TestAStatementIsTriedAgainOnConflict(t *testing.T) {
 	})
 }
 
-// TestAContextThatEndsEndsTheWait also leaves nothing half done and the store fit for use.
-func TestAContextThatEndsEndsTheWait(t *testing.T) {
+// TestContextEnds: the caller gets an error, nothing is half done, and the store remains usable.
+func TestContextEnds(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		user := addUser(t, s, "mario")
-		over, cancel := context.WithCancel(t.Context())
+		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for what, f := range map[string]func() error{
-			"reading":     func() error { _, err := s.User(over, user.ID); return err },
-			"writing":     func() error { return s.SetName(over, user.ID, "Luigi") },
-			"transaction": func() error { return s.InTx(over, func(*Tx) error { return nil }) },
-			"ping":        func() error { return s.Ping(over) },
+			"reading":     func() error { _, err := s.User(ended, user.ID); return err },
+			"writing":     func() error { return s.SetName(ended, user.ID, "Luigi") },
+			"transaction": func() error { return s.InTx(ended, func(*Tx) error { return nil }) },
+			"ping":        func() error { return s.Ping(ended) },
 		} {
 			if err := f(); !errors.Is(err, context.Canceled) || errors.As(err, new(*account.Error)) {
 				t.Errorf("%s gives %v", what, err)
@@ -293,14 +293,14 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 		count := 0
 		err := s.InTx(leaving, func(tx *Tx) error { count++; defer cancel(); return conflict(t, tx) })
 		if err == nil || count != 1 {
-			t.Errorf("%v after %d tries, although nobody waits", err, count)
+			t.Errorf("%v after %d tries, although the caller has gone away", err, count)
 		}
 		err = s.InTx(t.Context(), func(tx *Tx) error {
 			must(t, tx.SetName(t.Context(), user.ID, "Luigi"))
-			return tx.SetName(over, user.ID, "Mario")
+			return tx.SetName(ended, user.ID, "Mario")
 		})
 		if !errors.Is(err, context.Canceled) {
-			t.Error("a transaction goes on after", err)
+			t.Error("the transaction returns", err)
 		}
 		if found := must1(s.User(t.Context(), user.ID))(t); found.Name != "" {
 			t.Error("the name is", found.Name)
@@ -309,7 +309,7 @@ func TestAContextThatEndsEndsTheWait(t *testing.T) {
 	})
 }
 
-func TestAClosedStoreFails(t *testing.T) {
+func TestClosedStore(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		user := addUser(t, s, "mario")
 		must(t, s.Close())
@@ -323,8 +323,8 @@ func TestAClosedStoreFails(t *testing.T) {
 	})
 }
 
-// TestOnlyUniqueNamesBecomeMistakes breaks every other rule that the database keeps.
-func TestOnlyUniqueNamesBecomeMistakes(t *testing.T) {
+// TestOnlyUniqueNamesAreUserErrors violates every other constraint of the database.
+func TestOnlyUniqueNamesAreUserErrors(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario := addUser(t, s, "mario")
@@ -350,7 +350,7 @@ func TestOnlyUniqueNamesBecomeMistakes(t *testing.T) {
 	})
 }
 
-func TestTextComesBackAsItWas(t *testing.T) {
+func TestTextRoundTrip(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		for i, text := range []string{

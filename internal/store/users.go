@@ -75,7 +75,7 @@ type userRow struct {
 	UpdatedOn       sql.Null[int64]  `db:"updated_on"`
 }
 
-func (r *userRow) targets() []any {
+func (r *userRow) scanDest() []any {
 	return []any{(*string)(&r.UserID), &r.Username, &r.Email, &r.PendingEmail, &r.EmailVerified, &r.Name,
 		(*string)(&r.Role), (*string)(&r.Status), &r.CreatedAt, &r.LastLoginAt, &r.ProfileID, &r.ProfileUsername,
 		&r.Description, &r.Location, &r.IsOrganizer, &r.DateJoined, &r.UpdatedOn}

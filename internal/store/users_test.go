@@ -10,7 +10,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// wantTaken demands that err says TAKEN at a field, without a word from the driver for the client.
+// wantTaken checks that err is TAKEN at a field, with a message that contains nothing of the driver's error.
 func wantTaken(t *testing.T, err error, field string) {
 	t.Helper()
 	var e *account.Error
@@ -29,7 +29,7 @@ func TestUsersAreFound(t *testing.T) {
 		user.Email, user.EmailVerified, user.Name, user.Role = &email, true, "Mario Rossi", account.Staff
 		must(t, s.InsertUser(ctx, user, "hash"))
 		if ok, err := setLastLogin(t, s, user.ID, 0, noon.Add(time.Microsecond)); !ok || err != nil {
-			t.Fatalf("time not noted: %t %v", ok, err)
+			t.Fatalf("time not stored: %t %v", ok, err)
 		}
 		found := must1(s.User(ctx, user.ID))(t)
 		if *found.Email != email || !found.LastLoginAt.Equal(noon.Add(time.Microsecond)) {
@@ -50,19 +50,19 @@ func TestUsersAreFound(t *testing.T) {
 				t.Errorf("credentials are %+v and %+v", c, byName)
 			}
 		}
-		nobody := account.NewID(account.UserKind, noon)
+		missing := account.NewID(account.UserKind, noon)
 		for what, err := range map[string]error{
-			"name":         errOf(s.CredentialsByName(ctx, "luigi", "")),
-			"typed name":   errOf(s.CredentialsByName(ctx, "Mario", "")),
-			"e-mail":       errOf(s.CredentialsByName(ctx, "", "luigi@example.com")),
-			"name as mail": errOf(s.CredentialsByName(ctx, "", "mario")),
-			"empty":        errOf(s.CredentialsByName(ctx, "", "")),
-			"id":           errOf(s.CredentialsByID(ctx, nobody)),
-			"user":         errOf(s.User(ctx, nobody)),
-			"set name":     s.SetName(ctx, nobody, "Luigi"),
+			"name":          errOf(s.CredentialsByName(ctx, "luigi", "")),
+			"typed name":    errOf(s.CredentialsByName(ctx, "Mario", "")),
+			"email":         errOf(s.CredentialsByName(ctx, "", "luigi@example.com")),
+			"name as email": errOf(s.CredentialsByName(ctx, "", "mario")),
+			"empty":         errOf(s.CredentialsByName(ctx, "", "")),
+			"id":            errOf(s.CredentialsByID(ctx, missing)),
+			"user":          errOf(s.User(ctx, missing)),
+			"set name":      s.SetName(ctx, missing, "Luigi"),
 		} {
 			if !account.IsCode(err, account.NotFound) {
-				t.Errorf("%s of nobody: %v", what, err)
+				t.Errorf("%s of a missing user: %v", what, err)
 			}
 		}
 	})
@@ -107,7 +107,7 @@ func TestNamesAreUniqueInCanonicalForm(t *testing.T) {
 	})
 }
 
-func TestOneNameManyTimesAtOnce(t *testing.T) {
+func TestOneConcurrentUsernameIsInserted(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		variants := []string{"mario", "MARIO", "Mario", "mArIo", "ｍａｒｉｏ", "ＭＡＲＩＯ", "marIO", "ｍario"}
 		succeeded := 0
@@ -138,7 +138,7 @@ func deleteUser(t *testing.T, s *Store, id account.ID, epoch int64) (ok bool, er
 	return inTx(t, s, func(tx *Tx) (bool, error) { return tx.DeleteUser(t.Context(), id, epoch) })
 }
 
-func TestDeletionTakesEverythingAlong(t *testing.T) {
+func TestDeleteUserDeletesAllRows(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
@@ -157,7 +157,7 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 			}
 		}
 		if _, err := s.SessionState(ctx, session.ID); err != nil {
-			t.Error("somebody else's session:", err)
+			t.Error("another user's session:", err)
 		}
 		if ok, err := deleteUser(t, s, mario.ID, 0); ok || err != nil {
 			t.Errorf("deleted again: %t %v", ok, err)
@@ -166,17 +166,17 @@ func TestDeletionTakesEverythingAlong(t *testing.T) {
 	})
 }
 
-func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
+func TestEpochGuards(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		mario := addUser(t, s, "mario")
-		nobody := account.NewID(account.UserKind, noon)
+		missing := account.NewID(account.UserKind, noon)
 		for _, change := range []struct {
 			id    account.ID
 			epoch int64
 			want  bool
-		}{{nobody, 0, false}, {mario.ID, 1, false}, {mario.ID, 0, true}} {
+		}{{missing, 0, false}, {mario.ID, 1, false}, {mario.ID, 0, true}} {
 			if ok := must1(setLastLogin(t, s, change.id, change.epoch, noon))(t); ok != change.want {
-				t.Errorf("time noted: %t", ok)
+				t.Errorf("time stored: %t", ok)
 			}
 			if ok := must1(changeUsername(t, s, change.id, change.epoch, "jumpman"))(t); ok != change.want {
 				t.Errorf("renamed: %t", ok)
@@ -190,7 +190,7 @@ func TestWhatNeedsTheEpochKnowsWhenItHasRisen(t *testing.T) {
 	})
 }
 
-func TestPasswordsChangeOnlyAsExpected(t *testing.T) {
+func TestSetPasswordGuards(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		ctx := t.Context()
 		mario, luigi := addUser(t, s, "mario"), addUser(t, s, "luigi")
@@ -225,12 +225,12 @@ func TestPasswordsChangeOnlyAsExpected(t *testing.T) {
 		must(t, s.Rehash(ctx, mario.ID, "second", "rehashed"))
 		hash("rehashed", 1)
 		if c := must1(s.CredentialsByID(ctx, luigi.ID))(t); c.PasswordHash != "hash" || c.Epoch != 0 {
-			t.Errorf("somebody else's are %+v", c)
+			t.Errorf("another user's credentials are %+v", c)
 		}
 	})
 }
 
-func TestOneOfManyPasswordChangesWins(t *testing.T) {
+func TestOneConcurrentPasswordChangeSucceeds(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Store) {
 		mario := addUser(t, s, "mario")
 		won := make([]bool, 8)

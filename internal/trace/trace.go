@@ -192,24 +192,10 @@ func (t *Tracer) Statement(ctx context.Context, engine, text string) (_ context.
 	}
 }
 
-// Log returns a handler that adds the trace id to records that are logged in the context of a request.
-func (t *Tracer) Log(h slog.Handler) slog.Handler {
-	if t == nil {
-		return h
-	}
-	return traced{h}
-}
-
-type traced struct{ slog.Handler }
-
-func (l traced) WithAttrs(attributes []slog.Attr) slog.Handler {
-	return traced{l.Handler.WithAttrs(attributes)}
-}
-func (l traced) WithGroup(name string) slog.Handler { return traced{l.Handler.WithGroup(name)} }
-
-func (l traced) Handle(ctx context.Context, r slog.Record) error {
+// LogAttrs returns the ID of the trace for what is logged in the context of a request; elsewhere nothing.
+func (*Tracer) LogAttrs(ctx context.Context) []slog.Attr {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-		r.AddAttrs(slog.String("trace", span.TraceID().String()))
+		return []slog.Attr{slog.String("trace", span.TraceID().String())}
 	}
-	return l.Handler.Handle(ctx, r)
+	return nil
 }

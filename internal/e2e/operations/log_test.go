@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/graph"
 	"latchkey/internal/e2e"
+	"latchkey/internal/gqlhttp"
 	"latchkey/internal/store/storetest"
 )
 
@@ -60,7 +60,7 @@ func TestAStopLosesNoLine(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &told); err != nil {
 			t.Fatalf("%v: %q", err, line)
 		}
-		if last = told.Msg; last == graph.OperationLine {
+		if last = told.Msg; last == gqlhttp.OperationLine {
 			operations++
 		}
 	}

@@ -19,13 +19,13 @@ import (
 
 var errNoPostgres = errors.New("initdb is neither in PATH nor where pg_config says nor in /usr/lib/postgresql")
 
-// startLimit is how long making and starting a cluster may take.
+// startLimit limits the creation and the start of a cluster.
 const startLimit = time.Minute
 
-// lifelines keep the cluster for as long as this process lives, however that ends.
+// lifelines keep the cluster running until the end of this process, however it ends.
 var lifelines []io.Closer
 
-// cluster returns the URL of a throw-away PostgreSQL server, started at the first call.
+// cluster returns the URL of a temporary PostgreSQL server, which the first call starts.
 var cluster = sync.OnceValues(func() (string, error) {
 	server, err := private("postgres", `synchronous_commit = off`)
 	if err != nil {
@@ -37,13 +37,13 @@ var cluster = sync.OnceValues(func() (string, error) {
 
 const superuser, port = "latchkey", "5432"
 
-// newFolder returns a path for a folder that does not exist yet. It is short, as paths of sockets have to be.
+// newFolder returns the path of a folder that does not exist yet. It is short, as the length of socket paths is limited.
 func newFolder(what string) string {
 	return filepath.Join(os.TempDir(), "latchkey-"+what+"-"+rand.Text()[:10])
 }
 
-// supervise has a script make something in a folder, which it makes first. Closing the lifeline, as the end of this
-// process does, has the script's function remove called, and the folder removed.
+// supervise runs a script that creates a folder and starts a server in it. Closing the lifeline, as the end of this
+// process does, calls the script's function remove and removes the folder.
 func supervise(dir, script string, env ...string) (lifeline io.Closer, err error) {
 	cmd := unprivileged(script+supervisor, append(env, "DIR="+dir)...)
 	if lifeline, err = cmd.StdinPipe(); err != nil {
@@ -70,16 +70,16 @@ func supervise(dir, script string, env ...string) (lifeline io.Closer, err error
 	return &supervised{lifeline, cmd}, nil
 }
 
-// supervised is what a script looks after.
+// supervised is a script that supervise started.
 type supervised struct {
 	stdin io.Closer
 	cmd   *exec.Cmd
 }
 
-// Close removes it, and returns when it is gone.
+// Close ends the script, and returns when the folder is removed.
 func (s *supervised) Close() error { return errors.Join(s.stdin.Close(), s.cmd.Wait()) }
 
-// unprivileged returns a command that runs a shell script as somebody whom PostgreSQL does not refuse, as it does root.
+// unprivileged returns a command that runs a shell script as a user other than root, which PostgreSQL refuses.
 func unprivileged(script string, env ...string) *exec.Cmd {
 	cmd := exec.Command("sh", "-c", script)
 	if os.Geteuid() == 0 {
@@ -89,9 +89,8 @@ func unprivileged(script string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// supervisor makes what there is to make in $DIR, says ready or what went wrong, and removes it when its input ends.
-// Signals, which a terminal sends to the whole process group, only bring that end about; a closed output does not, as
-// the input is closed then too.
+// supervisor calls make in $DIR, prints ready or the error, and removes $DIR at the end of its input. It ignores signals,
+// which a terminal sends to the whole process group, and a closed output, as its input ends then too.
 const supervisor = `
 trap : HUP INT QUIT TERM PIPE
 cd /
@@ -102,14 +101,14 @@ echo ready
 read -r _
 `
 
-// makeCluster makes a cluster with the programs in $BIN and the settings in $MORE.
+// makeCluster creates a cluster with the programs in $BIN and the settings in $MORE.
 const makeCluster = serveCluster + `
 make() {
 	"$BIN/initdb" -D "$DIR/data" -U ` + superuser + ` -A trust -E UTF8 --locale=C --no-sync && serve
 }
 `
 
-// serveCluster starts the one in $DIR/data.
+// serveCluster starts the cluster in $DIR/data.
 const serveCluster = `
 serve() {
 	cat >>"$DIR/data/postgresql.conf" <<-END &&

@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// Fault is what goes wrong with a call to a driver.
+// Fault is how a call to a driver fails.
 type Fault struct {
 	Err         error
-	NothingDone bool // Err tells that the call had no effect: it may come again
-	Fatal       bool // the connection is of no use afterwards
-	After       bool // the call takes effect all the same
+	NothingDone bool // Err says that the call had no effect: it may be retried
+	Fatal       bool // the connection is broken afterwards
+	After       bool // the call takes effect nevertheless
 }
 
-// Faults lets one call to a driver fail, and counts what a program leaves open. It is safe for use by many.
+// Faults lets one call to a driver fail, and counts what a program leaves open. It is safe for concurrent use.
 type Faults struct {
 	mu    sync.Mutex
 	fault Fault
@@ -30,7 +30,7 @@ func (f *Faults) Arm(n int, fault Fault) {
 	f.calls, f.fault = n, fault
 }
 
-// Disarm lets every call succeed, and reports whether one has failed since Arm.
+// Disarm lets all calls succeed, and reports whether one has failed since Arm.
 func (f *Faults) Disarm() (struck bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -38,7 +38,7 @@ func (f *Faults) Disarm() (struck bool) {
 	return struck
 }
 
-// Open returns how many transactions and results have been begun and not ended.
+// Open returns the number of open transactions and results.
 func (f *Faults) Open() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,10 +51,10 @@ func (f *Faults) opened(n int) {
 	f.open += n
 }
 
-// A call to a driver begins something, or only fetches what has been begun, and decides something or not.
+// kind is the kind of a call to a driver: whether it only fetches results, and whether it may commit something.
 type kind struct{ fetches, decides bool }
 
-// strikes reports whether it is this call that fails.
+// strikes reports whether this call fails.
 func (f *Faults) strikes(k kind) (fault Fault, now bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,7 +84,7 @@ func (c *faultyConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &faultyConn{Conn: inner, faults: c.faults}, nil
 }
 
-// faultyConn is a connection of one of the two drivers, which have all that it asks for.
+// faultyConn is a connection of one of the two drivers, which implement all interfaces that it needs.
 type faultyConn struct {
 	driver.Conn
 	faults *Faults
@@ -169,7 +169,7 @@ func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driv
 	return &faultyRows{rows, c}, nil
 }
 
-// faultyTx is over when its end was called for, as drivers promise, also when that failed.
+// faultyTx is closed after Commit or Rollback, also if that failed, as drivers promise.
 type faultyTx struct {
 	driver.Tx
 	conn *faultyConn

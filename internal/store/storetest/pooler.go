@@ -10,14 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Pooled returns the URL of a PostgreSQL database by way of PgBouncer, where each transaction may run on another of
-// five connections, and which keeps no prepared statements apart. It skips the test when there is no PgBouncer on the
-// machine.
+// Pooled returns the URL of a PostgreSQL database behind PgBouncer, where each transaction may run on another one of
+// five connections, without support for prepared statements. It skips the test if PgBouncer is not installed.
 func Pooled(t testing.TB, database string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/pgbouncer") // which is not in everybody's PATH
+		program, err = exec.LookPath("/usr/sbin/pgbouncer") // which is not in the PATH of every user
 	}
 	if err != nil {
 		t.Skip("no PgBouncer; install it")
@@ -53,7 +52,7 @@ func Pooled(t testing.TB, database string) string {
 	return u.String()
 }
 
-// knowsPrepared reports whether a version can keep prepared statements apart, and does so unless told otherwise.
+// knowsPrepared reports whether a version supports prepared statements by default.
 func knowsPrepared(version string) bool {
 	major, minor := 0, 0
 	fmt.Sscanf(version, "PgBouncer %d.%d", &major, &minor)

@@ -5,20 +5,20 @@ import (
 	"net/url"
 )
 
-// Private is a PostgreSQL server of a program's own. Closing it removes it.
+// Private is a temporary PostgreSQL server. Close removes it.
 type Private struct {
 	URL string
 	io.Closer
 }
 
-// Durable starts a server that writes to the disk what it acknowledges, as one in operation does.
+// Durable starts a server that writes commits to the disk before it acknowledges them, as in production.
 func Durable() (*Private, error) {
 	return private("durable", `shared_buffers = 128MB
 		full_page_writes = on
 		fsync = on`)
 }
 
-// private starts a server with more settings than usual. Its directory lets in nobody else, so it asks for no password.
+// private starts a server with additional settings. Other users cannot read its directory, so it needs no password.
 func private(what, settings string) (*Private, error) {
 	bin, err := binaries()
 	if err != nil {

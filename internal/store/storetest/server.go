@@ -10,16 +10,15 @@ import (
 	"time"
 )
 
-// Server is a PostgreSQL server of a test's own, to be crashed, started and promoted. What it has acknowledged outlives
-// its processes, though not the machine.
+// Server is a PostgreSQL server for one test, which can crash, start and promote it. What it has acknowledged survives a
+// crash of its processes, but not of the machine.
 type Server struct {
 	t        testing.TB
 	bin, dir string
 	port     int
 }
 
-// NewServer starts a server, which is removed at the end of the test. It skips the test when there is no PostgreSQL on
-// the machine.
+// NewServer starts a server, which is removed at the end of the test. It skips the test if PostgreSQL is not installed.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
 	bin, err := binaries()
@@ -32,7 +31,7 @@ func NewServer(t testing.TB) *Server {
 	return startServer(t, bin, makeCluster, "")
 }
 
-// Standby starts a second server, whose word the first one waits for from now on before it acknowledges anything.
+// Standby starts a synchronous standby: from now on the first server acknowledges only what the standby has.
 func (s *Server) Standby() *Server {
 	s.t.Helper()
 	standby := startServer(s.t, s.bin, makeStandby, s.URL())
@@ -42,7 +41,7 @@ func (s *Server) Standby() *Server {
 	return standby
 }
 
-// makeStandby makes a copy of the server in $PRIMARY that follows it.
+// makeStandby creates a replica of the server in $PRIMARY.
 const makeStandby = serveCluster + `
 make() {
 	"$BIN/pg_basebackup" -D "$DIR/data" -R --no-sync -c fast -d "$PRIMARY" &&
@@ -50,7 +49,7 @@ make() {
 }
 `
 
-// startServer tries another port when somebody else has taken the one that was free.
+// startServer tries another port if another program has taken the free one meanwhile.
 func startServer(t testing.TB, bin, script, primary string) *Server {
 	t.Helper()
 	for try := 1; ; try++ {
@@ -79,7 +78,7 @@ func freePort(t testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// URL names the server, or the one of several that takes changes.
+// URL returns the URL of the server, or that of several servers of which the primary is used.
 func (s *Server) URL(others ...*Server) string {
 	hosts := []string{s.address()}
 	for _, other := range others {
@@ -90,13 +89,13 @@ func (s *Server) URL(others ...*Server) string {
 
 func (s *Server) address() string { return fmt.Sprint("127.0.0.1:", s.port) }
 
-// Crash ends all processes of the server at once.
+// Crash kills all processes of the server.
 func (s *Server) Crash() { s.t.Helper(); s.control("stop", "-m", "immediate") }
 
-// Start starts it again, and returns when it takes connections.
+// Start starts the server again, and returns when it accepts connections.
 func (s *Server) Start() { s.t.Helper(); s.control("start", "-l", s.dir+"/log", "-w", "-t", "60") }
 
-// Promote makes a standby a server that takes changes, and returns when it does.
+// Promote promotes a standby to the primary, and returns when it accepts writes.
 func (s *Server) Promote() { s.t.Helper(); s.control("promote", "-w", "-t", "60") }
 
 func (s *Server) control(args ...string) {
@@ -115,7 +114,7 @@ func (s *Server) execute(statement string) {
 	}
 }
 
-// await returns when a query answers true.
+// await returns when a query returns true.
 func (s *Server) await(query string) {
 	s.t.Helper()
 	db, err := sql.Open("pgx", s.URL())

@@ -2,8 +2,8 @@ package storetest
 
 import "testing"
 
-// TestAPromotedStandbyHasWhatWasAcknowledged, and a server that crashed too when it is started again.
-func TestAPromotedStandbyHasWhatWasAcknowledged(t *testing.T) {
+// TestPromotedStandby has what was acknowledged, and so has the crashed server after its next start.
+func TestPromotedStandby(t *testing.T) {
 	primary := NewServer(t)
 	primary.execute("CREATE TABLE things (n INTEGER)")
 	standby := primary.Standby()
@@ -19,7 +19,7 @@ func TestAPromotedStandbyHasWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// TestPooled has two transactions at once, and so two connections.
+// TestPooled opens two transactions at once, which need two connections.
 func TestPooled(t *testing.T) {
 	db := open(t, Pooled(t, Postgres(t))+"&default_query_exec_mode=exec")
 	held, err := db.Begin()

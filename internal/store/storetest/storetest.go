@@ -1,5 +1,7 @@
-// Package storetest gives each test a fresh, empty database on every engine that the product supports. It knows
-// nothing of what is kept there.
+// Package storetest provides databases to tests: call [Each] for an empty one on each engine, or [SQLite] and [Postgres]
+// for one of them. [Faults] lets calls to a driver fail.
+//
+// The package knows nothing of what is stored there.
 package storetest
 
 import (
@@ -17,11 +19,11 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
-// server names a variable with the URL of a PostgreSQL server to use instead of a throw-away one. Its user must be
-// allowed to create databases.
+// server is the environment variable with the URL of a PostgreSQL server to use instead of a temporary one. Its user must
+// be allowed to create databases.
 const server = "LATCHKEY_TEST_POSTGRES_URL"
 
-// limit is how long creating or dropping a database may take.
+// limit limits the creation and the removal of a database.
 const limit = 30 * time.Second
 
 // runner is a test or a benchmark.
@@ -30,7 +32,7 @@ type runner[T any] interface {
 	Run(name string, f func(T)) bool
 }
 
-// Each runs f as a part of a test or a benchmark on every engine, with the URL of a fresh, empty database in the form of
+// Each runs f as a subtest or a sub-benchmark on every engine, with the URL of an empty database in the form of
 // LATCHKEY_DATABASE_URL.
 func Each[T runner[T]](t T, f func(t T, url string)) {
 	t.Helper()
@@ -38,8 +40,8 @@ func Each[T runner[T]](t T, f func(t T, url string)) {
 	t.Run("postgres", func(t T) { f(t, Postgres(t)) })
 }
 
-// EachStrict does what Each does, and then once more on PostgreSQL with every transaction serializable unless it says
-// otherwise, which is how the distributed engines that speak its protocol behave.
+// EachStrict is Each with one more subtest: PostgreSQL with serializable transactions by default, as the distributed
+// engines that speak its protocol have them.
 func EachStrict(t *testing.T, f func(t *testing.T, url string)) {
 	t.Helper()
 	Each(t, f)
@@ -48,14 +50,14 @@ func EachStrict(t *testing.T, f func(t *testing.T, url string)) {
 	})
 }
 
-// SQLite returns the URL of a database whose file does not exist yet. It is removed at the end of the test.
+// SQLite returns the URL of a database whose file does not exist yet. The file is removed at the end of the test.
 func SQLite(t testing.TB) string {
 	t.Helper()
 	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 }
 
-// Postgres returns the URL of an empty database, which is dropped at the end of the test. It skips the test when there
-// is no PostgreSQL on the machine.
+// Postgres returns the URL of an empty database, which is dropped at the end of the test. It skips the test if PostgreSQL
+// is not installed.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv(server)
@@ -70,7 +72,7 @@ func Postgres(t testing.TB) string {
 		}
 	}
 	name := "latchkey_test_" + strings.ToLower(rand.Text())
-	// Nobody can be connected to template0, which would forbid copying it, and nobody can have added anything to it.
+	// Not template1: a connection to it prevents the copy, and it may have been changed. template0 allows neither.
 	if err := execute(base, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
 		t.Fatalf("creating a database: %v", err)
 	}

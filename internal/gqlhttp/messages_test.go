@@ -1,14 +1,13 @@
-package graph
+package gqlhttp
 
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"slices"
 	"testing"
 )
 
-func TestWording(t *testing.T) {
+func TestMessages(t *testing.T) {
 	const signIn = "mutation($input:ObtainTokenInput!){obtainToken(input:$input){userErrors{code}}}"
 	for _, c := range []struct{ query, variables, development, production string }{
 		{"{mee{id}}", "{}", `There is no such field here. Did you mean "me"?`, "There is no such field here."},
@@ -30,30 +29,30 @@ func TestWording(t *testing.T) {
 		{signIn, `{"input":{"identifier":"a","password":"b","whatever":"mail"}}`,
 			"A variable has a field that its type does not have: input.", "A variable has a field that its type does not have."},
 	} {
-		body, err := json.Marshal(map[string]any{"query": c.query, "variables": json.RawMessage(c.variables)})
-		if err != nil {
-			t.Fatal(err)
-		}
 		if c.production == "" {
 			c.production = c.development
 		}
 		for i, want := range []string{c.development, c.production} {
-			r := send(t, signedIn, []Options{development, production}[i], http.MethodPost, "", string(body))
-			var answer struct{ Errors []struct{ Message string } }
-			if err := json.Unmarshal([]byte(r.body), &answer); err != nil || len(answer.Errors) == 0 {
-				t.Fatalf("%s: %v: %s", c.query, err, r.body)
+			r := post(t, i == 0, c.query, c.variables)
+			var response struct{ Errors []struct{ Message string } }
+			if err := json.Unmarshal(r.Body.Bytes(), &response); err != nil || len(response.Errors) == 0 {
+				t.Fatalf("%s: %v: %s", c.query, err, r.Body.String())
 			}
-			if got := answer.Errors[0].Message; got != want {
+			if got := response.Errors[0].Message; got != want {
 				t.Errorf("%s: %s\nwant %s", c.query, got, want)
 			}
 		}
 	}
 }
 
-// Outside of development no message depends on the schema: each is one of a few sentences.
+// TestMisspellings demands one of a few messages, none of which depends on the schema, outside of development.
 func TestMisspellings(t *testing.T) {
-	sentences := slices.Collect(maps.Values(violations))
-	sentences = append(sentences, "A variable has no value, or one that does not fit its type.",
+	const (
+		signInBy = "mutation($i:ObtainTokenInput!){obtainToken(input:$i){userErrors{code}}}"
+		pageOf   = "query($n:Int){profiles(first:$n){nodes{id}}}"
+	)
+	messages := slices.Collect(maps.Values(ruleMessages))
+	messages = append(messages, "A variable has no value, or one that does not fit its type.",
 		"A variable has a field that its type does not have.")
 	signIn := func(input string) string { return "mutation{obtainToken(input:" + input + "){userErrors{code}}}" }
 	for _, c := range []struct{ query, variables string }{
@@ -100,14 +99,14 @@ func TestMisspellings(t *testing.T) {
 		{signInBy, `{"i":"identifier"}`},
 		{pageOf, `{"n":"5"}`},
 	} {
-		for _, o := range []Options{development, production} {
-			r := send(t, signedIn, o, http.MethodPost, "", envelope(c.query, c.variables))
-			var answer struct{ Errors []struct{ Message string } }
-			if err := json.Unmarshal([]byte(r.body), &answer); err != nil || len(answer.Errors) == 0 {
-				t.Fatalf("%s with %s: %v: %s", c.query, c.variables, err, r.body)
+		for _, development := range []bool{true, false} {
+			r := post(t, development, c.query, c.variables)
+			var response struct{ Errors []struct{ Message string } }
+			if err := json.Unmarshal(r.Body.Bytes(), &response); err != nil || len(response.Errors) == 0 {
+				t.Fatalf("%s with %s: %v: %s", c.query, c.variables, err, r.Body.String())
 			}
-			for _, e := range answer.Errors {
-				if !o.Development && !slices.Contains(sentences, e.Message) {
+			for _, e := range response.Errors {
+				if !development && !slices.Contains(messages, e.Message) {
 					t.Errorf("%s with %s: %s", c.query, c.variables, e.Message)
 				}
 			}
@@ -115,11 +114,11 @@ func TestMisspellings(t *testing.T) {
 	}
 }
 
-// Each rule of the validator has a sentence.
-func TestRulesHaveSentences(t *testing.T) {
+// TestEachRuleHasAMessage fails for a new rule of the validator.
+func TestEachRuleHasAMessage(t *testing.T) {
 	for rule := range ruleset(true).GetInner() {
-		if violations[rule] == "" {
-			t.Errorf("%s has none", rule)
+		if ruleMessages[rule] == "" {
+			t.Errorf("%s has no message", rule)
 		}
 	}
 }

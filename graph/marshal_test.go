@@ -16,18 +16,18 @@ import (
 	"latchkey/internal/page"
 )
 
-// twoWays answers an operation with and without what is written directly.
-type twoWays struct{ directly, generated *executor.Executor }
+// bothWays runs an operation with and without fastMarshal.
+type bothWays struct{ fast, generated *executor.Executor }
 
-// members answers for mario, who looks at himself, and everybody's profiles.
+// members resolves the user, profiles and nodes.
 type members struct{ answers }
 
 func (members) Profile() generated.ProfileResolver { return &profileResolver{} }
 
-func newTwoWays(user *account.User, page *account.ProfileConnection) twoWays {
+func newBothWays(user *account.User, page *account.ProfileConnection) bothWays {
 	pass := func(ctx context.Context, _ any, next graphql.Resolver, _ account.Role) (any, error) { return next(ctx) }
 	schema := generated.NewExecutableSchema(generated.Config{
-		Schema:     offered(),
+		Schema:     schemaWithoutDefer(),
 		Directives: generated.DirectiveRoot{Auth: pass},
 		Resolvers: members{answers{
 			me:       func(context.Context) (*account.User, error) { return user, nil },
@@ -40,16 +40,16 @@ func newTwoWays(user *account.User, page *account.ProfileConnection) twoWays {
 			},
 		}},
 	})
-	both := twoWays{executor.New(schema), executor.New(schema)}
-	both.directly.Use(direct{})
+	both := bothWays{executor.New(schema), executor.New(schema)}
+	both.fast.Use(fastMarshal{})
 	return both
 }
 
-// agree fails the test unless both answers are the same to the byte, and returns it.
-func (w twoWays) agree(t *testing.T, user *account.User, document string, variables map[string]any) string {
+// agree fails the test unless both responses are the same byte for byte, and returns the response.
+func (w bothWays) agree(t *testing.T, user *account.User, document string, variables map[string]any) string {
 	t.Helper()
 	answer := func(exec *executor.Executor) string {
-		ctx := context.WithValue(t.Context(), callerKey{}, &requester{caller: &account.Caller{User: user}})
+		ctx := context.WithValue(t.Context(), callerKey{}, &requestAuth{caller: &account.Caller{User: user}})
 		ctx = graphql.StartOperationTrace(ctx)
 		operation, errs := exec.CreateOperationContext(ctx, &graphql.RawParams{Query: document, Variables: variables})
 		if errs != nil {
@@ -59,11 +59,11 @@ func (w twoWays) agree(t *testing.T, user *account.User, document string, variab
 		response := respond(ctx)
 		return fmt.Sprint(string(response.Data), response.Errors)
 	}
-	directly, byGenerated := answer(w.directly), answer(w.generated)
-	if directly != byGenerated {
-		t.Errorf("%s %v\ndirectly  %s\ngenerated %s", document, variables, directly, byGenerated)
+	fast, byGenerated := answer(w.fast), answer(w.generated)
+	if fast != byGenerated {
+		t.Errorf("%s %v\nfast      %s\ngenerated %s", document, variables, fast, byGenerated)
 	}
-	return directly
+	return fast
 }
 
 func memberNamed(name string) *account.User {
@@ -88,11 +88,11 @@ func listOf(users ...*account.User) *account.ProfileConnection {
 	return page
 }
 
-// TestDirectly asks in all the ways in which a document can select fields.
-func TestDirectly(t *testing.T) {
+// TestFastMarshal selects fields in all ways that a document can.
+func TestFastMarshal(t *testing.T) {
 	mario, luigi := memberNamed("mario"), memberNamed(`lu"igi\`+"\n\x01\u2028é")
 	luigi.Profile.UserID = "user_2"
-	ways := newTwoWays(mario, listOf(mario, luigi))
+	ways := newBothWays(mario, listOf(mario, luigi))
 	for _, c := range []struct {
 		document  string
 		variables map[string]any
@@ -118,50 +118,50 @@ func TestDirectly(t *testing.T) {
 			t.Errorf("%s: want %s in %s", c.document, c.says, answer)
 		}
 	}
-	empty := newTwoWays(mario, listOf())
+	empty := newBothWays(mario, listOf())
 	empty.agree(t, mario, `{ profiles { edges { cursor } nodes { id } pageInfo { startCursor endCursor } } }`, nil)
 	mario.Profile, mario.LastLoginAt, mario.Email = nil, nil, nil
 	ways.agree(t, mario, `{ me { email lastLoginAt profile { id } } }`, nil)
 }
 
-// lookedUp are the fields that are left to the generated code.
-var lookedUp = []string{"User.sessions", "ProfileConnection.totalCount"}
+// resolved are the fields that are left to the generated code.
+var resolved = []string{"User.sessions", "ProfileConnection.totalCount"}
 
-// TestDirectlyIsComplete fails when the schema has got a field that is not written here, which would cost time unnoticed.
-func TestDirectlyIsComplete(t *testing.T) {
-	schema := offered()
-	for name, known := range directly() {
+// TestFastMarshalIsComplete fails for a new field of the schema that fastMarshal does not know, which costs time.
+func TestFastMarshalIsComplete(t *testing.T) {
+	schema := schemaWithoutDefer()
+	for name, known := range marshalled() {
 		for _, field := range schema.Types[name].Fields {
-			if !slices.Contains(known, field.Name) && !slices.Contains(lookedUp, name+"."+field.Name) {
-				t.Errorf("%s.%s is neither written directly nor looked up", name, field.Name)
+			if !slices.Contains(known, field.Name) && !slices.Contains(resolved, name+"."+field.Name) {
+				t.Errorf("%s.%s is neither marshalled here nor left to the generated code", name, field.Name)
 			}
 		}
 	}
 }
 
-// directly returns the fields that are written here, by type.
-func directly() map[string][]string {
+// marshalled returns the fields that fastMarshal knows, by type.
+func marshalled() map[string][]string {
 	names := map[string][]string{}
-	add(names, users)
-	add(names, profiles)
-	add(names, pages)
-	add(names, edges)
-	add(names, places)
+	add(names, userFields)
+	add(names, profileFields)
+	add(names, connectionFields)
+	add(names, edgeFields)
+	add(names, pageInfoFields)
 	return names
 }
 
-func add[T any](names map[string][]string, k *kind[T]) {
+func add[T any](names map[string][]string, k *objectType[T]) {
 	for name := range k.fields {
 		names[k.name] = append(names[k.name], name)
 	}
 	slices.Sort(names[k.name])
 }
 
-// FuzzDirectly selects fields at random, of people with random names. Whatever is selected, both ways answer the same.
-func FuzzDirectly(f *testing.F) {
+// FuzzFastMarshal selects random fields of users with random names and compares both responses.
+func FuzzFastMarshal(f *testing.F) {
 	f.Add([]byte{}, "mario")
 	f.Add([]byte("0123456789 abcdefghijklmnopqrstuvwxyz"), "lu\"igi\\\x00\xff")
-	fields := directly()
+	fields := marshalled()
 	inside := map[string]string{"User.profile": "Profile", "ProfileConnection.edges": "ProfileEdge",
 		"ProfileConnection.nodes": "Profile", "ProfileConnection.pageInfo": "PageInfo", "ProfileEdge.node": "Profile"}
 	f.Fuzz(func(t *testing.T, choices []byte, name string) {
@@ -198,7 +198,7 @@ func FuzzDirectly(f *testing.F) {
 			return text + "}"
 		}
 		user := memberNamed(name)
-		newTwoWays(user, listOf(user, user)).agree(t, user, "{ me "+selection("User")+" profiles "+
+		newBothWays(user, listOf(user, user)).agree(t, user, "{ me "+selection("User")+" profiles "+
 			selection("ProfileConnection")+" }", nil)
 	})
 }

@@ -1,4 +1,4 @@
-package graph
+package gqlhttp
 
 import (
 	"errors"
@@ -15,16 +15,17 @@ import (
 	"latchkey/internal/account"
 )
 
-const maxErrors = 20 // in an answer
+// MaxErrors is the maximum number of errors in a response.
+const MaxErrors = 20
 
-// wording replaces what the parser and the validator say, which quotes the request, by sentences of our own. Only names
-// of the schema are ever put into them.
-type wording struct {
-	names   map[string]bool // every name of the schema
-	suggest bool            // names of the schema are no secret
+// sanitizer replaces the messages of the parser and the validator, which quote the request, by messages that contain
+// only names of the schema.
+type sanitizer struct {
+	names   map[string]bool // all names of the schema
+	suggest bool            // whether clients may see names of the schema
 }
 
-func newWording(schema *ast.Schema, suggest bool) wording {
+func newSanitizer(schema *ast.Schema, suggest bool) sanitizer {
 	names := map[string]bool{}
 	arguments := func(list ast.ArgumentDefinitionList) {
 		for _, argument := range list {
@@ -45,51 +46,62 @@ func newWording(schema *ast.Schema, suggest bool) wording {
 		names[directive.Name] = true
 		arguments(directive.Arguments)
 	}
-	return wording{names: names, suggest: suggest}
+	return sanitizer{names: names, suggest: suggest}
 }
 
-// refusals returns at most 20 of the errors of a request that is not going to run, each as an account.Error with the
+// sanitize returns at most MaxErrors of the errors of a request that does not run, each as an account.Error with the
 // locations of the original.
-func (w wording) refusals(errs gqlerror.List) gqlerror.List {
-	list := make(gqlerror.List, min(len(errs), maxErrors))
+func (s sanitizer) sanitize(errs gqlerror.List) gqlerror.List {
+	list := make(gqlerror.List, min(len(errs), MaxErrors))
 	for i := range list {
 		list[i] = errs[i]
-		if _, ours := errors.AsType[*account.Error](errs[i]); !ours {
-			list[i] = refusal(w.reword(errs[i]))
+		if _, ok := errors.AsType[*account.Error](errs[i]); !ok {
+			list[i] = gqlerror.Wrap(s.rewrite(errs[i]))
 			list[i].Locations = errs[i].Locations
 		}
 	}
 	return list
 }
 
-func (w wording) reword(err *gqlerror.Error) (account.Code, string) {
+func (s sanitizer) rewrite(err *gqlerror.Error) *account.Error {
 	switch {
 	case err.Rule != "":
-		return validationFailed, explainRule(err.Rule) + w.suggestion(err.Message)
+		return newError(validationFailed, "%s", ruleMessage(err.Rule)+s.suggestion(err.Message))
 	case strings.HasPrefix(err.Message, "exceeded "):
-		return account.RequestTooCostly, fmt.Sprintf("The document is too long: it may have %d tokens.", maxTokens)
+		return newError(account.RequestTooCostly, "The document is too long: it may have %d tokens.", MaxTokens)
 	case err.Extensions["code"] == errcode.ParseFailed:
-		return parseFailed, "The document is not GraphQL: here is something that the grammar does not allow."
-	case err.Path != nil && err.Message == "unknown field":
-		return validationFailed, "A variable has a field that its type does not have" + w.place(err.Path) + "."
+		return newError(parseFailed, "The document is not GraphQL: here is something that the grammar does not allow.")
+	case err.Path != nil && err.Message == unknownField:
+		return newError(validationFailed, "A variable has a field that its type does not have%s.", s.inputPath(err.Path))
 	case err.Path != nil:
-		return account.BadUserInput, "A variable has no value, or one that does not fit its type" + w.place(err.Path) + "."
+		return newError(account.BadUserInput,
+			"A variable has no value, or one that does not fit its type%s.", s.inputPath(err.Path))
 	default:
-		return validationFailed, "Which operation? The document holds none of this name, or several and no name was given."
+		return newError(validationFailed,
+			"Which operation? The document holds none of this name, or several and no name was given.")
 	}
+}
+
+// reject returns an error for a request that does not run.
+func reject(code account.Code, format string, args ...any) *gqlerror.Error {
+	return gqlerror.Wrap(newError(code, format, args...))
+}
+
+func newError(code account.Code, format string, args ...any) *account.Error {
+	return &account.Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
 var quotedName = regexp.MustCompile(`"([_A-Za-z][_0-9A-Za-z]*)"`)
 
-// suggestion returns the names of the schema that the validator proposes instead of what the client wrote.
-func (w wording) suggestion(message string) string {
+// suggestion returns the names of the schema that the validator suggests instead of what the client wrote.
+func (s sanitizer) suggestion(message string) string {
 	start := strings.LastIndex(message, "Did you mean ")
-	if start < 0 || !w.suggest {
+	if start < 0 || !s.suggest {
 		return ""
 	}
 	var names []string
 	for _, match := range quotedName.FindAllStringSubmatch(message[start:], -1) {
-		if w.names[match[1]] {
+		if s.names[match[1]] {
 			names = append(names, match[1])
 		}
 	}
@@ -99,19 +111,19 @@ func (w wording) suggestion(message string) string {
 	return " Did you mean " + validator.QuotedOrList(names...) + "?"
 }
 
-// place returns where in the variables something is wrong, as far as the schema has names for it. Where nobody is told
-// the schema it returns "", for the field at fault may be one that the client left out.
-func (w wording) place(path ast.Path) string {
-	if !w.suggest {
+// inputPath returns where in the variables an error is, as far as the schema has names for it. If clients may not see
+// the schema it returns "", because the client may have left out the field with the error.
+func (s sanitizer) inputPath(path ast.Path) string {
+	if !s.suggest {
 		return ""
 	}
 	var steps []string
-	for _, step := range path[1:] { // the first says that this is a path into the variables
+	for _, step := range path[1:] { // the first is that of all variables
 		switch step := step.(type) {
 		case ast.PathIndex:
 			steps = append(steps, strconv.Itoa(int(step)))
 		case ast.PathName:
-			if w.names[string(step)] {
+			if s.names[string(step)] {
 				steps = append(steps, string(step))
 			}
 		}
@@ -122,15 +134,15 @@ func (w wording) place(path ast.Path) string {
 	return ": " + strings.Join(steps, ".")
 }
 
-// explainRule returns a sentence about the violation of a validation rule (GraphQL specification, section 5).
-func explainRule(rule string) string {
-	if sentence, ok := violations[strings.TrimSuffix(rule, "WithoutSuggestions")]; ok {
-		return sentence
+// ruleMessage returns the message for the violation of a validation rule (GraphQL specification, section 5).
+func ruleMessage(rule string) string {
+	if message, ok := ruleMessages[strings.TrimSuffix(rule, "WithoutSuggestions")]; ok {
+		return message
 	}
 	return "The document does not fit the schema."
 }
 
-var violations = map[string]string{
+var ruleMessages = map[string]string{
 	"FieldsOnCorrectType":          "There is no such field here.",
 	"FragmentsOnCompositeTypes":    "A fragment needs a type that has fields.",
 	"IntsOf32Bits":                 "An Int has 32 bits.",

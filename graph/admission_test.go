@@ -18,11 +18,23 @@ import (
 	"latchkey/internal/account"
 )
 
-// TestLongAnswersThatNobodyReadsAreFew asks for more of them than there is room for, for one user and for all, without
-// reading, and then reads.
-func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
-	const long, ofUser, all = maxAnswer / 2, maxOfOne/(maxAnswer/2) - 1, maxUnread/(maxAnswer/2) - 1
-	const ofAddress = maxOfOne / maxText
+// The limits of package gqlhttp.
+const (
+	maxQueries          = 64
+	maxScanQueries      = 4
+	admissionTimeout    = 5 * time.Second
+	maxResponse         = 4 << 20
+	maxText             = 400_000
+	maxPendingBytes     = 64 << 20
+	maxPendingPerClient = 8 << 20
+	msgTooManyPending   = "Too many long answers are being read: ask for less at once, or again in a moment."
+)
+
+// TestPendingResponses requests more long responses than the budgets allow, for one user and for all, without reading
+// them, and then reads them.
+func TestPendingResponses(t *testing.T) {
+	const long, ofUser, all = maxResponse / 2, maxPendingPerClient/(maxResponse/2) - 1, maxPendingBytes/(maxResponse/2) - 1
+	const ofAddress = maxPendingPerClient / maxText
 	someone := &account.User{
 		ID: "user_1", Username: strings.Repeat("x", long), Role: account.Member, Status: account.Active,
 		Profile: &account.Profile{ID: "profile_1"},
@@ -36,7 +48,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	}
 	handler := NewHandler(answers.schema(), Options{Log: slog.New(slog.DiscardHandler)})
 	as := func(user int) context.Context {
-		return context.WithValue(t.Context(), callerKey{}, &requester{served: account.ID(fmt.Sprint("user_", user))})
+		return context.WithValue(t.Context(), callerKey{}, &requestAuth{tokenUserID: account.ID(fmt.Sprint("user_", user))})
 	}
 	const me, info = "{me{username}}", "{serverInfo{registration}}"
 	const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){user{username}}}`
@@ -50,7 +62,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	refused := func(user int, query string) {
 		t.Helper()
 		w := serve(as(user), handler, query)
-		const want = `{"errors":[{"message":"` + manyUnread + `","extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
+		const want = `{"errors":[{"message":"` + msgTooManyPending + `","extensions":{"code":"RATE_LIMITED","retryAfter":1}}]}` + "\n"
 		if w.Body.String() != want || w.Header().Get("Retry-After") != "1" {
 			t.Errorf("user %d: %v %.200s", user, w.Header(), w.Body)
 		}
@@ -61,7 +73,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	defer read()
 	leave := func(user int, query string) { // before the answer is read
 		served.Go(func() {
-			handler.ServeHTTP(&unhurried{httptest.NewRecorder(), writing, reading}, asking(as(user), query))
+			handler.ServeHTTP(&slowWriter{httptest.NewRecorder(), writing, reading}, asking(as(user), query))
 		})
 		<-writing
 	}
@@ -69,7 +81,7 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	for range ofUser {
 		leave(0, me)
 	}
-	for range ofUser + 1 { // what is refused takes no room
+	for range ofUser + 1 { // what is rejected reserves nothing
 		refused(0, me)
 	}
 	answered(0, info, "OPEN")
@@ -96,8 +108,8 @@ func TestLongAnswersThatNobodyReadsAreFew(t *testing.T) {
 	answered(1, telling, someone.Username)
 }
 
-// TestQueriesWaitForAPlace where as many work as may, and mutations do not.
-func TestQueriesWaitForAPlace(t *testing.T) {
+// TestQueriesWait checks that queries above the limit wait, and mutations do not.
+func TestQueriesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		working := make(chan bool)
 		answers := signedIn
@@ -110,16 +122,16 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 		const signIn = `mutation{obtainToken(input:{identifier:\"a\",password:\"b\"}){userErrors{code}}}`
 		ask := func(query string) string { return serve(t.Context(), handler, query).Body.String() }
 		var crowd sync.WaitGroup
-		for range maxAtWork {
+		for range maxQueries {
 			crowd.Go(func() { ask(me) })
 		}
 		synctest.Wait()
 		began := time.Now()
 		search := `{profiles(filter:{search:\"x\"}){nodes{id}}}`
-		for i, query := range slices.Concat([]string{info}, slices.Repeat([]string{search}, maxScanning+1)) {
+		for i, query := range slices.Concat([]string{info}, slices.Repeat([]string{search}, maxScanQueries+1)) {
 			answer := ask(query)
 			if !strings.Contains(answer, `"code":"RATE_LIMITED","retryAfter":1`) ||
-				time.Since(began) != time.Duration(i+1)*entryTime {
+				time.Since(began) != time.Duration(i+1)*admissionTimeout {
 				t.Errorf("after %s: %s", time.Since(began), answer)
 			}
 		}
@@ -138,8 +150,8 @@ func TestQueriesWaitForAPlace(t *testing.T) {
 	})
 }
 
-// TestQueriesThatReadAllAreFew at once, and hold up no others.
-func TestQueriesThatReadAllAreFew(t *testing.T) {
+// TestScansAreFew checks that few scans run at the same time, and that other queries do not wait for them.
+func TestScansAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		searching := make(chan bool)
 		answers := signedIn
@@ -152,7 +164,7 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 		var crowd sync.WaitGroup
 		var refused atomic.Int32
 		for _, query := range []string{`{profiles(filter:{search:\"x\"}){nodes{id}}}`, "{profiles{totalCount}}"} {
-			for range maxScanning {
+			for range maxScanQueries {
 				crowd.Go(func() {
 					if strings.Contains(ask(query), "RATE_LIMITED") {
 						refused.Add(1)
@@ -164,12 +176,12 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 		if answer := ask("{me{username}}"); strings.Contains(answer, "errors") {
 			t.Error(answer)
 		}
-		time.Sleep(entryTime)
+		time.Sleep(admissionTimeout)
 		synctest.Wait()
 		close(searching)
 		crowd.Wait()
-		if n := refused.Load(); n != maxScanning {
-			t.Errorf("%d were refused, want %d", n, maxScanning)
+		if n := refused.Load(); n != maxScanQueries {
+			t.Errorf("%d were refused, want %d", n, maxScanQueries)
 		}
 		if answer := ask(`{profiles(filter:{search:\"x\"}){nodes{id}}}`); strings.Contains(answer, "errors") {
 			t.Error(answer)
@@ -177,14 +189,14 @@ func TestQueriesThatReadAllAreFew(t *testing.T) {
 	})
 }
 
-// unhurried is an answer that its client reads once reading is closed.
-type unhurried struct {
+// slowWriter is a response that its client reads once reading is closed.
+type slowWriter struct {
 	*httptest.ResponseRecorder
 	writing chan<- bool
 	reading <-chan bool
 }
 
-func (u *unhurried) Write(p []byte) (int, error) {
+func (u *slowWriter) Write(p []byte) (int, error) {
 	u.writing <- true
 	<-u.reading
 	return len(p), nil

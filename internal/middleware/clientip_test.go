@@ -1,4 +1,4 @@
-package graph
+package middleware
 
 import (
 	"net/http"
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// proxies are trusted in the tests below.
+// proxies are trusted in these tests.
 var proxies = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("fe80::/10"),
 }
@@ -17,7 +17,7 @@ func forwarded(peer string, headers ...string) *http.Request {
 	return &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": headers}}
 }
 
-func TestClientAddress(t *testing.T) {
+func TestClientIP(t *testing.T) {
 	for _, c := range []struct {
 		peer    string
 		headers []string
@@ -72,25 +72,25 @@ func TestClientAddress(t *testing.T) {
 		{"10.0.0.1:5000", []string{"203.0.113.9; 198.51.100.7"}, "10.0.0.1"},
 		{"10.0.0.1:5000", []string{`for="198.51.100.7"`}, "10.0.0.1"},
 	} {
-		if got := clientAddress(forwarded(c.peer, c.headers...), proxies); got != c.want {
+		if got := clientIP(forwarded(c.peer, c.headers...), proxies); got != c.want {
 			t.Errorf("%s %.60q: %s, want %s", c.peer, c.headers, got, c.want)
 		}
-		alone := clientAddress(forwarded(c.peer), nil)
-		if got := clientAddress(forwarded(c.peer, c.headers...), nil); got != alone {
+		alone := clientIP(forwarded(c.peer), nil)
+		if got := clientIP(forwarded(c.peer, c.headers...), nil); got != alone {
 			t.Errorf("%s %.60q, no proxies: %s, want %s", c.peer, c.headers, got, alone)
 		}
 	}
 }
 
 // The client is the peer or a hop, and everything to the right of it is trusted.
-func FuzzClientAddress(f *testing.F) {
+func FuzzClientIP(f *testing.F) {
 	f.Add("10.0.0.1:5000", "203.0.113.9, 198.51.100.7", "10.0.0.2:80")
 	f.Add("10.0.0.1:5000", "203.0.113.9, unknown, [::1]", "[fd00::2]:80,,")
 	f.Add("[fe80::1%eth0]:5000", "::ffff:198.51.100.7", " fe80::2%x\t")
 	f.Add("192.0.2.1:5000", "198.51.100.7", "")
 	f.Add("@", "", "")
 	f.Fuzz(func(t *testing.T, peer, first, second string) {
-		got := clientAddress(forwarded(peer, first, second), proxies)
+		got := clientIP(forwarded(peer, first, second), proxies)
 		from, err := netip.ParseAddrPort(peer)
 		if err != nil {
 			if got != "" {
@@ -100,7 +100,7 @@ func FuzzClientAddress(f *testing.F) {
 		}
 		client, err := netip.ParseAddr(got)
 		if err != nil || client.Zone() != "" || client.Is4In6() {
-			t.Fatalf("%q is no plain address: %v", got, err)
+			t.Fatalf("%q is not a normalized address: %v", got, err)
 		}
 		route := append(strings.Split(first+","+second, ","), from.Addr().String())
 		for _, text := range slices.Backward(route) {

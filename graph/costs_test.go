@@ -7,13 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
-	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
 
 	"latchkey/internal/account"
+	"latchkey/internal/gqlhttp"
 )
 
 func TestLimits(t *testing.T) {
@@ -92,7 +90,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// signFor signs in, and selects n descriptions.
+// signFor signs in and selects n descriptions.
 func signFor(n int) string {
 	return `obtainToken(input:{identifier:"a",password:"b"}){user{username profile{id ` + aliases(n, "description") + `}}}`
 }
@@ -116,7 +114,7 @@ func doubling(on string, n int, field string) string {
 	return b.String()
 }
 
-// A document may have 1,000 tokens, whatever they are.
+// TestTokens sends documents with the maximum number of tokens, and with one more.
 func TestTokens(t *testing.T) {
 	for _, document := range []func(n int) string{
 		func(n int) string { return "{node(id:[" + strings.Repeat("1 ", n-12) + "]){id}}" },
@@ -126,16 +124,16 @@ func TestTokens(t *testing.T) {
 			return "{me{" + strings.Repeat("...on User{id}", (n-5)/6) + strings.Repeat("#\n", (n-5)%6) + "}}"
 		},
 	} {
-		if r := post(t, signedIn, production, document(maxTokens)); strings.Contains(r.body, "tokens") {
-			t.Errorf("%.60s: %s", document(maxTokens), r.body)
+		if r := post(t, signedIn, production, document(gqlhttp.MaxTokens)); strings.Contains(r.body, "tokens") {
+			t.Errorf("%.60s: %s", document(gqlhttp.MaxTokens), r.body)
 		}
-		if r := post(t, signedIn, production, document(maxTokens+1)); !strings.Contains(r.body, "it may have 1000 tokens") {
-			t.Errorf("%.60s: %s", document(maxTokens+1), r.body)
+		if r := post(t, signedIn, production, document(gqlhttp.MaxTokens+1)); !strings.Contains(r.body, "it may have 1000 tokens") {
+			t.Errorf("%.60s: %s", document(gqlhttp.MaxTokens+1), r.body)
 		}
 	}
 }
 
-// One operation of several may try a credential; only the one that runs is counted.
+// TestCredentialsInOperationsApart counts the credentials of the operation that runs.
 func TestCredentialsInOperationsApart(t *testing.T) {
 	const sign = `obtainToken(input:{identifier:"a",password:"b"}){userErrors{message}}`
 	for query, want := range map[string]string{
@@ -154,8 +152,8 @@ func TestCredentialsInOperationsApart(t *testing.T) {
 	}
 }
 
-// What an application asks for is never too much work.
-func TestWork(t *testing.T) {
+// TestDocumentCost holds what applications ask for to three quarters of the limit.
+func TestDocumentCost(t *testing.T) {
 	const inside = "id username description location isOrganizer dateJoined updatedOn viewerCanUpdate "
 	for name, document := range map[string]string{
 		"introspection": introspection,
@@ -165,45 +163,17 @@ func TestWork(t *testing.T) {
 		"operations":    each(20, "query QN{me{...F}}") + "fragment F on User{id name profile{" + inside + "}}",
 		"a description": `mutation{createProfile(input:{description:"` + strings.Repeat("é", account.MaxDescription) + `"}){profile{id}}}`,
 	} {
-		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: document}, maxTokens)
+		parsed, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: document}, gqlhttp.MaxTokens)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if left := workOn(parsed).left; left < maxWork/4 {
-			t.Errorf("%s: %d of %d steps left", name, left, maxWork)
+		if cost := gqlhttp.DocumentCost(parsed); cost > gqlhttp.MaxDocumentCost*3/4 {
+			t.Errorf("%s: %d of %d steps", name, cost, gqlhttp.MaxDocumentCost)
 		}
 	}
 }
 
-// The schema proper does not nest this deep, but the limit is there for the day when it does.
-func TestDepth(t *testing.T) {
-	schema := gqlparser.MustLoadSchema(&ast.Source{Input: "type Query { a: Query b: Int }"})
-	for query, depth := range map[string]int{
-		"{b}":                   1,
-		"{a{a{b}}}":             3,
-		"{a{b} a{a{a{b}}} b}":   4,
-		"{...{...on Query{b}}}": 1,
-		"{a{__typename}}":       2,
-		"{a{...A} ...A} fragment A on Query{a{...B}} fragment B on Query{a{b}}": 4,
-		`{__type(name:"A"){fields{type{ofType{name}}}}}`:                        1,
-		"{" + strings.Repeat("a{", 11) + "b" + strings.Repeat("}", 12):          12,
-		"{" + strings.Repeat("a{", 12) + "b" + strings.Repeat("}", 13):          13,
-	} {
-		document, err := gqlparser.LoadQueryWithRules(schema, query, nil)
-		if err != nil {
-			t.Fatalf("%s: %v", query, err)
-		}
-		operation := &graphql.OperationContext{Operation: document.Operations[0]}
-		if got := newMeter(nil).selections(operation.Operation.SelectionSet).depth; got != depth {
-			t.Errorf("%s: %d, want %d", query, got, depth)
-		}
-		if err := newLimits(true, documents{lru.New[*ast.QueryDocument](1)}).MutateOperationContext(t.Context(), operation); (err != nil) != (depth > 12) {
-			t.Errorf("%s: %v", query, err)
-		}
-	}
-}
-
-// TestCost is about what a request may ask for at once: all fields of a whole page, but not of many.
+// TestCost allows all fields of a whole page at once, but not of many pages.
 func TestCost(t *testing.T) {
 	const profile = "{id username description location isOrganizer dateJoined updatedOn viewerCanUpdate}"
 	for query, allowed := range map[string]bool{
@@ -231,16 +201,32 @@ func TestCost(t *testing.T) {
 	}
 }
 
-func TestDocumentsKept(t *testing.T) {
-	for text, kept := range map[string]bool{
-		"{me{id}}":                             true,
-		`{node(id:"user_1"){id}}`:              false,
-		"{me{id}}" + strings.Repeat(" ", 2041): false,
-	} {
-		cache := documents{lru.New[*ast.QueryDocument](1)}
-		cache.Add(t.Context(), text, &ast.QueryDocument{})
-		if _, got := cache.Get(t.Context(), text); got != kept {
-			t.Errorf("%.40s: %t", text, got)
+// TestEachListHasASize fails for a list of objects without a size. A list of user errors is as short as an input.
+func TestEachListHasASize(t *testing.T) {
+	schema := schemaWithoutDefer()
+	for name, definition := range schema.Types {
+		if definition.Kind != ast.Object || strings.HasPrefix(name, "__") {
+			continue
+		}
+		for _, field := range definition.Fields {
+			elem := field.Type.Elem
+			if elem == nil || schema.Types[elem.Name()].IsLeafType() || elem.Name() == "UserError" {
+				continue
+			}
+			if cost := costs[name+"."+field.Name]; cost.Size == 0 && !cost.Entries {
+				t.Errorf("%s.%s is a list without a size", name, field.Name)
+			}
+		}
+	}
+}
+
+// TestCostsNameFields fails for a cost whose field is not, or no longer, in the schema.
+func TestCostsNameFields(t *testing.T) {
+	schema := schemaWithoutDefer()
+	for name := range costs {
+		typeName, fieldName, _ := strings.Cut(name, ".")
+		if definition := schema.Types[typeName]; definition == nil || definition.Fields.ForName(fieldName) == nil {
+			t.Errorf("%s is not a field of the schema", name)
 		}
 	}
 }
