@@ -29,8 +29,8 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/mail"
 	"latchkey/internal/metrics"
+	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
-	"latchkey/internal/throttle"
 	"latchkey/internal/token"
 	"latchkey/internal/trace"
 )
@@ -199,8 +199,8 @@ func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// freeGuesses are the wrong passwords in a row before delays begin.
-const freeGuesses = 4
+// freeAttempts is the number of wrong passwords in a row before delays begin.
+const freeAttempts = 4
 
 // mailEvery is how soon a mail is found that another node put into the outbox and did not live to send.
 const mailEvery = 5 * time.Second
@@ -278,12 +278,12 @@ func newVerbs(
 		Grace:             c.RefreshGrace,
 		MaxSessions:       c.MaxSessions,
 		PasswordMinLength: c.PasswordMinLength,
-		Limits: auth.Limits{
-			Passwords: throttle.PasswordAttempts{Free: freeGuesses, Max: c.LimitGuesses},
-			SignIn:    throttle.Limit(c.LimitSignIn),
-			Register:  throttle.Limit(c.LimitRegister),
-			Refresh:   throttle.Limit(c.LimitRefresh),
-			Mail:      throttle.Limit(c.LimitMail),
+		Limits: ratelimit.Limits{
+			Passwords: ratelimit.PasswordAttempts{Free: freeAttempts, Max: c.LimitGuesses},
+			SignIn:    c.LimitSignIn,
+			Register:  c.LimitRegister,
+			Refresh:   c.LimitRefresh,
+			Mail:      c.LimitMail,
 		},
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
 		EmailVerification: c.EmailVerification,

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/internal/account"
 	"latchkey/internal/password"
+	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
@@ -30,7 +31,7 @@ type Options struct {
 	EmailVerification bool // a new account waits for the confirmation of its address
 	NewDeviceNotice   bool // tell users of sign-ins from devices not seen before
 	MaxSessions       int  // live ones a user may have
-	Limits            Limits
+	Limits            ratelimit.Limits
 	Now               func() time.Time // the one clock
 	Log               *slog.Logger
 	OnEvent           func(event, why string) // told of each security event; nil for nobody
@@ -45,7 +46,7 @@ type Service struct {
 	secrets     token.Secrets
 	keys        atomic.Pointer[keys]
 	cursors     account.CursorKey
-	nobody      []byte // the key of the buckets for names that nobody has
+	limiter     *ratelimit.Limiter
 	mailWaiting chan struct{}
 }
 
@@ -53,16 +54,24 @@ type Service struct {
 func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 	clock := o.Now
 	o.Now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
-	return &Service{
+	svc := &Service{
 		Options:     o,
 		store:       s,
 		passwords:   password.NewHasher(runtime.GOMAXPROCS(0)),
 		policy:      password.Policy{MinLength: o.PasswordMinLength},
 		secrets:     secrets,
 		cursors:     secrets.Current.Key("cursors/v1"),
-		nobody:      secrets.Current.Key("throttle/v1"),
 		mailWaiting: make(chan struct{}, 1),
 	}
+	svc.limiter = ratelimit.New(s, ratelimit.Options{
+		Limits: o.Limits,
+		Key:    secrets.Current.Key("throttle/v1"),
+		Now:    o.Now,
+		Audit: func(ctx context.Context, event string, user account.ID, attrs ...any) {
+			svc.event(ctx, slog.LevelWarn, event, user, attrs...)
+		},
+	})
+	return svc
 }
 
 // Ready returns nil when requests can be served.

@@ -29,11 +29,11 @@ func (s *Service) request(ctx context.Context, letter account.MailTemplate, emai
 	if wrong := account.CheckEmail(email); wrong != nil {
 		return wrong.At("email")
 	}
-	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
+	if err := s.limiter.EmailRequests.Check(ctx, client.IPAddress); err != nil {
 		return err
 	}
 	return s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, mailRequests, client, s.Limits.Mail); err != nil {
+		if err := s.limiter.EmailRequests.Count(ctx, tx, client.IPAddress); err != nil {
 			return err
 		}
 		return s.askForMail(ctx, tx, letter, email, "", client)

@@ -182,14 +182,12 @@ func (s *Service) prove(
 	if err != nil {
 		return found, gone(err)
 	}
-	attempt, err := s.attemptAt(ctx, found.UserID, "", client)
+	attempt, err := s.limiter.Attempt(ctx, found.UserID, "", client.IPAddress)
 	if err != nil {
 		return found, err
 	}
-	if attempt.source == "" { // strangers do not shut out who is signed in
-		attempt.source = string(caller.SessionID)
-	}
-	right, err := s.guess(ctx, attempt, func() (bool, error) {
+	attempt.InSession(caller.SessionID)
+	right, err := attempt.Verify(ctx, func() (bool, error) {
 		return s.passwords.Verify(ctx, found.PasswordHash, current)
 	})
 	switch {
@@ -199,7 +197,7 @@ func (s *Service) prove(
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID, "why", "current password wrong")
 		return found, wrongPassword()
 	}
-	return found, s.succeeded(ctx, s.store, attempt)
+	return found, attempt.Succeeded(ctx, s.store)
 }
 
 func wrongPassword() error {

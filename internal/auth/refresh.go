@@ -247,10 +247,10 @@ func (s *Service) refuse(ctx context.Context, why outcome, f *store.SessionState
 		level = slog.LevelWarn
 	}
 	s.event(ctx, level, event, user, "session", session, "why", why)
-	if err := s.withinLimit(ctx, refreshes, account.Network(client.IPAddress), s.Limits.Refresh); err != nil {
+	if err := s.limiter.Refreshes.Check(ctx, client.IPAddress); err != nil {
 		return err
 	}
-	if err := s.count(ctx, s.store, refreshes, client, s.Limits.Refresh); err != nil {
+	if err := s.limiter.Refreshes.Count(ctx, s.store, client.IPAddress); err != nil {
 		return err
 	}
 	return account.UserError(account.TokenInvalid, "The refresh token is not valid; sign in again.").At("refreshToken")

@@ -25,7 +25,7 @@ func (s *Service) Register(
 	if err := s.checkRegistration(ctx, in); err != nil {
 		return nil, nil, err
 	}
-	if err := s.withinLimit(ctx, registrations, account.Network(client.IPAddress), s.Limits.Register); err != nil {
+	if err := s.limiter.Registrations.Check(ctx, client.IPAddress); err != nil {
 		return nil, nil, err
 	}
 	hash, err := s.passwords.Hash(ctx, in.Password)
@@ -41,7 +41,7 @@ func (s *Service) Register(
 	}
 	var tokens *account.TokenPair
 	err = s.inTxWithMail(ctx, func(tx *store.Store) error {
-		if err := s.count(ctx, tx, registrations, client, s.Limits.Register); err != nil {
+		if err := s.limiter.Registrations.Count(ctx, tx, client.IPAddress); err != nil {
 			return err
 		}
 		if err := tx.InsertUser(ctx, user, hash); err != nil {

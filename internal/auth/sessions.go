@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
 )
 
@@ -77,11 +78,10 @@ func (s *Service) SignOutEverywhere(
 
 // How long what is of no use any more is kept.
 const (
-	mailKept    = 48 * time.Hour       // the mails of a day are counted
-	oneTimeKept = 30 * 24 * time.Hour  // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
-	pendingKept = 7 * 24 * time.Hour   // accounts whose address nobody confirms
-	devicesKept = 180 * 24 * time.Hour // devices that nobody signs in from
-	countsKept  = 30 * 24 * time.Hour  // of what has been tried too often, once it may be tried again
+	mailKept    = 48 * time.Hour      // the mails of a day are counted
+	oneTimeKept = 30 * 24 * time.Hour // after expiry, to tell TOKEN_EXPIRED from TOKEN_INVALID
+	pendingKept = 7 * 24 * time.Hour  // accounts whose address nobody confirms
+	countsKept  = 30 * 24 * time.Hour // of what has been tried too often, once it may be tried again
 )
 
 // PurgeExpired removes what is of no use any more, a few rows at a time, and returns how many: sessions that have not been
@@ -97,8 +97,8 @@ func (s *Service) PurgeExpired(ctx context.Context) (swept int64, err error) {
 		{s.store.DeletePendingUsers, now.Add(-pendingKept)},
 		{s.store.DeleteOldMails, now.Add(-mailKept)},
 		{s.store.DeleteExpiredTokens, now.Add(-oneTimeKept)},
-		{s.store.DeleteOldDevices, now.Add(-devicesKept)},
-		{s.store.DeleteOldWindows, now.Add(-longestWait)},
+		{s.store.DeleteOldDevices, now.Add(-ratelimit.KnownNetworkAge)},
+		{s.store.DeleteOldWindows, now.Add(-ratelimit.MaxWindow)},
 		{s.store.DeleteOldThrottles, now.Add(-countsKept)},
 	} {
 		for n := int64(1); n > 0; swept += n { // a smaller batch may be what other nodes have left of it

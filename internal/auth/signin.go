@@ -34,12 +34,12 @@ func (s *Service) ObtainToken(
 	if err != nil {
 		return nil, nil, err
 	}
-	attempt, err := s.attemptAt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client)
+	attempt, err := s.limiter.Attempt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client.IPAddress)
 	if err != nil {
 		return nil, nil, err
 	}
 	waits := false
-	right, err := s.guess(ctx, attempt, func() (right bool, err error) {
+	right, err := attempt.Verify(ctx, func() (right bool, err error) {
 		right, err = s.passwords.Verify(ctx, found.PasswordHash, in.Password)
 		if right || err != nil || !s.EmailVerification || emailKey == "" {
 			return right && found.Status != account.Disabled, err
@@ -55,7 +55,7 @@ func (s *Service) ObtainToken(
 	refusal := account.UserError(account.InvalidCredentials, "The username or the password is wrong.").At()
 	switch {
 	case !right && !waits:
-		s.event(ctx, slog.LevelInfo, "authn_login_fail", attempt.user)
+		s.event(ctx, slog.LevelInfo, "authn_login_fail", found.UserID)
 		return nil, nil, refusal
 	case waits || found.Status == account.Pending:
 		s.event(ctx, slog.LevelInfo, "authn_login_fail", cmp.Or(waiting.UserID, found.UserID), "why", "address not confirmed")
@@ -82,7 +82,7 @@ func (s *Service) ObtainToken(
 				return err
 			}
 		}
-		if err := s.succeeded(ctx, tx, attempt); err != nil {
+		if err := attempt.Succeeded(ctx, tx); err != nil {
 			return err
 		}
 		user, err = tx.User(ctx, found.UserID)
