@@ -238,6 +238,7 @@ func TestImports(t *testing.T) {
 		{"latchkey/internal/config", []string{"latchkey/graph", "latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/ratelimit", "latchkey/internal/mail", "github.com/alecthomas/kong"}, "settings are read before anything is made, wherever they come from"},
 		{"latchkey/internal/password", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/config"}, "a password is not stored or spoken of here"},
 		{"latchkey/internal/token", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "net/http"}, "a token is text and keys"},
+		{"latchkey/internal/keyring", []string{"latchkey/internal/auth", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it holds keys, whatever they sign"},
 		{"latchkey/internal/ratelimit", []string{"latchkey/internal/auth", "latchkey/internal/password", "latchkey/internal/token", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it counts attempts, whatever is attempted"},
 		{"latchkey/internal/metrics", []string{"latchkey/"}, "who counts knows nobody"},
 		{"latchkey/internal/trace", []string{"latchkey/"}, "who watches knows nobody"},

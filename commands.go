@@ -25,6 +25,7 @@ import (
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/keyring"
 	"latchkey/internal/mail"
 )
 
@@ -287,7 +288,7 @@ type listKeys struct{}
 // Run prints a table of the signing keys.
 func (listKeys) Run(ctx context.Context, p *program) error {
 	return p.act(ctx, func(svc *auth.Service) error {
-		keys, err := svc.SigningKeys(ctx)
+		keys, err := svc.Keys.List(ctx)
 		if err != nil {
 			return err
 		}
@@ -304,7 +305,7 @@ type rotateKeys struct{}
 // Run makes the next signing key.
 func (rotateKeys) Run(ctx context.Context, p *program) error {
 	return p.act(ctx, func(svc *auth.Service) error {
-		key, err := svc.RotateKeys(ctx)
+		key, err := svc.Keys.Rotate(ctx)
 		if err != nil {
 			return err
 		}
@@ -333,12 +334,12 @@ func matches(form *regexp.Regexp, text string) error {
 // Run removes a signing key.
 func (r retireKey) Run(ctx context.Context, p *program) error {
 	return p.act(ctx, func(svc *auth.Service) error {
-		signing, err := svc.RetireKey(ctx, string(r.KID))
+		signing, err := svc.Keys.Retire(ctx, string(r.KID))
 		if err != nil {
 			return err
 		}
 		return p.printf("%s is removed; its tokens are refused everywhere within %s. %s signs.\n",
-			r.KID, auth.KeysEvery, signing)
+			r.KID, keyring.SyncInterval, signing)
 	})
 }
 

@@ -74,7 +74,7 @@ func (s *site) published() (ids []string) {
 func tend(sites ...*site) {
 	for _, s := range sites {
 		s.t.Helper()
-		if err := s.server.service.SyncKeys(s.t.Context()); err != nil {
+		if err := s.server.service.Keys.Sync(s.t.Context()); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -210,7 +210,7 @@ func TestKeysAreReplacedWhenTheyAreOld(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
-				if err := []*site{s, other}[i%2].server.service.SyncKeys(t.Context()); err != nil {
+				if err := []*site{s, other}[i%2].server.service.Keys.Sync(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -635,16 +635,16 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 func TestTwoRetirements(t *testing.T) {
 	onEachStrict(t, func(t *testing.T, s *site) {
 		for range 5 {
-			if _, err := s.server.service.RotateKeys(t.Context()); err != nil {
+			if _, err := s.server.service.Keys.Rotate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			keys, err := s.server.service.SigningKeys(t.Context())
+			keys, err := s.server.service.Keys.List(t.Context())
 			if err != nil || len(keys) != 2 {
 				t.Fatalf("%v %v", keys, err)
 			}
 			retired := make([]bool, len(keys))
 			together(len(keys), func(i int) {
-				_, err := s.server.service.RetireKey(t.Context(), keys[i].ID)
+				_, err := s.server.service.Keys.Retire(t.Context(), keys[i].ID)
 				retired[i] = err == nil
 			})
 			if n := s.count("signing_keys"); n != 1 || retired[0] == retired[1] {

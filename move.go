@@ -55,7 +55,7 @@ func (m move) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	proof := func(st *store.Store) func(context.Context) error {
-		return newVerbs(to, st, secrets, p.log(to), p.now).VerifySecret
+		return newVerbs(to, st, secrets, p.log(to), p.now).Keys.VerifySecret
 	}
 	if err := proof(source)(ctx); err != nil {
 		return err

@@ -27,6 +27,7 @@ import (
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/keyring"
 	"latchkey/internal/mail"
 	"latchkey/internal/metrics"
 	"latchkey/internal/ratelimit"
@@ -113,7 +114,7 @@ func open(
 		log:          log,
 		explorer:     c.Mode == config.Development,
 		sweepWithin:  10 * time.Minute,
-		keysEvery:    auth.KeysEvery,
+		keysEvery:    keyring.SyncInterval,
 		finishWithin: finishWithin,
 	}
 	defer func() {
@@ -148,7 +149,7 @@ func open(
 	if s.traces != nil {
 		s.store.Trace = s.traces.Statement
 	}
-	if err := s.service.SyncKeys(ctx); err != nil {
+	if err := s.service.Keys.Sync(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.store.NotMoved(ctx); err != nil { // again, now that there is a row
@@ -257,7 +258,7 @@ func connect(
 	}
 	svc := newVerbs(c, st, secrets, log, now)
 	if !mayBegin { // a server opens its keys anyway
-		if err := svc.VerifySecret(ctx); err != nil {
+		if err := svc.Keys.VerifySecret(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -354,11 +355,11 @@ func (s *server) handler(c config.Config) http.Handler {
 	endpoint = graph.WithCaller(s.service, c.PublicURL, c.TrustedProxies, endpoint)
 	mux.Handle("/graphql", s.observed(s.traces.Handler(endpoint)))
 	s.health(mux)
-	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
+	cached := fmt.Sprintf("public, max-age=%.0f", keyring.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		w.Header().Set("Cache-Control", cached)
-		w.Write(s.service.JWKS())
+		w.Write(s.service.Keys.JWKS())
 	})
 	if development {
 		page := explorer.Handler()
@@ -514,7 +515,7 @@ func (s *server) watchOutbox(ctx context.Context) {
 // tendKeys keeps the signing keys up to date with those of other nodes, until ctx ends.
 func (s *server) tendKeys(ctx context.Context) {
 	again(ctx, func() time.Duration { return s.keysEvery }, func() {
-		if err := s.service.SyncKeys(ctx); err != nil && ctx.Err() == nil {
+		if err := s.service.Keys.Sync(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "signing keys not brought up to date", "error", err)
 		}
 	})

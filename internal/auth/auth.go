@@ -7,10 +7,10 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/keyring"
 	"latchkey/internal/password"
 	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
@@ -40,22 +40,29 @@ type Options struct {
 // Service is where the verbs are. It is safe for use by many.
 type Service struct {
 	Options
+	Keys        *keyring.Keyring
 	store       *store.Store
 	passwords   *password.Hasher
 	policy      password.Policy
 	secrets     token.Secrets
-	keys        atomic.Pointer[keys]
 	cursors     account.CursorKey
 	limiter     *ratelimit.Limiter
 	mailWaiting chan struct{}
 }
 
-// New returns the verbs for what a store keeps. Call TendKeys before those that make or check tokens.
+// New returns the verbs for what a store keeps. Call Keys.Sync before those that make or check tokens.
 func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 	clock := o.Now
 	o.Now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	svc := &Service{
-		Options:     o,
+		Options: o,
+		Keys: keyring.New(s, secrets, keyring.Options{
+			Issuer: o.Issuer,
+			Alg:    o.SigningAlg,
+			MaxAge: o.SigningKeyMaxAge,
+			Now:    o.Now,
+			Log:    o.Log,
+		}),
 		store:       s,
 		passwords:   password.NewHasher(runtime.GOMAXPROCS(0)),
 		policy:      password.Policy{MinLength: o.PasswordMinLength},

@@ -76,6 +76,20 @@ func (s *Service) SignOutEverywhere(
 	return revoked, nil
 }
 
+// RevokeAllSessions ends every session begun before now, on every node at its next request. Emails sent by now lose their
+// tokens, and those not sent yet are not sent. It returns the time before which sessions are over; that never moves
+// back.
+func (s *Service) RevokeAllSessions(ctx context.Context) (cut time.Time, err error) {
+	err = s.store.InTx(ctx, func(tx *store.Store) error {
+		cut, err = tx.RevokeAllBefore(ctx, s.Now())
+		return err
+	})
+	if err == nil {
+		s.event(ctx, slog.LevelWarn, "authn_token_revoked", "", "why", "restore-cut", "before", cut)
+	}
+	return cut, err
+}
+
 // How long what is of no use any more is kept.
 const (
 	mailKept    = 48 * time.Hour      // the mails of a day are counted

@@ -182,7 +182,7 @@ func (s *Service) tokens(
 	refresh := secret.RefreshToken(uuid, salt, generation)
 	end := s.end(session)
 	expires := earlier(now.Add(s.AccessTTL), end).Truncate(time.Second)
-	access, err := s.keys.Load().access.Issue(token.Claims{
+	access, err := s.Keys.Issue(token.Claims{
 		Subject:   string(session.UserID),
 		SessionID: string(session.ID),
 		ID:        string(account.NewID("token", now)),
