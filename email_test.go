@@ -711,10 +711,10 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 		box.answer(451)
 		ask()
 		first := box.next()
-		s.hears(`"mail put off"`, 1)
+		s.hears(`"email postponed"`, 1)
 		s.clock.advance(30 * time.Second)
 		second := box.next()
-		s.hears(`"mail put off"`, 2)
+		s.hears(`"email postponed"`, 2)
 		box.answer(0)
 		s.clock.advance(time.Minute)
 		third := s.letter(box, "mario@example.com")
@@ -772,7 +772,7 @@ func (s *site) putOff(failures int) (pause time.Duration) {
 				Pause   time.Duration `json:"pause"`
 			}
 			json.Unmarshal([]byte(line), &said)
-			if said.Message == "mail put off" || said.Message == "mail given up" {
+			if said.Message == "email postponed" || said.Message == "email given up" {
 				if seen++; seen == failures {
 					return said.Pause
 				}

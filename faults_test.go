@@ -172,19 +172,19 @@ func deeds(s, confirming *site) map[string]func(n int) deed {
 // mailed takes all mails from the outbox and returns the token of the newest of a kind.
 func (s *site) mailed(kind account.MailTemplate) (token string) {
 	s.t.Helper()
-	svc, ctx := s.server.service, s.t.Context()
+	box, ctx := s.server.service.Outbox, s.t.Context()
 	for waiting := 1; waiting > 0; {
-		due, err := svc.DueMails(ctx)
+		due, err := box.Claim(ctx)
 		for _, d := range due {
-			if d.Letter == kind {
-				token = d.Token
+			if m := d.Payload.(account.Mail); m.Letter == kind {
+				token = m.Token
 			}
-			err = errors.Join(err, svc.MailSent(ctx, d))
+			err = errors.Join(err, box.Sent(ctx, d))
 		}
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if waiting, _, err = svc.OutboxStats(ctx); err != nil {
+		if waiting, _, err = box.Stats(ctx); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -208,7 +208,7 @@ func (s *site) letters(box *mailbox) map[string]letter {
 func (s *site) settle() {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		queued, oldest, err := s.server.service.OutboxStats(s.t.Context())
+		queued, oldest, err := s.server.service.Outbox.Stats(s.t.Context())
 		if err != nil {
 			s.t.Fatal(err)
 		}

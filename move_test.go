@@ -45,7 +45,7 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	box.answer(451)
 	s.anonymous().ask(requestResetMutation, vars{"e": "mario@example.com"}).ok()
 	box.next()
-	s.hears(`"mail put off"`, 1)
+	s.hears(`"email postponed"`, 1)
 	if _, err := s.moves([]string{from, to}); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Fatalf("under a running server: %v", err)
 	}

@@ -30,6 +30,7 @@ import (
 	"latchkey/internal/keyring"
 	"latchkey/internal/mail"
 	"latchkey/internal/metrics"
+	"latchkey/internal/outbox"
 	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
@@ -94,7 +95,7 @@ type server struct {
 	serving  atomic.Bool
 	draining atomic.Bool
 	service  *auth.Service
-	mail     *mail.Worker // nil when nothing delivers mails
+	mail     *outbox.Worker // nil when nothing delivers mails
 	explorer bool
 	metrics  *metrics.Metrics // nil without a listener of their own
 	watchers *http.Server     // there, or nil
@@ -168,7 +169,9 @@ func open(
 		log.WarnContext(ctx, "mails come from localhost: set LATCHKEY_MAIL_FROM")
 	}
 	if sender != nil {
-		s.mail = &mail.Worker{Service: s.service, Templates: templates, Sender: sender, Log: log, Every: mailEvery}
+		s.mail = outbox.NewWorker(s.service.Outbox, mailEvery, map[outbox.Kind]outbox.Handler{
+			outbox.Email: mail.Handler{Templates: templates, Sender: sender},
+		})
 	} else {
 		log.WarnContext(ctx, "nothing delivers mails: without LATCHKEY_SMTP_URL nobody can reset a password")
 	}
@@ -506,8 +509,8 @@ func (s *server) watchOutbox(ctx context.Context) {
 	if s.mail == nil {
 		return
 	}
-	if queued, oldest, err := s.service.OutboxStats(ctx); err == nil && oldest > mailLate {
-		sent, failed := s.mail.Sent()
+	if queued, oldest, err := s.service.Outbox.Stats(ctx); err == nil && oldest > mailLate {
+		sent, failed := s.mail.Counts(outbox.Email)
 		s.log.WarnContext(ctx, "mails are late", "queued", queued, "oldest", oldest, "sent", sent, "failed", failed)
 	}
 }

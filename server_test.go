@@ -172,7 +172,7 @@ func (s *site) open(settings ...string) *server {
 	}
 	server.sweepWithin, server.keysEvery = never, never
 	if c.SMTPURL.Reveal() != "" {
-		server.mail.Every = 10 * time.Millisecond // the clock of the outbox moves by leaps here
+		server.mail.Interval = 10 * time.Millisecond // the clock of the outbox moves by leaps here
 	}
 	return server
 }

@@ -13,6 +13,7 @@ import (
 	"latchkey/internal/account"
 	"latchkey/internal/config"
 	"latchkey/internal/metrics"
+	"latchkey/internal/outbox"
 )
 
 // watch begins to answer operators at the address that the settings name for them, if they do. It goes on until close:
@@ -64,12 +65,12 @@ func (s *server) count() {
 	s.metrics.Watch(metrics.Sources{
 		Passwords: func() metrics.Passwords { return metrics.Passwords(s.service.Passwords()) },
 		Pools:     s.store.Pools,
-		Outbox:    s.service.OutboxStats,
+		Outbox:    s.service.Outbox.Stats,
 		Mails: func() (sent, failed int64) {
 			if s.mail == nil {
 				return 0, 0
 			}
-			return s.mail.Sent()
+			return s.mail.Counts(outbox.Email)
 		},
 	})
 }

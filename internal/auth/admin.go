@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"log/slog"
-	"math"
 
 	"latchkey/internal/account"
 	"latchkey/internal/store"
@@ -168,11 +167,7 @@ func (s *Service) MailPasswordReset(ctx context.Context, id account.ID) (*accoun
 		}
 		m := s.newMail(account.PasswordReset, *user.Email, ClientInfo{})
 		m.Username = user.Username
-		sealed, err := s.oneTime(ctx, tx, m, id)
-		if err != nil {
-			return err
-		}
-		return tx.EnqueueMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // operators are no strangers
+		return s.Outbox.EnqueueUnlimited(ctx, tx, m, id)
 	})
 	if err == nil {
 		s.operated(ctx, "user_updated", user.ID, "what", "password reset mailed")
@@ -229,7 +224,7 @@ func (s *Service) RemoveUser(ctx context.Context, id account.ID) (user *account.
 		if user.Status == account.Pending {
 			return nil // whose address it is, nobody knows
 		}
-		return s.tell(ctx, tx, user, account.AccountDeleted, ClientInfo{})
+		return s.enqueueNotice(ctx, tx, user, account.AccountDeleted, ClientInfo{})
 	})
 	if err != nil {
 		return nil, err

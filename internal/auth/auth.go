@@ -11,6 +11,7 @@ import (
 
 	"latchkey/internal/account"
 	"latchkey/internal/keyring"
+	"latchkey/internal/outbox"
 	"latchkey/internal/password"
 	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
@@ -40,14 +41,14 @@ type Options struct {
 // Service is where the verbs are. It is safe for use by many.
 type Service struct {
 	Options
-	Keys        *keyring.Keyring
-	store       *store.Store
-	passwords   *password.Hasher
-	policy      password.Policy
-	secrets     token.Secrets
-	cursors     account.CursorKey
-	limiter     *ratelimit.Limiter
-	mailWaiting chan struct{}
+	Keys      *keyring.Keyring
+	Outbox    *outbox.Outbox
+	store     *store.Store
+	passwords *password.Hasher
+	policy    password.Policy
+	secrets   token.Secrets
+	cursors   account.CursorKey
+	limiter   *ratelimit.Limiter
 }
 
 // New returns the verbs for what a store keeps. Call Keys.Sync before those that make or check tokens.
@@ -63,12 +64,12 @@ func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 			Now:    o.Now,
 			Log:    o.Log,
 		}),
-		store:       s,
-		passwords:   password.NewHasher(runtime.GOMAXPROCS(0)),
-		policy:      password.Policy{MinLength: o.PasswordMinLength},
-		secrets:     secrets,
-		cursors:     secrets.Current.Key("cursors/v1"),
-		mailWaiting: make(chan struct{}, 1),
+		Outbox:    outbox.New(s, secrets, outbox.Options{Resolve: recipients, Now: o.Now, Log: o.Log}),
+		store:     s,
+		passwords: password.NewHasher(runtime.GOMAXPROCS(0)),
+		policy:    password.Policy{MinLength: o.PasswordMinLength},
+		secrets:   secrets,
+		cursors:   secrets.Current.Key("cursors/v1"),
 	}
 	svc.limiter = ratelimit.New(s, ratelimit.Options{
 		Limits: o.Limits,

@@ -36,7 +36,7 @@ func (s *Service) request(ctx context.Context, letter account.MailTemplate, emai
 		if err := s.limiter.EmailRequests.Count(ctx, tx, client.IPAddress); err != nil {
 			return err
 		}
-		return s.askForMail(ctx, tx, letter, email, "", client)
+		return s.enqueueRequest(ctx, tx, letter, email, "", client)
 	})
 }
 
@@ -126,7 +126,7 @@ func (s *Service) RequestEmailChange(
 		if user, err = tx.User(ctx, caller.User.ID); err != nil {
 			return err
 		}
-		if err := s.askForMail(ctx, tx, account.EmailConfirmation, in.NewEmail, user.ID, client); err != nil {
+		if err := s.enqueueRequest(ctx, tx, account.EmailConfirmation, in.NewEmail, user.ID, client); err != nil {
 			return err
 		}
 		if user.Email == nil || account.EmailKey(*user.Email) == account.EmailKey(in.NewEmail) {
@@ -134,11 +134,7 @@ func (s *Service) RequestEmailChange(
 		}
 		notice := s.newMail(account.EmailChangeNotice, *user.Email, client)
 		notice.Username, notice.NewEmail = user.Username, in.NewEmail
-		sealed, err := s.oneTime(ctx, tx, notice, user.ID)
-		if err != nil {
-			return err
-		}
-		return tx.EnqueueMail(ctx, notice, user.ID, sealed, allowance)
+		return s.Outbox.EnqueueEmail(ctx, tx, notice, user.ID)
 	})
 	if err != nil {
 		return nil, gone(err)
@@ -168,7 +164,7 @@ func (s *Service) ConfirmEmailChange(ctx context.Context, text string, client Cl
 		if user, err = tx.User(ctx, proof.UserID); err != nil {
 			return false, err
 		}
-		return true, s.tell(ctx, tx, user, account.EmailChanged, client)
+		return true, s.enqueueNotice(ctx, tx, user, account.EmailChanged, client)
 	})
 	if err != nil {
 		return nil, err

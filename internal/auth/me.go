@@ -53,7 +53,7 @@ func (s *Service) DeleteMe(
 		if err := tx.ResetAllFailures(ctx, string(proof.UserID)); err != nil {
 			return err
 		}
-		return s.tell(ctx, tx, caller.User, account.AccountDeleted, client)
+		return s.enqueueNotice(ctx, tx, caller.User, account.AccountDeleted, client)
 	})
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (s *Service) passwordChanged(ctx context.Context, tx *store.Store, user *ac
 	if err := tx.ResetAllFailures(ctx, string(user.ID)); err != nil {
 		return err
 	}
-	return s.tell(ctx, tx, user, account.PasswordChanged, client)
+	return s.enqueueNotice(ctx, tx, user, account.PasswordChanged, client)
 }
 
 // ChangeUsername renames the caller and their profile. Mistakes: INVALID_CREDENTIALS and those of a username.
@@ -144,7 +144,7 @@ func (s *Service) ChangeUsername(
 		if user, err = tx.User(ctx, caller.User.ID); err != nil {
 			return err
 		}
-		return s.tell(ctx, tx, user, account.UsernameChanged, client)
+		return s.enqueueNotice(ctx, tx, user, account.UsernameChanged, client)
 	})
 	if account.IsCode(err, account.Taken) {
 		return nil, account.UsernameTaken().At("newUsername")

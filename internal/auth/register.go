@@ -48,7 +48,7 @@ func (s *Service) Register(
 			return err
 		}
 		if s.EmailVerification {
-			return s.askForMail(ctx, tx, account.Activation, *user.Email, user.ID, client)
+			return s.enqueueRequest(ctx, tx, account.Activation, *user.Email, user.ID, client)
 		}
 		if err := tx.InsertProfile(ctx, user.Profile); err != nil {
 			return err

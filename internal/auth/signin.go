@@ -171,7 +171,7 @@ func (s *Service) noteDevice(ctx context.Context, tx *store.Store, e entry, now 
 	}
 	m := s.newMail(account.NewDevice, *user.Email, e.client)
 	m.Username, m.Device = user.Username, cmp.Or(e.device, account.Printable(e.client.UserAgent, account.MaxUserAgent))
-	return tx.EnqueueMail(ctx, m, user.ID, nil, allowance)
+	return s.Outbox.EnqueueEmail(ctx, tx, m, user.ID)
 }
 
 // tokens returns the pair of a session's generation, which is computed with secret. Neither token outlives the session.
