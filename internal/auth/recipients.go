@@ -18,7 +18,8 @@ func (s *Service) inTxWithMail(ctx context.Context, f func(tx *store.Store) erro
 
 // enqueueRequest adds a request for an email to an address to the outbox. user is the user it is about, or empty.
 func (s *Service) enqueueRequest(
-	ctx context.Context, tx *store.Store, template account.MailTemplate, address string, user account.ID, client ClientInfo,
+	ctx context.Context, tx *store.Store, template account.MailTemplate, address string, user account.ID,
+	client ClientInfo,
 ) error {
 	return s.Outbox.EnqueueRequest(ctx, tx, s.newMail(template, address, client), user)
 }
@@ -64,8 +65,8 @@ func recipients(ctx context.Context, tx *store.Store, request *store.OutboxMail)
 }
 
 // selectRecipients returns the emails that a request results in. users are those with the requested address, its holder
-// first; subject is the user that the request is about, or nil. When another user than subject has confirmed the address,
-// they receive a notice instead of the others' emails.
+// first; subject is the user that the request is about, or nil. When another user than subject has confirmed the
+// address, they receive a notice instead of the others' emails.
 func selectRecipients(
 	request *store.OutboxMail, users []*account.User, subject *account.User,
 ) (selected []outbox.Recipient) {

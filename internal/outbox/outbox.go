@@ -93,8 +93,8 @@ func (o *Outbox) InTx(ctx context.Context, f func(tx *store.Store) error) error 
 	return err
 }
 
-// EnqueueRequest adds a request for an email to an address. user is the user it is about, or empty. Beyond one request a
-// minute and 20 a day for the address and template it adds nothing, and does not report that.
+// EnqueueRequest adds a request for an email to an address. user is the user it is about, or empty. Beyond one request
+// a minute and 20 a day for the address and template it adds nothing, and does not report that.
 func (o *Outbox) EnqueueRequest(ctx context.Context, tx *store.Store, m account.Mail, user account.ID) error {
 	return tx.EnqueueRequest(ctx, m, user, perAddress)
 }

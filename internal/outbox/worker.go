@@ -18,8 +18,8 @@ type Handler interface {
 }
 
 // Worker sends the messages of an outbox. Any number of nodes may have one, since each message is claimed before it is
-// sent. A message that was accepted is sent again only if its node stopped, lost the database or got no response between
-// sending it and recording that. It has the same ID then.
+// sent. A message that was accepted is sent again only if its node stopped, lost the database or got no response
+// between sending it and recording that. It has the same ID then.
 type Worker struct {
 	Interval time.Duration // the longest pause between two claims
 

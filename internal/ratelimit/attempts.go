@@ -37,8 +37,8 @@ func (p PasswordAttempts) delay(failures int) time.Duration {
 	}
 }
 
-// maxRetryAfter is the longest time that a client is told to wait. A user who is blocked for longer is told to reset the
-// password instead.
+// maxRetryAfter is the longest time that a client is told to wait. A user who is blocked for longer is told to reset
+// the password instead.
 const maxRetryAfter = 24 * time.Hour
 
 // KnownNetworkAge is how long a network counts as known to a user after the last sign-in from it.

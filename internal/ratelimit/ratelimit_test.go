@@ -350,15 +350,12 @@ func TestFailuresOnTwoNodesAtOnce(t *testing.T) {
 		var verifying, done sync.WaitGroup
 		verifying.Add(attempts)
 		for i := range attempts {
+			attempt, err := nodes[i%2].Attempt(t.Context(), id, "", elsewhere)
+			if err != nil {
+				t.Fatal(err)
+			}
 			done.Go(func() {
-				n := nodes[i%2]
-				attempt, err := n.Attempt(t.Context(), id, "", elsewhere)
-				if err != nil {
-					verifying.Done()
-					t.Error(err)
-					return
-				}
-				_, err = attempt.Verify(t.Context(), func() (bool, error) {
+				_, err := attempt.Verify(t.Context(), func() (bool, error) {
 					verifying.Done()
 					verifying.Wait() // all have been allowed
 					return false, nil
