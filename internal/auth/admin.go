@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"log/slog"
-	"math"
 
 	"latchkey/internal/account"
 	"latchkey/internal/audit"
@@ -188,11 +187,7 @@ func (s *Service) MailPasswordReset(ctx context.Context, actor account.Actor, id
 		}
 		m := s.newMail(account.PasswordReset, *user.Email, ClientInfo{})
 		m.Username = user.Username
-		sealed, err := s.oneTime(ctx, tx, m, id)
-		if err != nil {
-			return err
-		}
-		return tx.EnqueueMail(ctx, m, id, sealed, store.Allowance{Day: math.MaxInt32}) // no limit for operators
+		return s.Outbox.EnqueueUnlimited(ctx, tx, m, id)
 	})
 	if err == nil {
 		s.Audit.Emit(ctx, audit.Event{
@@ -268,7 +263,7 @@ func (s *Service) RemoveUser(
 		if user.Status == account.Pending {
 			return nil // the address may be another person's
 		}
-		return s.tell(ctx, tx, user, account.AccountDeleted, ClientInfo{})
+		return s.enqueueNotice(ctx, tx, user, account.AccountDeleted, ClientInfo{})
 	})
 	if err != nil {
 		return nil, err

@@ -20,13 +20,15 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"latchkey/internal/account"
 	"latchkey/internal/audit"
+	"latchkey/internal/keyring"
+	"latchkey/internal/outbox"
 	"latchkey/internal/page"
 	"latchkey/internal/password"
+	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
@@ -45,7 +47,7 @@ type Options struct {
 	EmailVerification bool // a new account is pending until its address is verified
 	NewDeviceNotice   bool // email users about sign-ins from new devices
 	MaxSessions       int  // most live sessions of a user
-	Limits            Limits
+	Limits            ratelimit.Limits
 	Now               func() time.Time // the clock
 	Log               *slog.Logger
 	Audit             audit.Sinks // receive the security events
@@ -54,29 +56,42 @@ type Options struct {
 // Service implements the use cases. It is safe for concurrent use.
 type Service struct {
 	Options
-	store       *store.Store
-	passwords   *password.Hasher
-	policy      password.Policy
-	secrets     token.Secrets
-	keys        atomic.Pointer[keys]
-	cursors     page.Key
-	nobody      []byte // key of the counters for unknown names
-	mailWaiting chan struct{}
+	Keys   *keyring.Keyring // sign and verify access tokens
+	Outbox *outbox.Outbox   // holds the emails to be sent
+
+	store     *store.Store
+	passwords *password.Hasher
+	policy    password.Policy
+	secrets   token.Secrets
+	cursors   page.Key
+	limiter   *ratelimit.Limiter
 }
 
-// New returns the service for a store. Call SyncKeys before any method that issues or verifies tokens.
+// New returns the service for a store. Call Keys.Sync before any method that issues or verifies tokens.
 func New(s *store.Store, secrets token.Secrets, o Options) *Service {
 	clock := o.Now
 	o.Now = func() time.Time { return clock().UTC().Truncate(time.Microsecond) }
 	return &Service{
-		Options:     o,
-		store:       s,
-		passwords:   password.NewHasher(runtime.GOMAXPROCS(0)),
-		policy:      password.Policy{MinLength: o.PasswordMinLength},
-		secrets:     secrets,
-		cursors:     secrets.Current.Key("cursors/v1"),
-		nobody:      secrets.Current.Key("throttle/v1"),
-		mailWaiting: make(chan struct{}, 1),
+		Options: o,
+		Keys: keyring.New(s, secrets, keyring.Options{
+			Issuer: o.Issuer,
+			Alg:    o.SigningAlg,
+			MaxAge: o.SigningKeyMaxAge,
+			Now:    o.Now,
+			Log:    o.Log,
+		}),
+		Outbox:    outbox.New(s, secrets, outbox.Options{Resolve: recipients, Now: o.Now, Log: o.Log}),
+		store:     s,
+		passwords: password.NewHasher(runtime.GOMAXPROCS(0)),
+		policy:    password.Policy{MinLength: o.PasswordMinLength},
+		secrets:   secrets,
+		cursors:   secrets.Current.Key("cursors/v1"),
+		limiter: ratelimit.New(s, ratelimit.Options{
+			Limits: o.Limits,
+			Key:    secrets.Current.Key("throttle/v1"),
+			Now:    o.Now,
+			Audit:  o.Audit,
+		}),
 	}
 }
 

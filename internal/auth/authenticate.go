@@ -17,7 +17,7 @@ func (s *Service) Authenticate(ctx context.Context, accessToken string) *account
 }
 
 func (s *Service) authenticate(ctx context.Context, text string) (*account.Caller, token.Claims) {
-	claims, err := s.keys.Load().access.Verify(text)
+	claims, err := s.Keys.Verify(text)
 	switch {
 	case errors.Is(err, token.ErrExpired):
 		return &account.Caller{

@@ -36,7 +36,7 @@ func (s *Service) RequestEmailChange(
 		if user, err = tx.User(ctx, auth.User); err != nil {
 			return err
 		}
-		if err := s.askForMail(ctx, tx, account.EmailConfirmation, in.NewEmail, user.ID, client); err != nil {
+		if err := s.enqueueRequest(ctx, tx, account.EmailConfirmation, in.NewEmail, user.ID, client); err != nil {
 			return err
 		}
 		return s.sendChangeNotice(ctx, tx, user, in.NewEmail, client)
@@ -60,11 +60,7 @@ func (s *Service) sendChangeNotice(
 	}
 	notice := s.newMail(account.EmailChangeNotice, *user.Email, client)
 	notice.Username, notice.NewEmail = user.Username, newEmail
-	sealed, err := s.oneTime(ctx, tx, notice, user.ID)
-	if err != nil {
-		return err
-	}
-	return tx.EnqueueMail(ctx, notice, user.ID, sealed, allowance)
+	return s.Outbox.EnqueueEmail(ctx, tx, notice, user.ID)
 }
 
 // ConfirmEmailChange replaces the address of an account by its pending one and revokes every session. User errors:
@@ -90,7 +86,7 @@ func (s *Service) ConfirmEmailChange(
 		if user, err = tx.User(ctx, redeemed.UserID); err != nil {
 			return false, err
 		}
-		return true, s.tell(ctx, tx, user, account.EmailChanged, client)
+		return true, s.enqueueNotice(ctx, tx, user, account.EmailChanged, client)
 	}
 	if err := s.redeem(ctx, account.EmailConfirmation, text, apply); err != nil {
 		return nil, err

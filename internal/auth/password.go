@@ -131,5 +131,5 @@ func (s *Service) passwordChanged(ctx context.Context, tx *store.Tx, user *accou
 	if err := tx.ResetAllFailures(ctx, string(user.ID)); err != nil {
 		return err
 	}
-	return s.tell(ctx, tx, user, account.PasswordChanged, client)
+	return s.enqueueNotice(ctx, tx, user, account.PasswordChanged, client)
 }

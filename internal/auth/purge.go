@@ -5,15 +5,15 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/ratelimit"
 )
 
 // How long rows are kept that are no longer used.
 const (
-	mailRetention    = 48 * time.Hour       // the emails of a day are counted
-	oneTimeRetention = 30 * 24 * time.Hour  // after expiry, to distinguish TOKEN_EXPIRED from TOKEN_INVALID
-	pendingRetention = 7 * 24 * time.Hour   // accounts whose address is not verified
-	deviceRetention  = 180 * 24 * time.Hour // after the last sign-in from the device
-	counterRetention = 30 * 24 * time.Hour  // counters of attempts, after the block has ended
+	mailRetention    = 48 * time.Hour      // the emails of a day are counted
+	oneTimeRetention = 30 * 24 * time.Hour // after expiry, to distinguish TOKEN_EXPIRED from TOKEN_INVALID
+	pendingRetention = 7 * 24 * time.Hour  // accounts whose address is not verified
+	counterRetention = 30 * 24 * time.Hour // counters of attempts, after the block has ended
 )
 
 // purgeBatch is how many rows one statement deletes.
@@ -35,8 +35,8 @@ func (s *Service) PurgeExpired(ctx context.Context, actor account.Actor) (purged
 		{s.store.DeletePendingUsers, now.Add(-pendingRetention)},
 		{s.store.DeleteOldMails, now.Add(-mailRetention)},
 		{s.store.DeleteExpiredTokens, now.Add(-oneTimeRetention)},
-		{s.store.DeleteOldDevices, now.Add(-deviceRetention)},
-		{s.store.DeleteOldWindows, now.Add(-longestWait)},
+		{s.store.DeleteOldDevices, now.Add(-ratelimit.KnownNetworkAge)},
+		{s.store.DeleteOldWindows, now.Add(-ratelimit.MaxWindow)},
 		{s.store.DeleteOldThrottles, now.Add(-counterRetention)},
 	} {
 		for n := int64(1); n > 0; purged += n { // until a batch is empty: other nodes may delete the rest of a batch

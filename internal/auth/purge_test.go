@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/ratelimit"
 )
 
 // TestPurgeExpired deletes a session as soon as it is idle for too long.
@@ -24,7 +25,7 @@ func TestPurgeExpired(t *testing.T) {
 	purge(1, true) // the counter of registrations
 	e.now = e.now.Add(time.Microsecond)
 	purge(1, false)
-	e.now = e.now.Add(deviceRetention)
+	e.now = e.now.Add(ratelimit.KnownNetworkAge)
 	purge(1, false) // the device
 	e.emitted()
 }

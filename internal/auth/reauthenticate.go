@@ -22,14 +22,12 @@ func (s *Service) reauthenticate(ctx context.Context, caller *account.Caller, p 
 	if err != nil {
 		return authentication{}, notFoundToRevoked(err)
 	}
-	attempt, err := s.attemptAt(ctx, found.UserID, "", p.client)
+	attempt, err := s.limiter.Attempt(ctx, found.UserID, "", p.client.IPAddress)
 	if err != nil {
 		return authentication{}, err
 	}
-	if attempt.source == "" { // attempts of others must not block a user who is signed in
-		attempt.source = string(caller.SessionID)
-	}
-	correct, err := s.guess(ctx, attempt, func() (bool, error) {
+	attempt.InSession(caller.SessionID)
+	correct, err := attempt.Verify(ctx, func() (bool, error) {
 		return s.passwords.Verify(ctx, found.PasswordHash, p.password)
 	})
 	switch {
@@ -42,7 +40,7 @@ func (s *Service) reauthenticate(ctx context.Context, caller *account.Caller, p 
 		})
 		return authentication{}, errWrongPassword()
 	}
-	if err := s.succeeded(ctx, &s.store.Queries, attempt); err != nil {
+	if err := attempt.Succeeded(ctx, s.store); err != nil {
 		return authentication{}, err
 	}
 	return authentication{found.UserID, found.Epoch, []method{methodPassword}, s.Now()}, nil

@@ -31,13 +31,13 @@ func (s *Service) requestMail(
 	if userErr := account.CheckEmail(email); userErr != nil {
 		return userErr.At("email")
 	}
-	if err := s.withinLimit(ctx, mailRequests, account.Network(client.IPAddress), s.Limits.Mail); err != nil {
+	if err := s.limiter.EmailRequests.Check(ctx, client.IPAddress); err != nil {
 		return err
 	}
 	return s.inTxWithMail(ctx, func(tx *store.Tx) error {
-		if err := s.count(ctx, &tx.Queries, mailRequests, client, s.Limits.Mail); err != nil {
+		if err := s.limiter.EmailRequests.Count(ctx, tx, client.IPAddress); err != nil {
 			return err
 		}
-		return s.askForMail(ctx, tx, template, email, "", client)
+		return s.enqueueRequest(ctx, tx, template, email, "", client)
 	})
 }

@@ -263,10 +263,10 @@ func (s *Service) refuse(
 		event.Warning = true
 	}
 	s.Audit.Emit(ctx, event)
-	if err := s.withinLimit(ctx, refreshes, account.Network(client.IPAddress), s.Limits.Refresh); err != nil {
+	if err := s.limiter.Refreshes.Check(ctx, client.IPAddress); err != nil {
 		return err
 	}
-	if err := s.count(ctx, &s.store.Queries, refreshes, client, s.Limits.Refresh); err != nil {
+	if err := s.limiter.Refreshes.Count(ctx, s.store, client.IPAddress); err != nil {
 		return err
 	}
 	return account.UserError(account.TokenInvalid, "The refresh token is not valid; sign in again.").At("refreshToken")

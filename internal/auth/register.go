@@ -28,7 +28,7 @@ func (s *Service) Register(
 	if err := s.checkRegistration(ctx, in); err != nil {
 		return nil, nil, err
 	}
-	if err := s.withinLimit(ctx, registrations, account.Network(client.IPAddress), s.Limits.Register); err != nil {
+	if err := s.limiter.Registrations.Check(ctx, client.IPAddress); err != nil {
 		return nil, nil, err
 	}
 	hash, err := s.passwords.Hash(ctx, in.Password)
@@ -66,14 +66,14 @@ func (s *Service) Register(
 func (s *Service) insertRegistration(
 	ctx context.Context, tx *store.Tx, user *account.User, hash string, options sessionOptions,
 ) (*account.TokenPair, error) {
-	if err := s.count(ctx, &tx.Queries, registrations, options.client, s.Limits.Register); err != nil {
+	if err := s.limiter.Registrations.Count(ctx, tx, options.client.IPAddress); err != nil {
 		return nil, err
 	}
 	if err := tx.InsertUser(ctx, user, hash); err != nil {
 		return nil, err
 	}
 	if user.Status == account.Pending {
-		return nil, s.askForMail(ctx, tx, account.Activation, *user.Email, user.ID, options.client)
+		return nil, s.enqueueRequest(ctx, tx, account.Activation, *user.Email, user.ID, options.client)
 	}
 	if err := tx.InsertProfile(ctx, user.Profile); err != nil {
 		return nil, err

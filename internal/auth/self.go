@@ -70,5 +70,5 @@ func (s *Service) deleteSelf(
 	if err := tx.ResetAllFailures(ctx, string(auth.User)); err != nil {
 		return err
 	}
-	return s.tell(ctx, tx, user, account.AccountDeleted, client)
+	return s.enqueueNotice(ctx, tx, user, account.AccountDeleted, client)
 }

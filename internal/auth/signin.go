@@ -7,6 +7,7 @@ import (
 	"latchkey/internal/account"
 	"latchkey/internal/audit"
 	"latchkey/internal/password"
+	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
 )
 
@@ -51,7 +52,7 @@ func (s *Service) ObtainToken(
 				return err
 			}
 		}
-		return s.succeeded(ctx, &tx.Queries, verified.attempt)
+		return verified.attempt.Succeeded(ctx, tx)
 	})
 	switch {
 	case err != nil:
@@ -85,7 +86,7 @@ func (s *Service) completeSignIn(
 // verifiedPassword is a password that was right, with the attempt to be reset when it is used.
 type verifiedPassword struct {
 	store.Credentials
-	attempt *attempt
+	attempt *ratelimit.Attempt
 }
 
 // verifyPassword checks the identifier and the password of a sign-in, and returns the credentials of a user who may
@@ -98,12 +99,12 @@ func (s *Service) verifyPassword(
 	if err != nil {
 		return verifiedPassword{}, err
 	}
-	attempt, err := s.attemptAt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client)
+	attempt, err := s.limiter.Attempt(ctx, found.UserID, cmp.Or(usernameKey, emailKey), client.IPAddress)
 	if err != nil {
 		return verifiedPassword{}, err
 	}
 	isPending := false
-	correct, err := s.guess(ctx, attempt, func() (correct bool, err error) {
+	correct, err := attempt.Verify(ctx, func() (correct bool, err error) {
 		correct, err = s.passwords.Verify(ctx, found.PasswordHash, in.Password)
 		if correct || err != nil || !s.EmailVerification || emailKey == "" {
 			return correct && found.Status != account.Disabled, err
@@ -117,7 +118,7 @@ func (s *Service) verifyPassword(
 	case err != nil:
 		return verifiedPassword{}, err
 	case !correct && !isPending:
-		s.Audit.Emit(ctx, audit.Event{Kind: audit.LoginFailed, Actor: actor, Subject: attempt.user})
+		s.Audit.Emit(ctx, audit.Event{Kind: audit.LoginFailed, Actor: actor, Subject: found.UserID})
 		return verifiedPassword{}, errInvalidCredentials()
 	case isPending || found.Status == account.Pending:
 		s.Audit.Emit(ctx, audit.Event{

@@ -99,7 +99,7 @@ func (s *Service) recordDevice(
 	m := s.newMail(account.NewDevice, *user.Email, options.client)
 	m.Username = user.Username
 	m.Device = cmp.Or(options.device, account.Printable(options.client.UserAgent, account.MaxUserAgent))
-	return tx.EnqueueMail(ctx, m, user.ID, nil, allowance)
+	return s.Outbox.EnqueueEmail(ctx, tx, m, user.ID)
 }
 
 // tokens returns the tokens of a session's generation, computed with secret. Neither outlives the session.
@@ -110,7 +110,7 @@ func (s *Service) tokens(
 	refresh := secret.RefreshToken(uuid, salt, generation)
 	expiry := s.expiry(session)
 	accessExpiry := earlier(now.Add(s.AccessTTL), expiry).Truncate(time.Second)
-	access, err := s.keys.Load().access.Issue(token.Claims{
+	access, err := s.Keys.Issue(token.Claims{
 		Subject:   string(session.UserID),
 		SessionID: string(session.ID),
 		ID:        string(account.NewID("token", now)),

@@ -34,7 +34,7 @@ func (s *Service) ChangeUsername(
 		if user, err = tx.User(ctx, auth.User); err != nil {
 			return err
 		}
-		return s.tell(ctx, tx, user, account.UsernameChanged, client)
+		return s.enqueueNotice(ctx, tx, user, account.UsernameChanged, client)
 	})
 	if account.IsCode(err, account.Taken) {
 		return nil, account.UsernameTaken().At("newUsername")

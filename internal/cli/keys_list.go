@@ -11,7 +11,7 @@ type listKeys struct{}
 // Run prints a table of the signing keys.
 func (listKeys) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		keys, err := svc.SigningKeys(ctx)
+		keys, err := svc.Keys.List(ctx)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"latchkey/internal/auth"
+	"latchkey/internal/keyring"
 )
 
 type retireKey struct {
@@ -29,11 +30,11 @@ func matches(form *regexp.Regexp, text string) error {
 // Run removes a signing key.
 func (r retireKey) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		signing, err := svc.RetireKey(ctx, string(r.KID))
+		signing, err := svc.Keys.Retire(ctx, string(r.KID))
 		if err != nil {
 			return err
 		}
 		return p.printf("%s is removed; its tokens are refused everywhere within %s. %s signs.\n",
-			r.KID, auth.KeysEvery, signing)
+			r.KID, keyring.SyncInterval, signing)
 	})
 }

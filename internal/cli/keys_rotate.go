@@ -11,7 +11,7 @@ type rotateKeys struct{}
 // Run makes the next signing key.
 func (rotateKeys) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		key, err := svc.RotateKeys(ctx)
+		key, err := svc.Keys.Rotate(ctx)
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func (m move) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	proof := func(st *store.Store) func(context.Context) error {
-		return server.NewService(to, st, secrets, p.log(to), p.Now).VerifySecret
+		return server.NewService(to, st, secrets, p.log(to), p.Now).Keys.VerifySecret
 	}
 	if err := proof(source)(ctx); err != nil {
 		return err

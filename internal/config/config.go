@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"latchkey/internal/account"
 )
 
 // Config is what the settings say, checked.
@@ -31,10 +33,10 @@ type Config struct {
 	MailTemplates     string         // folder whose templates replace ours; empty for none
 	NewDeviceNotice   bool           // a mail about each sign-in from a device not seen before
 	LimitGuesses      int            // wrong passwords in a row, then the password must be reset; 5 to 1000
-	LimitSignIn       Limit          // wrong passwords from one network
-	LimitRegister     Limit          // new accounts from one network
-	LimitRefresh      Limit          // refused refresh tokens from one network
-	LimitMail         Limit          // requests for mails from one network
+	LimitSignIn       account.Limit  // wrong passwords from one network
+	LimitRegister     account.Limit  // new accounts from one network
+	LimitRefresh      account.Limit  // refused refresh tokens from one network
+	LimitMail         account.Limit  // requests for mails from one network
 	Loosened          []string       // the limits that allow more than their defaults, by variable
 	SigningAlg        string         // EdDSA, ES256, RS256 or HS256 (RFC 7518, section 3.1; RFC 8037, section 3.1)
 	SigningKeyMaxAge  time.Duration  // the next signing key is made when the newest is this old; at least 24h
@@ -44,12 +46,6 @@ type Config struct {
 	MetricsListen     string         // address of metrics, health and profiles, host:port; empty for none
 	Profiling         bool           // profiles there, too
 	Traces            bool           // to the collector that the OTEL_ variables name
-}
-
-// Limit is how many events are allowed in a window of time.
-type Limit struct {
-	Max    int
-	Window time.Duration
 }
 
 // Mode is what the server shows of itself, and what it insists on.

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"latchkey/internal/account"
 )
 
 const secret = "correct-horse-battery-staple-0123456789"
@@ -62,10 +64,10 @@ func TestDefaults(t *testing.T) {
 		Registration:      Open,
 		MailFrom:          "Latchkey <no-reply@localhost>",
 		LimitGuesses:      100,
-		LimitSignIn:       Limit{1000, time.Hour},
-		LimitRegister:     Limit{1000, time.Hour},
-		LimitRefresh:      Limit{1000, time.Minute},
-		LimitMail:         Limit{1000, time.Hour},
+		LimitSignIn:       account.Limit{Max: 1000, Window: time.Hour},
+		LimitRegister:     account.Limit{Max: 1000, Window: time.Hour},
+		LimitRefresh:      account.Limit{Max: 1000, Window: time.Minute},
+		LimitMail:         account.Limit{Max: 1000, Window: time.Hour},
 		SigningAlg:        "EdDSA",
 		SigningKeyMaxAge:  90 * 24 * time.Hour,
 		LogLevel:          slog.LevelInfo,
@@ -237,16 +239,16 @@ func TestValues(t *testing.T) {
 			good: map[string]any{"5": 5, "1000": 1000},
 			bad:  []string{"4", "1001", "many"}},
 		{name: "LIMIT_SIGN_IN", get: field("LimitSignIn"),
-			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			good: map[string]any{"1/1s": account.Limit{Max: 1, Window: time.Second}, "500/24h": account.Limit{Max: 500, Window: 24 * time.Hour}},
 			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
 		{name: "LIMIT_REGISTER", get: field("LimitRegister"),
-			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			good: map[string]any{"1/1s": account.Limit{Max: 1, Window: time.Second}, "500/24h": account.Limit{Max: 500, Window: 24 * time.Hour}},
 			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
 		{name: "LIMIT_REFRESH", get: field("LimitRefresh"),
-			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			good: map[string]any{"1/1s": account.Limit{Max: 1, Window: time.Second}, "500/24h": account.Limit{Max: 500, Window: 24 * time.Hour}},
 			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
 		{name: "LIMIT_MAIL", get: field("LimitMail"),
-			good: map[string]any{"1/1s": Limit{1, time.Second}, "500/24h": Limit{500, 24 * time.Hour}},
+			good: map[string]any{"1/1s": account.Limit{Max: 1, Window: time.Second}, "500/24h": account.Limit{Max: 500, Window: 24 * time.Hour}},
 			bad:  []string{"0/1h", "10", "10/", "/1h", "10/1h/1h", "10/25h", "10/1", "1e3/1h", "-1/1h", "10/999ms"}},
 		{name: "SIGNING_ALG", get: field("SigningAlg"),
 			good: map[string]any{"EdDSA": "EdDSA", "ES256": "ES256", "RS256": "RS256", "HS256": "HS256"},

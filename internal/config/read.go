@@ -14,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"latchkey/internal/account"
 )
 
 const (
@@ -172,14 +174,14 @@ func loosened(c *Config) (variables []string) {
 	}
 	for _, l := range []struct {
 		name         string
-		given, usual Limit
+		given, usual account.Limit
 	}{
 		{"LIMIT_SIGN_IN", c.LimitSignIn, defaults.LimitSignIn},
 		{"LIMIT_REGISTER", c.LimitRegister, defaults.LimitRegister},
 		{"LIMIT_REFRESH", c.LimitRefresh, defaults.LimitRefresh},
 		{"LIMIT_MAIL", c.LimitMail, defaults.LimitMail},
 	} {
-		if l.given.Max > l.usual.Max || l.given.perHour() > l.usual.perHour() {
+		if l.given.Max > l.usual.Max || perHour(l.given) > perHour(l.usual) {
 			variables = append(variables, variableOf(l.name))
 		}
 	}

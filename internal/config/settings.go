@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"latchkey/internal/account"
 )
 
 // setting is one thing to be set. Its variable is LATCHKEY_ and its name.
@@ -121,19 +123,19 @@ var settings = []setting{
 	}, {
 		name: "LIMIT_SIGN_IN", value: "1000/1h",
 		help:  "Wrong passwords per network (IPv4 address or IPv6 /64) and period.",
-		parse: limit(func(c *Config) *Limit { return &c.LimitSignIn }),
+		parse: limit(func(c *Config) *account.Limit { return &c.LimitSignIn }),
 	}, {
 		name: "LIMIT_REGISTER", value: "1000/1h",
 		help:  "New accounts per network and period.",
-		parse: limit(func(c *Config) *Limit { return &c.LimitRegister }),
+		parse: limit(func(c *Config) *account.Limit { return &c.LimitRegister }),
 	}, {
 		name: "LIMIT_REFRESH", value: "1000/1m",
 		help:  "Rejected refresh tokens per network and period.",
-		parse: limit(func(c *Config) *Limit { return &c.LimitRefresh }),
+		parse: limit(func(c *Config) *account.Limit { return &c.LimitRefresh }),
 	}, {
 		name: "LIMIT_MAIL", value: "1000/1h",
 		help:  "Requests for emails per network and period.",
-		parse: limit(func(c *Config) *Limit { return &c.LimitMail }),
+		parse: limit(func(c *Config) *account.Limit { return &c.LimitMail }),
 	}, {
 		name: "SIGNING_ALG", value: "EdDSA",
 		help:  "Signing algorithm of access tokens: EdDSA, ES256, RS256, or HS256 (publishes no key).",
@@ -216,7 +218,7 @@ func number(field func(*Config) *int, least, most int) func(*Config, string) err
 }
 
 // limit parses a number and a time, such as 1000/1h.
-func limit(field func(*Config) *Limit) func(*Config, string) error {
+func limit(field func(*Config) *account.Limit) func(*Config, string) error {
 	return func(c *Config, text string) error {
 		count, per, _ := strings.Cut(text, "/")
 		n, countErr := strconv.Atoi(count)
@@ -224,7 +226,7 @@ func limit(field func(*Config) *Limit) func(*Config, string) error {
 		if countErr != nil || perErr != nil || n < 1 || n > maxLimit || d < time.Second || d > 24*time.Hour {
 			return fmt.Errorf("must be a number from 1 to %d and a time from 1s to 24h, such as 1000/1h", maxLimit)
 		}
-		*field(c) = Limit{n, d}
+		*field(c) = account.Limit{Max: n, Window: d}
 		return nil
 	}
 }
@@ -232,7 +234,7 @@ func limit(field func(*Config) *Limit) func(*Config, string) error {
 const maxLimit = 1_000_000_000
 
 // perHour returns how many events a limit allows in an hour, taken over a long time.
-func (l Limit) perHour() float64 { return float64(l.Max) / l.Window.Hours() }
+func perHour(l account.Limit) float64 { return float64(l.Max) / l.Window.Hours() }
 
 // list parses what stands between commas. Its errors tell which of the entries is wrong, counted from 1.
 func list[T any](text string, parse func(string) (T, error)) (entries []T, err error) {

@@ -18,7 +18,7 @@ import (
 func SyncKeys(sites ...*Env) {
 	for _, s := range sites {
 		s.T.Helper()
-		if err := s.Server.Service().SyncKeys(s.T.Context()); err != nil {
+		if err := s.Server.Service().Keys.Sync(s.T.Context()); err != nil {
 			s.T.Fatal(err)
 		}
 	}

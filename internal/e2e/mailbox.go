@@ -201,7 +201,7 @@ func (s *Env) NextEmails(box *Mailbox) map[string]Email {
 func (s *Env) WaitForOutbox() {
 	s.T.Helper()
 	for deadline := time.Now().Add(Timeout); ; {
-		queued, oldest, err := s.Server.Service().OutboxStats(s.T.Context())
+		queued, oldest, err := s.Server.Service().Outbox.Stats(s.T.Context())
 		if err != nil {
 			s.T.Fatal(err)
 		}

@@ -14,8 +14,8 @@ import (
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
 	"latchkey/internal/middleware"
+	"latchkey/internal/ratelimit"
 	"latchkey/internal/store"
-	"latchkey/internal/throttle"
 	"latchkey/internal/token"
 )
 
@@ -53,7 +53,7 @@ func Connect(
 	}
 	svc, err := serviceOn(ctx, c, st, log, now)
 	if err == nil {
-		err = svc.VerifySecret(ctx)
+		err = svc.Keys.VerifySecret(ctx)
 	}
 	return st, svc, err
 }
@@ -164,12 +164,12 @@ func NewService(
 		Grace:             c.RefreshGrace,
 		MaxSessions:       c.MaxSessions,
 		PasswordMinLength: c.PasswordMinLength,
-		Limits: auth.Limits{
-			Passwords: throttle.PasswordAttempts{Free: freeAttempts, Max: c.LimitGuesses},
-			SignIn:    throttle.Limit(c.LimitSignIn),
-			Register:  throttle.Limit(c.LimitRegister),
-			Refresh:   throttle.Limit(c.LimitRefresh),
-			Mail:      throttle.Limit(c.LimitMail),
+		Limits: ratelimit.Limits{
+			Passwords: ratelimit.PasswordAttempts{Free: freeAttempts, Max: c.LimitGuesses},
+			SignIn:    c.LimitSignIn,
+			Register:  c.LimitRegister,
+			Refresh:   c.LimitRefresh,
+			Mail:      c.LimitMail,
 		},
 		Registration:      account.RegistrationMode(strings.ToUpper(string(c.Registration))),
 		EmailVerification: c.EmailVerification,

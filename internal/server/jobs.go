@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey/internal/account"
+	"latchkey/internal/outbox"
 )
 
 // purge removes expired rows now and then, until ctx is done. Nodes that started together spread out.
@@ -29,8 +30,8 @@ func (s *Server) checkOutbox(ctx context.Context) {
 	if s.outbox == nil {
 		return
 	}
-	if queued, oldest, err := s.service.OutboxStats(ctx); err == nil && oldest > lateEmail {
-		sent, failed := s.outbox.Sent()
+	if queued, oldest, err := s.service.Outbox.Stats(ctx); err == nil && oldest > lateEmail {
+		sent, failed := s.outbox.Counts(outbox.Email)
 		s.log.WarnContext(ctx, "emails are late",
 			"queued", queued, "oldest_ms", oldest.Milliseconds(), "sent", sent, "failed", failed)
 	}
@@ -39,7 +40,7 @@ func (s *Server) checkOutbox(ctx context.Context) {
 // syncKeys keeps the signing keys up to date with those of other nodes, until ctx is done.
 func (s *Server) syncKeys(ctx context.Context) {
 	runEvery(ctx, func() time.Duration { return s.options.KeyRefreshInterval }, func() {
-		if err := s.service.SyncKeys(ctx); err != nil && ctx.Err() == nil {
+		if err := s.service.Keys.Sync(ctx); err != nil && ctx.Err() == nil {
 			s.log.WarnContext(ctx, "syncing signing keys failed", "error", err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"latchkey/internal/gqlhttp"
 	"latchkey/internal/metrics"
 	"latchkey/internal/middleware"
+	"latchkey/internal/outbox"
 )
 
 // startOps serves metrics, health and profiles at MetricsListen, if that is set: while the server starts, when it is not
@@ -52,12 +53,12 @@ func (s *Server) registerMetrics() {
 	s.metrics.Watch(metrics.Sources{
 		Passwords: func() metrics.Passwords { return metrics.Passwords(s.service.Passwords()) },
 		Pools:     s.store.Pools,
-		Outbox:    s.service.OutboxStats,
+		Outbox:    s.service.Outbox.Stats,
 		Mails: func() (sent, failed int64) {
 			if s.outbox == nil {
 				return 0, 0
 			}
-			return s.outbox.Sent()
+			return s.outbox.Counts(outbox.Email)
 		},
 	})
 }

@@ -11,8 +11,8 @@ import (
 
 	"latchkey/graph"
 	"latchkey/graph/explorer"
-	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/keyring"
 	"latchkey/internal/middleware"
 )
 
@@ -50,11 +50,11 @@ func (s *Server) mountGraphQL(mux *http.ServeMux) {
 
 // mountKeys adds the public keys by which other services verify access tokens (RFC 7517).
 func (s *Server) mountKeys(mux *http.ServeMux) {
-	cached := fmt.Sprintf("public, max-age=%.0f", auth.JWKSMaxAge.Seconds())
+	cached := fmt.Sprintf("public, max-age=%.0f", keyring.JWKSMaxAge.Seconds())
 	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		w.Header().Set("Cache-Control", cached)
-		w.Write(s.service.JWKS())
+		w.Write(s.service.Keys.JWKS())
 	})
 }
 

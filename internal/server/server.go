@@ -18,9 +18,11 @@ import (
 
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
+	"latchkey/internal/keyring"
 	"latchkey/internal/mail"
 	"latchkey/internal/metrics"
 	"latchkey/internal/middleware"
+	"latchkey/internal/outbox"
 	"latchkey/internal/store"
 	"latchkey/internal/trace"
 )
@@ -34,7 +36,7 @@ type Options struct {
 
 	Wrappers           []store.Wrapper // between the store and its driver
 	PurgeInterval      time.Duration   // at most, between two purges of expired rows; 10 minutes
-	KeyRefreshInterval time.Duration   // between two looks at the signing keys; auth.KeysEvery
+	KeyRefreshInterval time.Duration   // between two syncs of the signing keys; keyring.SyncInterval
 	OutboxInterval     time.Duration   // at most, between two looks at the outbox; 5 seconds
 	DrainTimeout       time.Duration   // for the requests that are still running at a stop; 8 seconds
 }
@@ -53,7 +55,7 @@ func (o Options) withDefaults() Options {
 		value time.Duration
 	}{
 		{&o.PurgeInterval, 10 * time.Minute},
-		{&o.KeyRefreshInterval, auth.KeysEvery},
+		{&o.KeyRefreshInterval, keyring.SyncInterval},
 		{&o.OutboxInterval, 5 * time.Second},
 		{&o.DrainTimeout, drainTimeout},
 	} {
@@ -71,7 +73,7 @@ type Server struct {
 	log      *slog.Logger
 	store    *store.Store
 	service  *auth.Service
-	outbox   *mail.Worker // nil when no email is delivered
+	outbox   *outbox.Worker // nil when no email is delivered
 	listener net.Listener
 	http     *http.Server
 	ops      *http.Server     // nil unless MetricsListen is set
@@ -118,9 +120,9 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Server, err error
 	}
 	s.warn(ctx, sender)
 	if sender != nil {
-		s.outbox = &mail.Worker{
-			Service: s.service, Templates: templates, Sender: sender, Log: s.log, Every: o.OutboxInterval,
-		}
+		s.outbox = outbox.NewWorker(s.service.Outbox, o.OutboxInterval, map[outbox.Kind]outbox.Handler{
+			outbox.Email: mail.Handler{Templates: templates, Sender: sender},
+		})
 	}
 	s.registerMetrics()
 	s.http = newHTTP(s.routes(), s.log)
@@ -144,7 +146,7 @@ func (s *Server) openDatabase(ctx context.Context) (err error) {
 	if s.tracer != nil {
 		s.store.Trace = s.tracer.Statement
 	}
-	if err := s.service.SyncKeys(ctx); err != nil {
+	if err := s.service.Keys.Sync(ctx); err != nil {
 		return err
 	}
 	if err := s.store.CheckNotMoved(ctx); err != nil { // again, now that there is a row

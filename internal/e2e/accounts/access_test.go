@@ -215,13 +215,15 @@ func TestImports(t *testing.T) {
 		reason string
 	}{
 		{"latchkey/internal/account", []string{"latchkey/", gqlgen, sqlx, jwt, "net/http", "database/sql"}, "nouns depend on nothing"},
-		{"latchkey/internal/config", []string{"latchkey/", "github.com/alecthomas/kong"}, "settings are read before anything is made, wherever they come from"},
+		{"latchkey/internal/config", []string{"latchkey/graph", "latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/ratelimit", "latchkey/internal/mail", "github.com/alecthomas/kong"}, "settings are read before anything is made, wherever they come from"},
 		{"latchkey/internal/password", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/config"}, "a password is not stored or spoken of here"},
 		{"latchkey/internal/token", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "net/http"}, "a token is text and keys"},
-		{"latchkey/internal/throttle", []string{"latchkey/", "net/http", "database/sql"}, "what is counted is kept elsewhere"},
+		{"latchkey/internal/keyring", []string{"latchkey/internal/auth", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it holds keys, whatever they sign"},
+		{"latchkey/internal/outbox", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it sends messages, whoever delivers them"},
+		{"latchkey/internal/ratelimit", []string{"latchkey/internal/auth", "latchkey/internal/password", "latchkey/internal/token", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it counts attempts, whatever is attempted"},
 		{"latchkey/internal/metrics", []string{"latchkey/"}, "who counts knows nobody"},
 		{"latchkey/internal/trace", []string{"latchkey/"}, "who watches knows nobody"},
-		{"latchkey/internal/mail", []string{"latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", gqlgen, sqlx, "database/sql"}, "mail is another mouth: it speaks SMTP"},
+		{"latchkey/internal/mail", []string{"latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", gqlgen, sqlx, "database/sql"}, "mail is another mouth: it speaks SMTP"},
 		{"latchkey/internal/store", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/password", gqlgen, "net/http"}, "memory does not decide"},
 		{"latchkey/internal/auth", []string{"latchkey/graph", "latchkey/internal/mail", gqlgen, "net/http", sqlx, "database/sql"}, "verbs are the same for every mouth"},
 		{"latchkey/graph", []string{"latchkey/internal/store", "latchkey/internal/mail", "latchkey/internal/token", "latchkey/internal/password", sqlx, jwt}, "the mouth calls verbs only"},

@@ -173,19 +173,19 @@ func deeds(s, confirming *e2e.Env) map[string]func(n int) deed {
 // mailed takes all mails from the outbox and returns the token of the newest of a kind.
 func emailToken(s *e2e.Env, kind account.MailTemplate) (token string) {
 	s.T.Helper()
-	svc, ctx := s.Server.Service(), s.T.Context()
+	box, ctx := s.Server.Service().Outbox, s.T.Context()
 	for waiting := 1; waiting > 0; {
-		due, err := svc.DueMails(ctx)
+		due, err := box.Claim(ctx)
 		for _, d := range due {
-			if d.Letter == kind {
-				token = d.Token
+			if m := d.Payload.(account.Mail); m.Letter == kind {
+				token = m.Token
 			}
-			err = errors.Join(err, svc.MailSent(ctx, d))
+			err = errors.Join(err, box.Sent(ctx, d))
 		}
 		if err != nil {
 			s.T.Fatal(err)
 		}
-		if waiting, _, err = svc.OutboxStats(ctx); err != nil {
+		if waiting, _, err = box.Stats(ctx); err != nil {
 			s.T.Fatal(err)
 		}
 	}

@@ -116,7 +116,7 @@ func TestKeysAreReplacedWhenTheyAreOld(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {
-				if err := []*e2e.Env{s, other}[i%2].Server.Service().SyncKeys(t.Context()); err != nil {
+				if err := []*e2e.Env{s, other}[i%2].Server.Service().Keys.Sync(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -540,16 +540,16 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 func TestTwoRetirements(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		for range 5 {
-			if _, err := s.Server.Service().RotateKeys(t.Context()); err != nil {
+			if _, err := s.Server.Service().Keys.Rotate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			keys, err := s.Server.Service().SigningKeys(t.Context())
+			keys, err := s.Server.Service().Keys.List(t.Context())
 			if err != nil || len(keys) != 2 {
 				t.Fatalf("%v %v", keys, err)
 			}
 			retired := make([]bool, len(keys))
 			e2e.Concurrently(len(keys), func(i int) {
-				_, err := s.Server.Service().RetireKey(t.Context(), keys[i].ID)
+				_, err := s.Server.Service().Keys.Retire(t.Context(), keys[i].ID)
 				retired[i] = err == nil
 			})
 			if n := s.Count("signing_keys"); n != 1 || retired[0] == retired[1] {
