@@ -215,6 +215,7 @@ func TestImports(t *testing.T) {
 		reason string
 	}{
 		{"latchkey/internal/account", []string{"latchkey/", gqlgen, sqlx, jwt, "net/http", "database/sql"}, "nouns depend on nothing"},
+		{"latchkey/internal/audit", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/internal/metrics", "latchkey/graph", "net/http", "database/sql"}, "an event is a value, and its sinks are passed in"},
 		{"latchkey/internal/config", []string{"latchkey/", "github.com/alecthomas/kong"}, "settings are read before anything is made, wherever they come from"},
 		{"latchkey/internal/password", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/config"}, "a password is not stored or spoken of here"},
 		{"latchkey/internal/token", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "net/http"}, "a token is text and keys"},
