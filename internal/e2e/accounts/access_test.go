@@ -1,10 +1,7 @@
 package accounts
 
 import (
-	"encoding/json"
 	"os"
-	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 
@@ -187,85 +184,4 @@ func TestOneCredentialARequest(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestImports holds the house to its plan: what each room must not know, and one importer for each dependency.
-func TestImports(t *testing.T) {
-	listing, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	type pkg struct {
-		ImportPath string
-		Imports    []string
-	}
-	packages := map[string]pkg{}
-	for decoder := json.NewDecoder(strings.NewReader(string(listing))); decoder.More(); {
-		var p pkg
-		if err := decoder.Decode(&p); err != nil {
-			t.Fatal(err)
-		}
-		packages[p.ImportPath] = p
-	}
-	allowed := map[string][]string{"latchkey/internal/account": {"golang.org/x/net", "golang.org/x/text"}}
-	const gqlgen, sqlx, jwt = "github.com/99designs/gqlgen", "github.com/jmoiron/sqlx", "github.com/golang-jwt/jwt"
-	for _, rule := range []struct {
-		room   string
-		never  []string
-		reason string
-	}{
-		{"latchkey/internal/account", []string{"latchkey/", gqlgen, sqlx, jwt, "net/http", "database/sql"}, "nouns depend on nothing"},
-		{"latchkey/internal/config", []string{"latchkey/graph", "latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/ratelimit", "latchkey/internal/mail", "github.com/alecthomas/kong"}, "settings are read before anything is made, wherever they come from"},
-		{"latchkey/internal/password", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/config"}, "a password is not stored or spoken of here"},
-		{"latchkey/internal/token", []string{"latchkey/internal/store", "latchkey/internal/auth", "latchkey/graph", "net/http"}, "a token is text and keys"},
-		{"latchkey/internal/keyring", []string{"latchkey/internal/auth", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it holds keys, whatever they sign"},
-		{"latchkey/internal/outbox", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it sends messages, whoever delivers them"},
-		{"latchkey/internal/ratelimit", []string{"latchkey/internal/auth", "latchkey/internal/password", "latchkey/internal/token", "latchkey/internal/config", "latchkey/graph", "net/http", "database/sql"}, "it counts attempts, whatever is attempted"},
-		{"latchkey/internal/metrics", []string{"latchkey/"}, "who counts knows nobody"},
-		{"latchkey/internal/trace", []string{"latchkey/"}, "who watches knows nobody"},
-		{"latchkey/internal/mail", []string{"latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/password", "latchkey/internal/config", "latchkey/graph", gqlgen, sqlx, "database/sql"}, "mail is another mouth: it speaks SMTP"},
-		{"latchkey/internal/store", []string{"latchkey/internal/auth", "latchkey/internal/mail", "latchkey/graph", "latchkey/internal/token", "latchkey/internal/password", gqlgen, "net/http"}, "memory does not decide"},
-		{"latchkey/internal/auth", []string{"latchkey/graph", "latchkey/internal/mail", gqlgen, "net/http", sqlx, "database/sql"}, "verbs are the same for every mouth"},
-		{"latchkey/graph", []string{"latchkey/internal/store", "latchkey/internal/mail", "latchkey/internal/token", "latchkey/internal/password", sqlx, jwt}, "the mouth calls verbs only"},
-		{"latchkey/internal/gqlhttp", []string{"latchkey/graph", "latchkey/internal/auth", "latchkey/internal/store", "latchkey/internal/token", "latchkey/internal/middleware"}, "the transport serves any schema"},
-		{"latchkey/internal/middleware", []string{"latchkey/", gqlgen, "database/sql"}, "every request passes it, whatever it asks for"},
-		{"latchkey/graph/explorer", []string{"latchkey/", gqlgen, "database/sql"}, "the explorer is a client: it knows the endpoint's address alone"},
-	} {
-		p, ok := packages[rule.room]
-		if !ok {
-			t.Fatalf("no package %s", rule.room)
-		}
-		for _, imported := range p.Imports {
-			for _, never := range rule.never {
-				if strings.HasPrefix(imported+"/", strings.TrimSuffix(never, "/")+"/") {
-					t.Errorf("%s imports %s, but %s", rule.room, imported, rule.reason)
-				}
-			}
-		}
-	}
-	importer := map[string]string{}
-	for path, p := range packages {
-		if path == "latchkey/internal/store/storetest" || path == "latchkey/internal/bench" || strings.HasPrefix(path, "latchkey/internal/e2e") {
-			continue // for tests, and for what is compared with the dependencies themselves
-		}
-		// Generated code belongs to the package it is generated for.
-		path = strings.TrimSuffix(path, "/generated")
-		if path == "latchkey/internal/gqlhttp" {
-			path = "latchkey/graph" // the schema and its transport share gqlgen
-		}
-		for _, imported := range p.Imports {
-			parts := strings.Split(imported, "/")
-			if !strings.Contains(parts[0], ".") {
-				continue
-			}
-			dependency := strings.Join(parts[:min(3, len(parts))], "/")
-			if list, limited := allowed[path]; limited && !slices.Contains(list, dependency) {
-				t.Errorf("%s imports %s", path, dependency)
-			}
-			if other := importer[dependency]; other != "" && other != path {
-				t.Errorf("%s is imported by %s and by %s", dependency, other, path)
-			}
-			importer[dependency] = path
-		}
-	}
 }

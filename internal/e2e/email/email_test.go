@@ -658,10 +658,10 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 		box.Response(451)
 		ask()
 		first := box.Next()
-		s.WaitForEmails(`"mail put off"`, 1)
+		s.WaitForEmails(`"email postponed"`, 1)
 		s.Clock.Advance(30 * time.Second)
 		second := box.Next()
-		s.WaitForEmails(`"mail put off"`, 2)
+		s.WaitForEmails(`"email postponed"`, 2)
 		box.Response(0)
 		s.Clock.Advance(time.Minute)
 		third := s.NextEmail(box, "mario@example.com")
@@ -719,7 +719,7 @@ func postponedFor(s *e2e.Env, failures int) (pause time.Duration) {
 				Pause   time.Duration `json:"pause"`
 			}
 			json.Unmarshal([]byte(line), &said)
-			if said.Message == "mail put off" || said.Message == "mail given up" {
+			if said.Message == "email postponed" || said.Message == "email given up" {
 				if seen++; seen == failures {
 					return said.Pause
 				}

@@ -47,7 +47,7 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	box.Response(451)
 	s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 	box.Next()
-	s.WaitForEmails(`"mail put off"`, 1)
+	s.WaitForEmails(`"email postponed"`, 1)
 	if _, err := runMove(s, []string{from, to}); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Fatalf("under a running server: %v", err)
 	}
