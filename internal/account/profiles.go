@@ -143,7 +143,8 @@ type PageInfo = page.Info
 
 // NewProfileConnection returns a page of a selection, with cursors that the key authenticates.
 func NewProfileConnection(nodes []*Profile, selection Selection, cursors page.Key) *ProfileConnection {
-	cursor := func(p *Profile) string { return selection.sealCursor(cursors, p.Position()) }
+	list := cursors.List(selection.name())
+	cursor := func(p *Profile) string { return list.Seal(selection.place(p.Position())) }
 	return &ProfileConnection{Connection: page.NewConnection(nodes, cursor), Selection: selection}
 }
 
@@ -152,16 +153,14 @@ func (p *Profile) Position() Position {
 	return Position{DateJoined: p.DateJoined, UsernameKey: UsernameKey(p.Username), ID: p.ID}
 }
 
-// sealCursor returns the cursor of a position in the selection's order.
-func (s Selection) sealCursor(cursors page.Key, p Position) string {
+// place returns a position in the selection's order, as a cursor holds it.
+func (s Selection) place(p Position) []byte {
 	place := make([]byte, 0, 64)
 	if s.Order.Field == ByUsername {
-		place = append(place, p.UsernameKey...)
-	} else {
-		place = binary.BigEndian.AppendUint64(place, uint64(p.DateJoined.UnixMicro()))
-		place = append(place, p.ID...)
+		return append(place, p.UsernameKey...)
 	}
-	return cursors.Seal(s.name(), place)
+	place = binary.BigEndian.AppendUint64(place, uint64(p.DateJoined.UnixMicro()))
+	return append(place, p.ID...)
 }
 
 // openCursor returns the position that a cursor of the selection holds, nil without a cursor, or BAD_USER_INPUT.
@@ -169,7 +168,7 @@ func (s Selection) openCursor(cursors page.Key, cursor *string) (*Position, erro
 	if cursor == nil {
 		return nil, nil
 	}
-	place, ok := cursors.Open(s.name(), *cursor)
+	place, ok := cursors.List(s.name()).Open(*cursor)
 	if !ok {
 		return nil, badInput("This cursor is not of this list: take one from an answer with the same filter and orderBy.")
 	}
@@ -180,11 +179,11 @@ func (s Selection) openCursor(cursors page.Key, cursor *string) (*Position, erro
 	return &Position{DateJoined: time.UnixMicro(micros).UTC(), ID: ID(place[8:])}, nil
 }
 
-// name tells a selection from every other one, for its cursors.
-func (s Selection) name() string {
+// name returns the name of the selection as a list, which no other selection has.
+func (s Selection) name() []byte {
 	organizer := "any"
 	if s.IsOrganizer != nil {
 		organizer = fmt.Sprint(*s.IsOrganizer)
 	}
-	return fmt.Sprintf("%s %s %s %q %q ", s.Order.Field, s.Order.Direction, organizer, s.Location, s.Search)
+	return fmt.Appendf(nil, "%s %s %s %q %q ", s.Order.Field, s.Order.Direction, organizer, s.Location, s.Search)
 }

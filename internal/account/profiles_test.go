@@ -18,6 +18,9 @@ var (
 	}
 )
 
+// seal returns the cursor of a position in a selection.
+func seal(s Selection, p Position) string { return cursors.List(s.name()).Seal(s.place(p)) }
+
 // selections are pairwise different, though some differ only in where one text ends and the next begins.
 func selections() (all []Selection) {
 	yes, no := true, false
@@ -43,7 +46,7 @@ func selections() (all []Selection) {
 
 func TestACursorOpensItsOwnSelectionOnly(t *testing.T) {
 	for i, sealed := range selections() {
-		cursor := sealed.sealCursor(cursors, mario)
+		cursor := seal(sealed, mario)
 		for j, opened := range selections() {
 			position, err := opened.openCursor(cursors, &cursor)
 			if i != j {
@@ -72,7 +75,7 @@ func TestALongUsernameFitsIntoACursor(t *testing.T) {
 		t.Fatal(e)
 	}
 	selection := Selection{Order: ProfileOrder{ByUsername, Ascending}}
-	cursor := selection.sealCursor(cursors, Position{UsernameKey: UsernameKey(name)})
+	cursor := seal(selection, Position{UsernameKey: UsernameKey(name)})
 	if position, err := selection.openCursor(cursors, &cursor); err != nil || position.UsernameKey != name {
 		t.Errorf("%d bytes of cursor do not open: %v", len(cursor), err)
 	}
@@ -80,7 +83,7 @@ func TestALongUsernameFitsIntoACursor(t *testing.T) {
 
 func TestBadCursors(t *testing.T) {
 	selection := Selection{Order: ProfileOrder{ByDateJoined, Ascending}}
-	good := selection.sealCursor(cursors, mario)
+	good := seal(selection, mario)
 	bad := []string{"", "x", "====", "%", good + "A", good + "=", good + "\n", "\n" + good, strings.Repeat("A", 1<<20),
 		base64.RawStdEncoding.EncodeToString([]byte(strings.Repeat("\xff", 60)))}
 	for i := range good {
@@ -104,7 +107,7 @@ func TestBadCursors(t *testing.T) {
 
 func TestWindows(t *testing.T) {
 	ptr := func(n int) *int { return &n }
-	cursor := Selection{Order: ProfileOrder{ByDateJoined, Ascending}}.sealCursor(cursors, mario)
+	cursor := seal(Selection{Order: ProfileOrder{ByDateJoined, Ascending}}, mario)
 	for _, test := range []struct {
 		query    ProfileQuery
 		limit    int
@@ -140,7 +143,7 @@ func TestWindows(t *testing.T) {
 
 func FuzzCursor(f *testing.F) {
 	for i, selection := range selections() {
-		f.Add(selection.sealCursor(cursors, mario), uint8(i), mario.DateJoined.UnixMicro(), "mario")
+		f.Add(seal(selection, mario), uint8(i), mario.DateJoined.UnixMicro(), "mario")
 	}
 	f.Add("", uint8(0), int64(0), "")
 	f.Add("AAAA", uint8(9), int64(-1), "é")
@@ -148,7 +151,7 @@ func FuzzCursor(f *testing.F) {
 		all := selections()
 		selection := all[int(which)%len(all)]
 		if position, err := selection.openCursor(cursors, &text); err == nil {
-			if again := selection.sealCursor(cursors, *position); again != text {
+			if again := seal(selection, *position); again != text {
 				t.Fatalf("%q opens as %+v, which is sealed as %q", text, position, again)
 			}
 		} else if position != nil || !IsCode(err, BadUserInput) {
@@ -158,12 +161,12 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		place := Position{DateJoined: time.UnixMicro(micros).UTC(), UsernameKey: key, ID: mario.ID}
-		cursor := selection.sealCursor(cursors, place)
+		cursor := seal(selection, place)
 		position, err := selection.openCursor(cursors, &cursor)
 		if err != nil {
 			t.Fatalf("%+v is sealed as %q, which does not open: %v", place, cursor, err)
 		}
-		if again := selection.sealCursor(cursors, *position); again != cursor {
+		if again := seal(selection, *position); again != cursor {
 			t.Fatalf("%+v comes back as %+v", place, position)
 		}
 	})

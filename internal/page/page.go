@@ -81,26 +81,24 @@ func (c *Connection[T]) PageInfo() *Info {
 type Info struct {
 	HasNextPage     bool
 	HasPreviousPage bool
-	page            interface{ ends() (first, last *string) }
+	page            interface{ cursorAt(last bool) *string }
 }
 
 // StartCursor returns the cursor of the first entry, or nil on an empty page.
-func (i *Info) StartCursor() *string {
-	first, _ := i.page.ends()
-	return first
-}
+func (i *Info) StartCursor() *string { return i.page.cursorAt(false) }
 
 // EndCursor returns the cursor of the last entry, or nil on an empty page.
-func (i *Info) EndCursor() *string {
-	_, last := i.page.ends()
-	return last
-}
+func (i *Info) EndCursor() *string { return i.page.cursorAt(true) }
 
-// ends returns the cursors of the first and the last entry, or nil.
-func (c *Connection[T]) ends() (first, last *string) {
+// cursorAt returns the cursor of the first or the last entry, or nil.
+func (c *Connection[T]) cursorAt(last bool) *string {
 	if len(c.Nodes) == 0 {
-		return nil, nil
+		return nil
 	}
-	start, end := c.cursor(c.Nodes[0]), c.cursor(c.Nodes[len(c.Nodes)-1])
-	return &start, &end
+	node := c.Nodes[0]
+	if last {
+		node = c.Nodes[len(c.Nodes)-1]
+	}
+	cursor := c.cursor(node)
+	return &cursor
 }

@@ -63,23 +63,23 @@ func TestConnection(t *testing.T) {
 // FuzzKey holds cursors to one text for each place, and to the list they were sealed for.
 func FuzzKey(f *testing.F) {
 	key := Key("0123456789abcdef0123456789abcdef")
-	f.Add(key.Seal("list ", []byte("place")), "list ", []byte("place"))
+	f.Add(key.List([]byte("list ")).Seal([]byte("place")), "list ", []byte("place"))
 	f.Add("", "", []byte{})
 	f.Fuzz(func(t *testing.T, cursor, list string, place []byte) {
-		if opened, ok := key.Open(list, cursor); ok && key.Seal(list, opened) != cursor {
+		if opened, ok := key.List([]byte(list)).Open(cursor); ok && key.List([]byte(list)).Seal(opened) != cursor {
 			t.Fatalf("%q opens as %q, which is sealed otherwise", cursor, opened)
 		}
 		if len(place) == 0 || len(place) > 600 {
 			return
 		}
-		sealed := key.Seal(list, place)
-		if opened, ok := key.Open(list, sealed); !ok || string(opened) != string(place) {
+		sealed := key.List([]byte(list)).Seal(place)
+		if opened, ok := key.List([]byte(list)).Open(sealed); !ok || string(opened) != string(place) {
 			t.Fatalf("%q opens as %q", place, opened)
 		}
-		if _, ok := key.Open(list+"x", sealed); ok {
+		if _, ok := key.List([]byte(list + "x")).Open(sealed); ok {
 			t.Fatal("it opens in another list")
 		}
-		if _, ok := Key("another key").Open(list, sealed); ok {
+		if _, ok := Key("another key").List([]byte(list)).Open(sealed); ok {
 			t.Fatal("it opens with another key")
 		}
 	})
