@@ -27,7 +27,7 @@ const (
 	maxText             = 400_000
 	maxPendingBytes     = 64 << 20
 	maxPendingPerClient = 8 << 20
-	msgTooManyPending   = "Too many long answers are being read: ask for less at once, or again in a moment."
+	msgTooManyPending   = "Too many large responses are being sent. Select less, or try again in a moment."
 )
 
 // TestPendingResponses requests more long responses than the budgets allow, for one user and for all, without reading

@@ -127,7 +127,7 @@ func TestTokens(t *testing.T) {
 		if r := post(t, signedIn, production, document(gqlhttp.MaxTokens)); strings.Contains(r.body, "tokens") {
 			t.Errorf("%.60s: %s", document(gqlhttp.MaxTokens), r.body)
 		}
-		if r := post(t, signedIn, production, document(gqlhttp.MaxTokens+1)); !strings.Contains(r.body, "it may have 1000 tokens") {
+		if r := post(t, signedIn, production, document(gqlhttp.MaxTokens+1)); !strings.Contains(r.body, "at most 1000 tokens") {
 			t.Errorf("%.60s: %s", document(gqlhttp.MaxTokens+1), r.body)
 		}
 	}

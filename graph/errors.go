@@ -55,12 +55,12 @@ func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	case !panicked && inArgumentCoercion(ctx):
 		// Not logged either, because the cause quotes the value.
 		result.Path = graphql.GetFieldContext(ctx).Path()
-		failure = &account.Error{Code: account.BadUserInput, Message: "An argument has a value that does not fit its type."}
+		failure = &account.Error{Code: account.BadUserInput, Message: "An argument has a value that does not match its type."}
 	default:
 		p.logCause(ctx, slog.LevelError, cause)
-		failure = &account.Error{Code: account.Internal, Message: "Something went wrong on our side."}
+		failure = &account.Error{Code: account.Internal, Message: "An internal error occurred."}
 		if errors.Is(cause, context.DeadlineExceeded) {
-			failure.Message = "This took too long, so we stopped."
+			failure.Message = "The request took too long and was canceled."
 		}
 	}
 	result.Message = failure.Message

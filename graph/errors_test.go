@@ -23,7 +23,7 @@ import (
 
 func TestErrors(t *testing.T) {
 	cause := errors.New("dial tcp 10.0.0.7: refused")
-	const ours = "Something went wrong on our side."
+	const ours = "An internal error occurred."
 	for _, c := range []struct {
 		name    string
 		err     error
@@ -50,7 +50,7 @@ func TestErrors(t *testing.T) {
 		{"user errors of a field", account.UserError(account.Taken, "Taken.").At(),
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR TAKEN: Taken."},
 		{"time", fmt.Errorf("select: %w", context.DeadlineExceeded),
-			"This took too long, so we stopped.", `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR select: context deadline exceeded"},
+			"The request took too long and was canceled.", `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR select: context deadline exceeded"},
 		{"cancelled by ourselves", context.Canceled,
 			ours, `"code":"INTERNAL_SERVER_ERROR","requestId":"r-1"`, "ERROR context canceled"},
 		{"panic", nil,
@@ -110,7 +110,7 @@ func TestErrors(t *testing.T) {
 func TestPanicOutsideOfFields(t *testing.T) {
 	handler := NewHandler(panicking{signedIn.schema()}, Options{Log: slog.New(slog.DiscardHandler)})
 	r := serve(t.Context(), handler, "{me{id}}")
-	const want = `{"errors":[{"message":"Something went wrong on our side.",` +
+	const want = `{"errors":[{"message":"An internal error occurred.",` +
 		`"extensions":{"code":"INTERNAL_SERVER_ERROR","requestId":""}}]}` + "\n"
 	if r.Code != http.StatusInternalServerError || r.Body.String() != want ||
 		r.Header().Get("Content-Type") != "application/json; charset=utf-8" {
@@ -131,7 +131,7 @@ func TestArgumentsThatCannotBeRead(t *testing.T) {
 	_, err := strconv.Atoi("secret")
 	err = gqlerror.WrapPath(ast.Path{ast.PathName("node"), ast.PathName("id")}, err)
 	got := presenter{log: slog.New(slog.NewJSONHandler(&log, nil))}.present(ctx, err)
-	if got.Message != "An argument has a value that does not fit its type." ||
+	if got.Message != "An argument has a value that does not match its type." ||
 		got.Extensions["code"] != account.BadUserInput || got.Path.String() != "node" || log.Len() > 0 {
 		t.Errorf("%v %v %v", got, got.Extensions, &log)
 	}

@@ -66,6 +66,6 @@ func checkCookieOrigin(allowed []string) func(*http.Request) error {
 		if cookieFrom(r.Context()) == nil || protection.Check(r) == nil {
 			return nil
 		}
-		return &account.Error{Code: account.Forbidden, Message: "Requests with a cookie come from allowed origins only."}
+		return &account.Error{Code: account.Forbidden, Message: "Requests with a cookie are accepted from allowed origins only."}
 	}
 }

@@ -444,7 +444,7 @@ func TestTimeLimit(t *testing.T) {
 		var log bytes.Buffer
 		handler := NewHandler(waiting.schema(), Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 		w := serve(t.Context(), handler, "{me{id}}")
-		const want = `{"errors":[{"message":"This took too long, so we stopped.","path":["me"],` +
+		const want = `{"errors":[{"message":"The request took too long and was canceled.","path":["me"],` +
 			`"locations":[{"line":1,"column":2}],"extensions":{"code":"INTERNAL_SERVER_ERROR","requestId":""}}],"data":{"me":null}}` + "\n"
 		if w.Code != 200 || w.Body.String() != want {
 			t.Errorf("%d %s", w.Code, w.Body)

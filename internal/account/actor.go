@@ -51,7 +51,7 @@ func (a Actor) Session() (session, user ID, err error) {
 // caller who is not signed in; FORBIDDEN for an operator and for the server, who have no account of their own.
 func (a Actor) RequireUser() (*Caller, error) {
 	if a.caller == nil {
-		return nil, &Error{Code: Forbidden, Message: "Only a user may do this."}
+		return nil, &Error{Code: Forbidden, Message: "Only a user can do this."}
 	}
 	return a.caller, a.caller.RequireRole(Member)
 }
@@ -59,7 +59,7 @@ func (a Actor) RequireUser() (*Caller, error) {
 // RequireOperator returns nil for an operator and for the server itself. Errors: FORBIDDEN for every caller of the API.
 func (a Actor) RequireOperator() error {
 	if a.kind != OperatorActor && a.kind != SystemActor {
-		return &Error{Code: Forbidden, Message: "Only an operator may do this."}
+		return &Error{Code: Forbidden, Message: "Only an operator can do this."}
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (c *Caller) RequireOwner(owner ID) error {
 		return err
 	}
 	if c.User.ID != owner {
-		return &Error{Code: Forbidden, Message: "Only its owner may change this."}
+		return &Error{Code: Forbidden, Message: "Only the owner can change this."}
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (c *Caller) RequireSessionOwner(session *Session) error {
 		return err
 	}
 	if session == nil || c.User.ID != session.UserID {
-		return &Error{Code: NotFound, Message: "You have no such session."}
+		return &Error{Code: NotFound, Message: "You have no session with this ID."}
 	}
 	return nil
 }
@@ -60,8 +60,8 @@ func SignedOut(reason Reason) error {
 }
 
 var explain = map[Reason]string{
-	ReasonMissing: "Sign in first: send an access token in the Authorization header.",
+	ReasonMissing: "Sign in and send the access token in the Authorization header.",
 	ReasonInvalid: "The access token is not valid.",
-	ReasonExpired: "The access token has expired; get a new one with refreshToken.",
-	ReasonRevoked: "The session has ended; sign in again.",
+	ReasonExpired: "The access token has expired. Get a new one with refreshToken.",
+	ReasonRevoked: "The session has ended. Sign in again.",
 }

@@ -49,19 +49,19 @@ func splitEmail(email string) (local, domain string) {
 func CheckEmail(email string) *Error {
 	switch {
 	case email == "":
-		return UserError(Required, "Give an e-mail address.")
+		return UserError(Required, "Enter an email address.")
 	case !wellFormed(email):
 		return UserError(Invalid, "This is not valid Unicode text.")
 	case len(email) > MaxEmail:
-		return UserError(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
+		return UserError(TooLong, "An email address can have at most %d bytes.", MaxEmail)
 	}
 	key := EmailKey(email)
-	invalid := UserError(Invalid, "This is not an e-mail address.")
+	invalid := UserError(Invalid, "This is not a valid email address.")
 	switch {
 	case !isAddress(email) || !isAddress(key):
 		return invalid
 	case len(key) > MaxEmail:
-		return UserError(TooLong, "An e-mail address has at most %d bytes.", MaxEmail)
+		return UserError(TooLong, "An email address can have at most %d bytes.", MaxEmail)
 	}
 	at := strings.LastIndexByte(email, '@')
 	local, domain, _ := strings.Cut(key, "@")

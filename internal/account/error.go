@@ -133,22 +133,22 @@ func (e *Error) At(path ...string) error {
 }
 
 // UsernameTaken returns the user error for the username of another account.
-func UsernameTaken() *Error { return UserError(Taken, "This username is taken.") }
+func UsernameTaken() *Error { return UserError(Taken, "This username is already taken.") }
 
 // EmailTaken returns the user error for the email address of another account.
-func EmailTaken() *Error { return UserError(Taken, "This e-mail address is taken.") }
+func EmailTaken() *Error { return UserError(Taken, "This email address is already in use.") }
 
 // ProfileExists returns the user error for a second profile.
-func ProfileExists() *Error { return UserError(AlreadyExists, "You have a profile already.") }
+func ProfileExists() *Error { return UserError(AlreadyExists, "You already have a profile.") }
 
 // InvalidToken returns the user error for a one-time token that is unknown, used, replaced, or for another purpose.
 func InvalidToken() *Error {
-	return UserError(TokenInvalid, "This link is not, or no longer, good: ask for a new one.")
+	return UserError(TokenInvalid, "This link is invalid or has been used. Request a new one.")
 }
 
 // ExpiredToken returns the user error for a one-time token that has expired.
 func ExpiredToken() *Error {
-	return UserError(TokenExpired, "This link has run out: ask for a new one.")
+	return UserError(TokenExpired, "This link has expired. Request a new one.")
 }
 
 // UserError returns a user error without a path; the message is a format for args.

@@ -47,7 +47,7 @@ func ParseID(text string) (ID, error) {
 			return ID(text), nil
 		}
 	}
-	return "", &Error{Code: BadUserInput, Message: "This is not an id of this server."}
+	return "", &Error{Code: BadUserInput, Message: "This is not a valid ID."}
 }
 
 // Kind returns the kind of object that the ID names.

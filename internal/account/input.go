@@ -21,7 +21,7 @@ type RegisterInput struct {
 // Check returns the user errors of the input, except those of the password, which depend on a policy.
 func (in RegisterInput) Check() (m UserErrors) {
 	if in.Username == nil && in.Email == nil {
-		m.Add(UserError(Required, "Give a username or an e-mail address, or both."), "username")
+		m.Add(UserError(Required, "Enter a username, an email address, or both."), "username")
 	}
 	if in.Username != nil {
 		m.Add(CheckUsername(*in.Username), "username")

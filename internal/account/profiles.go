@@ -90,9 +90,9 @@ func (q ProfileQuery) Window(cursors page.Key) (Window, error) {
 	w.Limit, w.Backward, err = request.Cut(DefaultPage, MaxPage)
 	switch {
 	case errors.Is(err, page.ErrBothEnds):
-		return Window{}, badInput("Give first or last, not both.")
+		return Window{}, badInput("Use first or last, not both.")
 	case errors.Is(err, page.ErrSize):
-		return Window{}, badInput("A page has 0 to %d entries.", MaxPage)
+		return Window{}, badInput("A page can have 0 to %d entries.", MaxPage)
 	}
 	if w.After, err = selection.openCursor(cursors, q.After); err != nil {
 		return Window{}, err
@@ -170,7 +170,7 @@ func (s Selection) openCursor(cursors page.Key, cursor *string) (*Position, erro
 	}
 	place, ok := cursors.List(s.name()).Open(*cursor)
 	if !ok {
-		return nil, badInput("This cursor is not of this list: take one from an answer with the same filter and orderBy.")
+		return nil, badInput("This cursor is not valid for this list. Use a cursor from a response with the same filter and orderBy.")
 	}
 	if s.Order.Field == ByUsername {
 		return &Position{UsernameKey: string(place)}, nil

@@ -59,7 +59,7 @@ func CheckDescription(description string) *Error {
 
 func checkLine(text string, limit int) *Error {
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Zl, unicode.Zp) }) {
-		return UserError(Invalid, "This is to be a single line.")
+		return UserError(Invalid, "This must be a single line.")
 	}
 	return checkText(text, limit, func(rune) bool { return false })
 }
@@ -69,7 +69,7 @@ func checkText(text string, limit int, allowed func(rune) bool) *Error {
 		return UserError(Invalid, "This is not valid Unicode text.")
 	}
 	if n := utf8.RuneCountInString(Composed(text)); n > limit {
-		return UserError(TooLong, "At most %d characters, please; this has %d.", limit, n)
+		return UserError(TooLong, "At most %d characters are allowed; this has %d.", limit, n)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && !allowed(r) }) {
 		return UserError(Invalid, "Control characters are not allowed here.")

@@ -22,26 +22,26 @@ func CheckUsername(username string) *Error {
 	case !wellFormed(username):
 		return UserError(Invalid, "This is not valid Unicode text.")
 	case utf8.RuneCountInString(Composed(username)) > MaxUsername:
-		return UserError(TooLong, "A username has at most %d characters.", MaxUsername)
+		return UserError(TooLong, "A username can have at most %d characters.", MaxUsername)
 	}
 	key := UsernameKey(username)
 	if strings.ContainsFunc(key, func(r rune) bool { return !isUsernameRune(r) }) {
-		return UserError(Invalid, "A username consists of letters, digits and . + - _ only.")
+		return UserError(Invalid, "A username can contain only letters, digits and . + - _")
 	}
 	if _, err := precis.UsernameCaseMapped.String(username); err != nil {
-		return UserError(Invalid, "A username consists of letters, digits and . + - _ only.")
+		return UserError(Invalid, "A username can contain only letters, digits and . + - _")
 	}
 	if utf8.RuneCountInString(key) > MaxUsername {
-		return UserError(TooLong, "A username has at most %d characters.", MaxUsername)
+		return UserError(TooLong, "A username can have at most %d characters.", MaxUsername)
 	}
 	if !oneScript(key) {
-		return UserError(Invalid, "The letters of a username come from one alphabet.")
+		return UserError(Invalid, "All letters of a username must be from one alphabet.")
 	}
 	if !oneSetOfDigits(key) {
-		return UserError(Invalid, "The digits of a username come from one set.")
+		return UserError(Invalid, "All digits of a username must be from one numeral system.")
 	}
 	if hasPileOfMarks(key) {
-		return UserError(Invalid, "A username has a few accents on a letter at most.")
+		return UserError(Invalid, "A letter of a username has too many accents.")
 	}
 	if _, err := ParseID(key); err == nil || reserved[key] || reserved[likeLatin.Replace(key)] {
 		return UserError(Reserved, "This username is reserved.")

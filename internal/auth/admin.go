@@ -53,7 +53,7 @@ func errNoUser() error {
 	return &account.Error{Code: account.NotFound, Message: "There is no such user."}
 }
 
-const msgSeveralPending = "Several accounts wait for this address: name one by its username."
+const msgSeveralPending = "Several pending accounts have this address. Use a username or an ID."
 
 // Users returns at most limit users, oldest first; with an ID, only those after that one.
 func (s *Service) Users(ctx context.Context, after account.ID, limit int) ([]*account.User, error) {
@@ -183,7 +183,7 @@ func (s *Service) MailPasswordReset(ctx context.Context, actor account.Actor, id
 		case user.Status == account.Disabled:
 			return errForbidden("This user is disabled.")
 		case user.Email == nil:
-			return errForbidden("This user has no e-mail address.")
+			return errForbidden("This user has no email address.")
 		}
 		m := s.newMail(account.PasswordReset, *user.Email, ClientInfo{})
 		m.Username = user.Username
@@ -225,7 +225,7 @@ func (s *Service) RevokeSessionByID(ctx context.Context, actor account.Actor, id
 		return err
 	}
 	if session == nil {
-		return &account.Error{Code: account.NotFound, Message: "There is no such session, or it is over."}
+		return &account.Error{Code: account.NotFound, Message: "There is no such session, or it has ended."}
 	}
 	if err := s.store.Revoke(ctx, id, session.UserID, revokedByOperator, s.Now()); err != nil {
 		return err
@@ -310,7 +310,7 @@ func checkNotLastAdmin(ctx context.Context, tx *store.Tx, user *account.User) er
 	}
 	other, err := tx.OtherAdmin(ctx, user.ID)
 	if err == nil && !other {
-		err = errForbidden("This is the last administrator: make another one first.")
+		err = errForbidden("This is the last administrator. Make another user an administrator first.")
 	}
 	return err
 }
@@ -320,5 +320,5 @@ func errForbidden(message string) error {
 }
 
 func errPending() error {
-	return errForbidden("This account waits for the confirmation of its address.")
+	return errForbidden("This account is pending until its email address is confirmed.")
 }

@@ -61,7 +61,7 @@ func (s *Service) reauthenticateAnd(
 }
 
 func errWrongPassword() error {
-	return account.UserError(account.InvalidCredentials, "The current password is wrong.").At("currentPassword")
+	return account.UserError(account.InvalidCredentials, "The current password is incorrect.").At("currentPassword")
 }
 
 // notFoundToRevoked turns the absence of the caller's own account into the end of their session.

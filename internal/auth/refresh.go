@@ -49,7 +49,7 @@ func (p RefreshCredential) token() (text string, delivery account.TokenDelivery,
 	if !ok || !okToo || inBody.Session != inCookie.Session {
 		return "", "", &account.Error{
 			Code:    account.BadUserInput,
-			Message: "The refresh token in the body and the one in the cookie belong to different sessions.",
+			Message: "The refresh tokens in the body and in the cookie belong to different sessions.",
 		}
 	}
 	return *p.Body, account.InBody, nil
@@ -200,7 +200,7 @@ func (s *Service) replay(
 func errTooManyRefreshes(state *store.SessionState, now time.Time) error {
 	return &account.Error{
 		Code:       account.RateLimited,
-		Message:    "This session refreshes too often.",
+		Message:    "This session is refreshed too often. Try again later.",
 		RetryAfter: max(state.RefreshesSince.Add(time.Minute).Sub(now), time.Second),
 	}
 }
@@ -269,5 +269,5 @@ func (s *Service) refuse(
 	if err := s.limiter.Refreshes.Count(ctx, s.store, client.IPAddress); err != nil {
 		return err
 	}
-	return account.UserError(account.TokenInvalid, "The refresh token is not valid; sign in again.").At("refreshToken")
+	return account.UserError(account.TokenInvalid, "The refresh token is not valid. Sign in again.").At("refreshToken")
 }

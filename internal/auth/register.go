@@ -23,7 +23,7 @@ func (s *Service) Register(
 	ctx context.Context, actor account.Actor, in account.RegisterInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {
 	if s.Registration != account.Open {
-		return nil, nil, account.UserError(account.RegistrationClosed, "This server does not take new users by itself.").At()
+		return nil, nil, account.UserError(account.RegistrationClosed, "Registration is closed on this server.").At()
 	}
 	if err := s.checkRegistration(ctx, in); err != nil {
 		return nil, nil, err
@@ -115,7 +115,7 @@ func newUser(in account.RegisterInput, role account.Role, now time.Time) *accoun
 func (s *Service) checkRegistration(ctx context.Context, in account.RegisterInput) error {
 	var userErrs account.UserErrors
 	if in.Email == nil && in.Username != nil && s.EmailVerification {
-		userErrs.Add(account.UserError(account.Required, "Give an e-mail address."), "email")
+		userErrs.Add(account.UserError(account.Required, "Enter an email address."), "email")
 	}
 	return s.checkNewUser(ctx, in, userErrs, !s.EmailVerification)
 }

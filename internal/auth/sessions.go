@@ -17,7 +17,7 @@ func (s *Service) Sessions(ctx context.Context, caller *account.Caller, user acc
 		return nil, err
 	}
 	if !caller.CanSee(user) {
-		return nil, &account.Error{Code: account.Forbidden, Message: "Only its owner and staff may see this."}
+		return nil, &account.Error{Code: account.Forbidden, Message: "Only the owner and staff can see this."}
 	}
 	return s.SessionsOf(ctx, user)
 }

@@ -125,13 +125,13 @@ func (s *Service) verifyPassword(
 			Kind: audit.LoginFailed, Actor: actor, Subject: cmp.Or(pending.UserID, found.UserID),
 			Reason: "address not confirmed",
 		})
-		return verifiedPassword{}, account.UserError(account.EmailNotVerified, "Confirm your e-mail address first.").At()
+		return verifiedPassword{}, account.UserError(account.EmailNotVerified, "Confirm your email address first.").At()
 	}
 	return verifiedPassword{found, attempt}, nil
 }
 
 func errInvalidCredentials() error {
-	return account.UserError(account.InvalidCredentials, "The username or the password is wrong.").At()
+	return account.UserError(account.InvalidCredentials, "Incorrect username, email or password.").At()
 }
 
 // rehash returns the hash that is to replace an outdated one; empty when hash is current, and while the queue for

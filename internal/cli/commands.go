@@ -21,7 +21,7 @@ type commands struct {
 		Role          setRole       `cmd:"" help:"Change what a user may do, which ends every session."`
 		ResetPassword resetPassword `cmd:"" help:"Mail a user the link for a new password. Nobody else ever sets one."`
 		Delete        deleteUser    `cmd:"" help:"Remove a user with all that is theirs, for ever."`
-	} `cmd:"" help:"The users. USER is an ID, a username or an e-mail address."`
+	} `cmd:"" help:"The users. USER is an ID, a username or an email address."`
 	Sessions struct {
 		Revoke revokeSessions `cmd:"" help:"End all sessions of a user, or one session."`
 	} `cmd:"" help:"Where users are signed in; user show lists it."`

@@ -13,12 +13,12 @@ import (
 )
 
 type testMail struct {
-	Address emailAddress `arg:"" help:"the e-mail address to send to"`
+	Address emailAddress `arg:"" help:"the email address to send to"`
 }
 
 type emailAddress string
 
-// Validate admits an e-mail address.
+// Validate admits an email address.
 func (a emailAddress) Validate() error {
 	if wrong := account.CheckEmail(string(a)); wrong != nil {
 		return wrong

@@ -9,7 +9,7 @@ import (
 )
 
 type revokeSessions struct {
-	User    string    `arg:"" optional:"" help:"the ID, the username or the e-mail address of a user"`
+	User    string    `arg:"" optional:"" help:"the ID, the username or the email address of a user"`
 	Session sessionID `help:"The ID of the one session to end, as user show lists it."`
 	JSON    bool      `help:"Print JSON."`
 }

@@ -9,7 +9,7 @@ import (
 
 type createUser struct {
 	Username string  `arg:"" help:"a username"`
-	Email    *string `help:"Their e-mail address, which counts as not confirmed."`
+	Email    *string `help:"Their email address, which counts as not confirmed."`
 	Name     *string `help:"What they are called."`
 	Role     string  `default:"member" enum:"member,staff,admin" help:"member, staff or admin."`
 	JSON     bool    `help:"Print JSON."`

@@ -51,7 +51,7 @@ func (l listUsers) Run(ctx context.Context, p *Program) error {
 			}
 			return p.json(list)
 		}
-		rows := [][]string{{"ID", "USERNAME", "E-MAIL", "ROLE", "STATUS", "MADE", "LAST SIGN-IN"}}
+		rows := [][]string{{"ID", "USERNAME", "EMAIL", "ROLE", "STATUS", "MADE", "LAST SIGN-IN"}}
 		for _, u := range users {
 			rows = append(rows, []string{string(u.ID), u.Username, orDash(u.Email), string(u.Role), string(u.Status),
 				formatTime(u.CreatedAt), lastLogin(u)})

@@ -33,7 +33,7 @@ func (s showUser) Run(ctx context.Context, p *Program) error {
 		if err := p.table([][]string{
 			{"ID", string(u.ID)},
 			{"Username", u.Username},
-			{"E-mail", orDash(u.Email) + confirmed},
+			{"Email", orDash(u.Email) + confirmed},
 			{"Waiting for", orDash(u.PendingEmail)},
 			{"Name", cmp.Or(u.Name, "-")},
 			{"Role", string(u.Role)},

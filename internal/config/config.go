@@ -27,7 +27,7 @@ type Config struct {
 	RefreshGrace      time.Duration  // how long a used refresh token may come again; 0 to 60s
 	PasswordMinLength int            // in Unicode code points; 8 to 64
 	Registration      Registration   // who may register
-	EmailVerification bool           // who registers must confirm an e-mail address first
+	EmailVerification bool           // who registers must confirm an email address first
 	SMTPURL           Secret         // smtp:// or smtps://; empty: mails go to the log, in production nowhere
 	MailFrom          string         // who mails come from (RFC 5322, section 3.4)
 	MailTemplates     string         // folder whose templates replace ours; empty for none

@@ -9,7 +9,7 @@ const RegisterMutation = `mutation ($input: RegisterInput!) { register(input: $i
 const ObtainTokenMutation = `mutation ($input: ObtainTokenInput!) { obtainToken(input: $input) {
 	user { id username lastLoginAt profile { viewerCanUpdate } } tokens { accessToken refreshToken } userErrors { code field message } } }`
 
-// The life of an account by e-mail, told over HTTP and SMTP.
+// The life of an account by email, told over HTTP and SMTP.
 
 const (
 	ActivateMutation     = `mutation ($t: String!) { activate(input: {token: $t}) { user { id username email emailVerified status } userErrors { code field } } }`

@@ -24,7 +24,7 @@ const (
 	maxPendingPerClient = 8 << 20  // bytes of those for one user or address
 )
 
-const msgTooManyPending = "Too many long answers are being read: ask for less at once, or again in a moment."
+const msgTooManyPending = "Too many large responses are being sent. Select less, or try again in a moment."
 
 // admission limits how many queries run and how many bytes of long responses are being written at the same time.
 type admission struct {
@@ -72,7 +72,7 @@ func (h *handler) admit(
 func (h *handler) admitResponse(ctx context.Context, req *request, size int) error {
 	switch {
 	case size > maxResponse:
-		return newError(account.RequestTooCostly, "The answer would be too long: ask for less at once.")
+		return newError(account.RequestTooCostly, "The response would be too large. Select less.")
 	case size > longResponse && !req.reserve(h.queryBudget, h.UserID(ctx), size):
 		return errBusy(msgTooManyPending)
 	}
@@ -108,7 +108,7 @@ func (s semaphore) acquire(ctx context.Context, deadline time.Time) error {
 			return ctx.Err()
 		}
 	}
-	return errBusy("Too many are reading at once: ask again in a moment.")
+	return errBusy("The server is busy. Try again in a moment.")
 }
 
 func (s semaphore) release() { <-s }

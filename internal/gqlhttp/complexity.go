@@ -107,7 +107,7 @@ func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.R
 		return nil
 	}
 	if hasLongName(params.Query) {
-		return reject(account.RequestTooCostly, "The document has a name of more than %d bytes.", maxName)
+		return reject(account.RequestTooCostly, "The document contains a name of more than %d bytes.", maxName)
 	}
 	document, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: params.Query}, MaxTokens)
 	if err != nil {
@@ -116,10 +116,10 @@ func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.R
 	cost := measure(document)
 	switch {
 	case cost.introspects && !l.development:
-		return reject(introspectionDisabled, "This server does not tell its schema.")
+		return reject(introspectionDisabled, "Introspection is disabled on this server.")
 	case cost.budget < 0:
 		return reject(account.RequestTooCostly,
-			"The document takes too long to check: write fewer operations and fragments, and each field once.")
+			"The document is too complex to validate. Use fewer operations and fragments, and select each field once.")
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func (l limits) MutateOperationContext(ctx context.Context, operation *graphql.O
 		return err
 	}
 	if c.mostAliases() > maxAliases {
-		return reject(account.RequestTooCostly, "One field may have at most %d aliases.", maxAliases)
+		return reject(account.RequestTooCostly, "A field can have at most %d aliases.", maxAliases)
 	}
 	if total.scans > 0 || mutates && total.text > longResponse {
 		operation.Stats.SetExtension(l.ExtensionName(), total)
@@ -191,18 +191,18 @@ type cost struct {
 func (c cost) check(mutates bool) *gqlerror.Error {
 	switch {
 	case c.depth > maxDepth:
-		return reject(account.RequestTooCostly, "The operation nests more than %d fields.", maxDepth)
+		return reject(account.RequestTooCostly, "The operation is nested more than %d levels deep.", maxDepth)
 	case c.fixed > maxCost:
 		return reject(account.RequestTooCostly,
-			"The operation asks for too much at once: select fewer fields or smaller pages.")
+			"The operation costs too much. Select fewer fields or smaller pages.")
 	case c.introspectionFields > maxIntrospectionFields:
-		return reject(account.RequestTooCostly, "The operation asks for too much of the schema at once.")
+		return reject(account.RequestTooCostly, "The operation selects too much of the schema.")
 	case c.scans > maxScans:
-		return reject(account.RequestTooCostly, "One request may search or count at most %d times.", maxScans)
+		return reject(account.RequestTooCostly, "A request can search or count at most %d times.", maxScans)
 	case mutates && c.text > maxText:
-		return reject(account.RequestTooCostly, "The mutation asks for too many long texts: select fewer.")
+		return reject(account.RequestTooCostly, "The mutation selects too many long texts. Select fewer.")
 	case c.credentials > maxCredentials:
-		return reject(account.RequestTooCostly, "One request may try one credential.")
+		return reject(account.RequestTooCostly, "A request can contain only one credential.")
 	}
 	return nil
 }

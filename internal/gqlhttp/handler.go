@@ -155,7 +155,7 @@ func (h *handler) run(ctx context.Context, req *request, w http.ResponseWriter, 
 	}
 	if r.Method == http.MethodGet && operation.Operation.Operation != ast.Query {
 		req.status, req.allow = http.StatusMethodNotAllowed, http.MethodPost
-		return h.errorResponse(ctx, badInput("GET can only read: send a mutation by POST."))
+		return h.errorResponse(ctx, badInput("GET supports queries only. Send mutations with POST."))
 	}
 	req.operation = operation.Operation
 	release, err := h.admit(ctx, req, operation)

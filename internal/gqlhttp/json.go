@@ -34,7 +34,7 @@ type reader struct {
 
 func (r *reader) value(levels int) (any, error) {
 	if r.left--; r.left < 0 {
-		return nil, badInput("The request has more than %d JSON values.", maxValues)
+		return nil, badInput("The request contains more than %d JSON values.", maxValues)
 	}
 	switch c := r.next(); {
 	case c == '[' && levels > 0:
@@ -42,7 +42,7 @@ func (r *reader) value(levels int) (any, error) {
 	case c == '{' && levels > 0:
 		return r.object(levels - 1)
 	case c == '[' || c == '{':
-		return nil, badInput("The request nests JSON more than %d deep.", maxNesting)
+		return nil, badInput("The JSON of the request is nested more than %d levels deep.", maxNesting)
 	case c == '"':
 		return r.string()
 	case c == 't' || c == 'f':
@@ -76,7 +76,7 @@ func (r *reader) object(levels int) (map[string]any, error) {
 			return nil, err
 		}
 		if _, twice := object[name]; twice {
-			return nil, badInput("A JSON object in the request has a name twice.")
+			return nil, badInput("A JSON object in the request contains a name twice.")
 		}
 		if object[name], err = r.value(levels); err != nil {
 			return nil, err

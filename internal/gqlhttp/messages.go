@@ -68,17 +68,17 @@ func (s sanitizer) rewrite(err *gqlerror.Error) *account.Error {
 	case err.Rule != "":
 		return newError(validationFailed, "%s", ruleMessage(err.Rule)+s.suggestion(err.Message))
 	case strings.HasPrefix(err.Message, "exceeded "):
-		return newError(account.RequestTooCostly, "The document is too long: it may have %d tokens.", MaxTokens)
+		return newError(account.RequestTooCostly, "The document is too long. It can have at most %d tokens.", MaxTokens)
 	case err.Extensions["code"] == errcode.ParseFailed:
-		return newError(parseFailed, "The document is not GraphQL: here is something that the grammar does not allow.")
+		return newError(parseFailed, "The document has a syntax error here.")
 	case err.Path != nil && err.Message == unknownField:
-		return newError(validationFailed, "A variable has a field that its type does not have%s.", s.inputPath(err.Path))
+		return newError(validationFailed, "A variable contains a field that its type does not have%s.", s.inputPath(err.Path))
 	case err.Path != nil:
 		return newError(account.BadUserInput,
-			"A variable has no value, or one that does not fit its type%s.", s.inputPath(err.Path))
+			"A variable has no value, or a value that does not match its type%s.", s.inputPath(err.Path))
 	default:
 		return newError(validationFailed,
-			"Which operation? The document holds none of this name, or several and no name was given.")
+			"The operation is unknown: the document has none with this name, or has several and no operationName was sent.")
 	}
 }
 
@@ -139,37 +139,37 @@ func ruleMessage(rule string) string {
 	if message, ok := ruleMessages[strings.TrimSuffix(rule, "WithoutSuggestions")]; ok {
 		return message
 	}
-	return "The document does not fit the schema."
+	return "The document does not match the schema."
 }
 
 var ruleMessages = map[string]string{
-	"FieldsOnCorrectType":          "There is no such field here.",
-	"FragmentsOnCompositeTypes":    "A fragment needs a type that has fields.",
-	"IntsOf32Bits":                 "An Int has 32 bits.",
-	"KnownArgumentNames":           "There is no such argument here.",
-	"KnownDirectives":              "There is no such directive, or not in this place.",
-	"KnownFragmentNames":           "The document does not define this fragment.",
-	"KnownRootType":                "The server does not offer this kind of operation.",
-	"KnownTypeNames":               "There is no such type.",
-	"LoneAnonymousOperation":       "An operation without a name must be the only one in the document.",
-	"MaxIntrospectionDepth":        "The introspection nests too deep.",
-	"NoFragmentCycles":             "A fragment must not spread itself.",
-	"NoUndefinedVariables":         "The operation does not declare this variable.",
+	"FieldsOnCorrectType":          "This field does not exist here.",
+	"FragmentsOnCompositeTypes":    "A fragment must be on a type with fields.",
+	"IntsOf32Bits":                 "An Int must fit into 32 bits.",
+	"KnownArgumentNames":           "This argument does not exist here.",
+	"KnownDirectives":              "This directive does not exist, or is not allowed here.",
+	"KnownFragmentNames":           "This fragment is not defined.",
+	"KnownRootType":                "The schema does not support this kind of operation.",
+	"KnownTypeNames":               "This type does not exist.",
+	"LoneAnonymousOperation":       "An anonymous operation must be the only operation of the document.",
+	"MaxIntrospectionDepth":        "The introspection is nested too deep.",
+	"NoFragmentCycles":             "A fragment must not contain itself.",
+	"NoUndefinedVariables":         "This variable is not declared.",
 	"NoUnusedFragments":            "This fragment is never used.",
 	"NoUnusedVariables":            "This variable is never used.",
-	"ObjectsOfInputTypes":          "An object is no value of this type.",
-	"OverlappingFieldsCanBeMerged": "These fields go by one name in the answer but differ; give one an alias.",
+	"ObjectsOfInputTypes":          "An object is not a value of this type.",
+	"OverlappingFieldsCanBeMerged": "These fields have the same name in the response but differ. Use an alias for one of them.",
 	"PossibleFragmentSpreads":      "This fragment can never apply here.",
 	"ProvidedRequiredArguments":    "A required argument is missing.",
-	"ScalarLeafs":                  "Select fields of an object by { … }, and none of anything else.",
-	"SingleFieldSubscriptions":     "A subscription selects one field.",
+	"ScalarLeafs":                  "Select subfields of an object with { … }; other types have none.",
+	"SingleFieldSubscriptions":     "A subscription must select one field.",
 	"UniqueArgumentNames":          "This argument is given twice.",
-	"UniqueDirectivesPerLocation":  "This directive can be used only once in a place.",
-	"UniqueFragmentNames":          "Two fragments have this name.",
+	"UniqueDirectivesPerLocation":  "This directive can be used only once here.",
+	"UniqueFragmentNames":          "Another fragment has this name.",
 	"UniqueInputFieldNames":        "This input field is given twice.",
-	"UniqueOperationNames":         "Two operations have this name.",
+	"UniqueOperationNames":         "Another operation has this name.",
 	"UniqueVariableNames":          "This variable is declared twice.",
-	"ValuesOfCorrectType":          "This value does not fit the type that is wanted here.",
-	"VariablesAreInputTypes":       "A variable needs the type of an input.",
-	"VariablesInAllowedPosition":   "The type of this variable does not fit here.",
+	"ValuesOfCorrectType":          "This value does not match the expected type.",
+	"VariablesAreInputTypes":       "A variable must have an input type.",
+	"VariablesInAllowedPosition":   "The type of this variable does not match.",
 }

@@ -10,24 +10,24 @@ import (
 func TestMessages(t *testing.T) {
 	const signIn = "mutation($input:ObtainTokenInput!){obtainToken(input:$input){userErrors{code}}}"
 	for _, c := range []struct{ query, variables, development, production string }{
-		{"{mee{id}}", "{}", `There is no such field here. Did you mean "me"?`, "There is no such field here."},
-		{"{me{usrname nam}}", "{}", `There is no such field here. Did you mean "username" or "name"?`, "There is no such field here."},
-		{"{node(idd:1){id}}", "{}", `There is no such argument here. Did you mean "id"?`, "There is no such argument here."},
-		{"{me}", "{}", "Select fields of an object by { … }, and none of anything else.", ""},
-		{"{...A} fragment A on Qery{me{id}}", "{}", `There is no such type. Did you mean "Query"?`, "There is no such type."},
+		{"{mee{id}}", "{}", `This field does not exist here. Did you mean "me"?`, "This field does not exist here."},
+		{"{me{usrname nam}}", "{}", `This field does not exist here. Did you mean "username" or "name"?`, "This field does not exist here."},
+		{"{node(idd:1){id}}", "{}", `This argument does not exist here. Did you mean "id"?`, "This argument does not exist here."},
+		{"{me}", "{}", "Select subfields of an object with { … }; other types have none.", ""},
+		{"{...A} fragment A on Qery{me{id}}", "{}", `This type does not exist. Did you mean "Query"?`, "This type does not exist."},
 		{`{profiles(orderBy:{field:USRNAME}){nodes{id}}}`, "{}",
-			`This value does not fit the type that is wanted here. Did you mean "USERNAME"?`,
-			"This value does not fit the type that is wanted here."},
-		{`{node(id:1){username}}`, "{}", `There is no such field here. Did you mean "Profile" or "User"?`, "There is no such field here."},
-		{`{me(a:"Did you mean \"me\" \"you\"")}`, "{}", "There is no such argument here.", ""},
-		{"{me{id}", "{}", "The document is not GraphQL: here is something that the grammar does not allow.", ""},
-		{"#", "{}", "Which operation? The document holds none of this name, or several and no name was given.", ""},
+			`This value does not match the expected type. Did you mean "USERNAME"?`,
+			"This value does not match the expected type."},
+		{`{node(id:1){username}}`, "{}", `This field does not exist here. Did you mean "Profile" or "User"?`, "This field does not exist here."},
+		{`{me(a:"Did you mean \"me\" \"you\"")}`, "{}", "This argument does not exist here.", ""},
+		{"{me{id}", "{}", "The document has a syntax error here.", ""},
+		{"#", "{}", "The operation is unknown: the document has none with this name, or has several and no operationName was sent.", ""},
 		{signIn, `{"input":{"identifier":"a"}}`,
-			"A variable has no value, or one that does not fit its type: input.password.", "A variable has no value, or one that does not fit its type."},
+			"A variable has no value, or a value that does not match its type: input.password.", "A variable has no value, or a value that does not match its type."},
 		{signIn, `{"input":{"identifier":"a","password":"b","delivery":"mail"}}`,
-			"A variable has no value, or one that does not fit its type: input.delivery.", "A variable has no value, or one that does not fit its type."},
+			"A variable has no value, or a value that does not match its type: input.delivery.", "A variable has no value, or a value that does not match its type."},
 		{signIn, `{"input":{"identifier":"a","password":"b","whatever":"mail"}}`,
-			"A variable has a field that its type does not have: input.", "A variable has a field that its type does not have."},
+			"A variable contains a field that its type does not have: input.", "A variable contains a field that its type does not have."},
 	} {
 		if c.production == "" {
 			c.production = c.development
@@ -52,8 +52,8 @@ func TestMisspellings(t *testing.T) {
 		pageOf   = "query($n:Int){profiles(first:$n){nodes{id}}}"
 	)
 	messages := slices.Collect(maps.Values(ruleMessages))
-	messages = append(messages, "A variable has no value, or one that does not fit its type.",
-		"A variable has a field that its type does not have.")
+	messages = append(messages, "A variable has no value, or a value that does not match its type.",
+		"A variable contains a field that its type does not have.")
 	signIn := func(input string) string { return "mutation{obtainToken(input:" + input + "){userErrors{code}}}" }
 	for _, c := range []struct{ query, variables string }{
 		{"{mee{id}}", "{}"},

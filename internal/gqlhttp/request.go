@@ -25,7 +25,7 @@ func (h *handler) read(req *request, w http.ResponseWriter, r *http.Request) (*g
 	media, ok := h.negotiate(r.Context(), strings.Join(r.Header.Values("Accept"), ","))
 	if !ok {
 		req.status = http.StatusNotAcceptable
-		return nil, badInput("Answers come as %s or %s.", graphqlType, jsonType)
+		return nil, badInput("Responses are available as %s or %s.", graphqlType, jsonType)
 	}
 	req.media = media
 	req.status = http.StatusBadRequest
@@ -42,7 +42,7 @@ func (h *handler) read(req *request, w http.ResponseWriter, r *http.Request) (*g
 		params, err = req.readBody(w, r)
 	default:
 		req.status, req.allow = http.StatusMethodNotAllowed, allMethods
-		err = badInput("Send GET or POST.")
+		err = badInput("Use GET or POST.")
 	}
 	if err == nil {
 		req.status = 0
@@ -54,20 +54,20 @@ func (req *request) readBody(w http.ResponseWriter, r *http.Request) (*graphql.R
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(encoding, "identity") {
 			req.status = http.StatusUnsupportedMediaType
-			return nil, badInput("Send the body as it is, without compression.")
+			return nil, badInput("Send the body without compression.")
 		}
 	}
 	if !isJSON(r.Header.Values("Content-Type")) {
 		req.status = http.StatusUnsupportedMediaType
-		return nil, badInput("Send %s, in UTF-8.", jsonType)
+		return nil, badInput("Send %s in UTF-8.", jsonType)
 	}
 	body, err := readAll(w, r)
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 		req.status = http.StatusRequestEntityTooLarge
-		return nil, badInput("A request has at most %d KiB.", MaxBody>>10)
+		return nil, badInput("A request can have at most %d KiB.", MaxBody>>10)
 	}
 	if err != nil {
-		return nil, badInput("The request ended too early.")
+		return nil, badInput("The request body is incomplete.")
 	}
 	return parseBody(body)
 }
@@ -96,7 +96,7 @@ func parseBody(body []byte) (*graphql.RawParams, error) {
 	}
 	fields, ok := decoded.(map[string]any)
 	if !ok {
-		return nil, badInput("A request is one JSON object; lists of requests are not taken.")
+		return nil, badInput("A request must be one JSON object. Batches are not supported.")
 	}
 	return parseFields(fields)
 }
@@ -111,7 +111,7 @@ func parseURL(query string) (*graphql.RawParams, error) {
 	fields := map[string]any{}
 	for name, values := range parameters {
 		if len(values) > 1 {
-			return nil, badInput("A parameter is given twice.")
+			return nil, badInput("A parameter appears twice.")
 		}
 		fields[name] = values[0]
 	}
@@ -161,7 +161,7 @@ func checkCase(fields map[string]any) error {
 	for name := range fields {
 		for _, known := range []string{"query", "operationName", "variables", "extensions"} {
 			if name != known && strings.EqualFold(name, known) {
-				return badInput("Write query, operationName, variables and extensions with just these capital letters.")
+				return badInput("The names query, operationName, variables and extensions are case-sensitive.")
 			}
 		}
 	}
@@ -175,7 +175,7 @@ func field[T any](fields map[string]any, name, want string) (value T, err error)
 	}
 	value, ok := fields[name].(T)
 	if !ok {
-		return value, badInput("In a request, %s is %s.", name, want)
+		return value, badInput("%s must be %s.", name, want)
 	}
 	return value, nil
 }

@@ -62,7 +62,7 @@ func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
 	}
 	sender, err := mail.ParseAddress(from)
 	if err != nil {
-		return nil, errors.New("the sender must be one e-mail address, such as Example <accounts@example.com>")
+		return nil, errors.New("the sender must be one email address, such as Example <accounts@example.com>")
 	}
 	s.from = mail.Address{Name: sender.Name, Address: account.MailAddress(sender.Address)}
 	at := strings.LastIndexByte(s.from.Address, '@')
@@ -118,7 +118,7 @@ func isASCII(text string) bool {
 // error, without what looks like an address or a link.
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if account.CheckEmail(m.To) != nil {
-		return fmt.Errorf("%w: the recipient is not one e-mail address", ErrRefused)
+		return fmt.Errorf("%w: the recipient is not one email address", ErrRefused)
 	}
 	to := account.MailAddress(m.To)
 	content, err := s.compose(m, to)

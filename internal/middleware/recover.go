@@ -14,7 +14,7 @@ func RecoverPanics(log *slog.Logger) func(http.Handler) http.Handler {
 			defer func() {
 				if value := recover(); value != nil {
 					log.ErrorContext(r.Context(), "panic", "cause", fmt.Sprint(value), "stack", string(debug.Stack()))
-					http.Error(w, "something went wrong", http.StatusInternalServerError)
+					http.Error(w, "internal server error", http.StatusInternalServerError)
 				}
 			}()
 			next.ServeHTTP(w, r)

@@ -30,7 +30,7 @@ func TestRecoverPanics(t *testing.T) {
 			t.Errorf("no %s", name)
 		}
 	}
-	if w.Code != http.StatusInternalServerError || w.Body.String() != "something went wrong\n" {
+	if w.Code != http.StatusInternalServerError || w.Body.String() != "internal server error\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if said := log.String(); !strings.Contains(said, "the sky fell") || !strings.Contains(said, "recover_test.go") ||

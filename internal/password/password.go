@@ -87,13 +87,13 @@ func normalize(password string) (string, *account.Error) {
 	case password == "":
 		return "", account.UserError(account.Required, "Choose a password.")
 	case len(password) > 4*MaxBytes: // Form C never shortens a text to a quarter
-		return "", account.UserError(account.TooLong, "A password has at most %d characters.", MaxLength)
+		return "", account.UserError(account.TooLong, "A password can have at most %d characters.", MaxLength)
 	case !utf8.ValidString(password) || strings.ContainsAny(password, "\x00\uFFFD"):
 		return "", account.UserError(account.Invalid, "This is not valid Unicode text.")
 	}
 	text := account.Composed(password)
 	if utf8.RuneCountInString(text) > MaxLength {
-		return "", account.UserError(account.TooLong, "A password has at most %d characters.", MaxLength)
+		return "", account.UserError(account.TooLong, "A password can have at most %d characters.", MaxLength)
 	}
 	return text, nil
 }

@@ -24,22 +24,22 @@ func (p Policy) Check(password string, about ...string) *account.Error {
 		return wrong
 	}
 	if utf8.RuneCountInString(text) < p.MinLength {
-		return account.UserError(account.TooShort, "A password has at least %d characters.", p.MinLength)
+		return account.UserError(account.TooShort, "A password must have at least %d characters.", p.MinLength)
 	}
 	key := account.Canonical(text)
 	switch {
 	case isCommon(key):
-		return account.UserError(account.PasswordTooCommon, "Too many people use this password; choose another.")
+		return account.UserError(account.PasswordTooCommon, "This password is too common. Choose another one.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsDigit(r) }):
-		return account.UserError(account.PasswordTooCommon, "Digits alone are too easy to guess; add some words.")
+		return account.UserError(account.PasswordTooCommon, "A password of digits only is easy to guess. Add words.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !strings.HasPrefix(key, string(r)) }):
-		return account.UserError(account.PasswordTooCommon, "One character over and over is easy to guess; add some words.")
+		return account.UserError(account.PasswordTooCommon, "A password of one repeated character is easy to guess. Add words.")
 	case isService(key):
-		return account.UserError(account.PasswordTooCommon, "The name of this service is easy to guess; choose another password.")
+		return account.UserError(account.PasswordTooCommon, "The name of this service is easy to guess. Choose another password.")
 	}
 	for _, value := range about {
 		if resembles(key, value) {
-			return account.UserError(account.PasswordTooSimilar, "This is too similar to your username, name or e-mail address.")
+			return account.UserError(account.PasswordTooSimilar, "This is too similar to your username, name or email address.")
 		}
 	}
 	return nil

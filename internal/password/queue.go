@@ -115,7 +115,7 @@ func (h *Hasher) acquireSlot(ctx context.Context, slots chan struct{}) error {
 		h.refused.Add(1)
 		return &account.Error{
 			Code:       account.RateLimited,
-			Message:    "Too many people are signing in at this moment; try again shortly.",
+			Message:    "The server is busy. Try again in a moment.",
 			RetryAfter: 2 * time.Second,
 		}
 	}

@@ -185,9 +185,9 @@ func (a *Attempt) blocked(ctx context.Context, wait time.Duration) error {
 		Kind: audit.RateLimitExceeded, Actor: account.Anonymous, Subject: a.user, Reason: "guesses",
 	})
 	if wait > maxRetryAfter {
-		return exceeded("This password was wrong too often: choose a new one with requestPasswordReset.", maxRetryAfter)
+		return exceeded("Too many incorrect passwords. Set a new password with requestPasswordReset.", maxRetryAfter)
 	}
-	return exceeded("Too many wrong passwords; try again later.", wait)
+	return exceeded("Too many incorrect passwords. Try again later.", wait)
 }
 
 // buckets is the number of counters for names without an account.

@@ -77,5 +77,5 @@ func (n NetworkLimit) exceeded(ctx context.Context, network string, wait time.Du
 		Kind: audit.RateLimitExceeded, Actor: account.Anonymous, Reason: n.kind,
 		Details: []slog.Attr{slog.String("network", network)},
 	})
-	return exceeded("Too many requests like this come from your network; try again later.", wait)
+	return exceeded("Too many requests from your network. Try again later.", wait)
 }

@@ -23,7 +23,7 @@ const (
 func (q *Queries) get(ctx context.Context, dest any, query string, args ...any) error {
 	err := q.read(ctx, indexed, dest, 1, query, args)
 	if errors.Is(err, sql.ErrNoRows) {
-		return &account.Error{Code: account.NotFound, Message: "There is no such thing."}
+		return &account.Error{Code: account.NotFound, Message: "Not found."}
 	}
 	return err
 }

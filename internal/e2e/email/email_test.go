@@ -230,7 +230,7 @@ func TestWhatMakesATokenWorthless(t *testing.T) {
 		"a password change": func(s *e2e.Env, mario *e2e.Client, _ *e2e.Mailbox) {
 			mario.ChangePassword(e2e.Password, e2e.NewPassword)
 		},
-		"an e-mail change": func(s *e2e.Env, mario *e2e.Client, box *e2e.Mailbox) {
+		"an email change": func(s *e2e.Env, mario *e2e.Client, box *e2e.Mailbox) {
 			mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "new@example.com"}).Ok()
 			s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": s.NextEmails(box)["<new@example.com>"].Token()}).Ok()
 		},
@@ -833,7 +833,7 @@ func TestMailCommands(t *testing.T) {
 		}
 		s.RunFails(`no letter "invoice"`, "mail", "preview", "invoice")
 		s.RunFails(`no language "xx"`, "mail", "preview", "xx/activation")
-		s.RunFails("needs the e-mail address", "mail", "test", smtp)
+		s.RunFails("needs the email address", "mail", "test", smtp)
 		s.RunFails("LATCHKEY_SMTP_URL is not set", "mail", "test", "mario@example.com")
 		s.Run("mail", "test", "mario@example.com", smtp)
 		if l := s.NextEmail(box, "mario@example.com"); l.From != `"Latchkey" <no-reply@localhost>` {

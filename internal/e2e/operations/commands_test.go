@@ -374,7 +374,7 @@ func TestNobodySetsAPassword(t *testing.T) {
 		}
 		s.Obtain("mario", e2e.NewPassword).Ok()
 		s.Register("luigi")
-		s.RunFails("This user has no e-mail address", "user", "reset-password", "luigi", smtp)
+		s.RunFails("This user has no email address", "user", "reset-password", "luigi", smtp)
 	})
 }
 
