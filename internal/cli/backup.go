@@ -17,7 +17,7 @@ type backup struct {
 
 type newFile string
 
-// Validate admits what can be a path.
+// Validate accepts what can be a path.
 func (f newFile) Validate() error {
 	if f == "" {
 		return errors.New("is empty")
@@ -25,9 +25,9 @@ func (f newFile) Validate() error {
 	return nil
 }
 
-// Help tells what a backup is.
+// Help returns what the copy contains.
 func (backup) Help() string {
-	return "The copy is that of one moment, and servers go on meanwhile. It needs the same secret as the database."
+	return "The copy is consistent, and servers may run meanwhile. It can be used only with the secret of the database."
 }
 
 // Run copies a SQLite database into a file.
@@ -37,7 +37,7 @@ func (b backup) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	if _, ok := c.DatabaseURL.SQLitePath(); !ok {
-		return errors.New("back PostgreSQL up with pg_dump, which belongs to it, and keep a copy of LATCHKEY_SECRET")
+		return errors.New("use pg_dump to back up PostgreSQL, and keep a copy of LATCHKEY_SECRET")
 	}
 	if err := mustExist(c); err != nil {
 		return err
@@ -57,18 +57,18 @@ func (b backup) Run(ctx context.Context, p *Program) error {
 	if secret == "" {
 		secret = "LATCHKEY_SECRET"
 	} else if _, err := os.Stat(secret); err != nil {
-		return fmt.Errorf("%s is a copy of the database, but of no use without the secret, and there is no %s: "+
-			"bring it back", b.Path, secret)
+		return fmt.Errorf("%s is a copy of the database, but it cannot be used without the secret, and there is no %s: "+
+			"restore it", b.Path, secret)
 	}
-	return p.printf("%s is a copy of the database. It is of use only with the same secret: "+
-		"keep a copy of %s too, elsewhere.\n", b.Path, secret)
+	return p.printf("%s is a copy of the database. It can be used only with the same secret: "+
+		"keep a copy of %s in another place.\n", b.Path, secret)
 }
 
 // copyDatabase copies a database into a new file of mode 0600: wholly, or, when it fails, not at all. It never replaces
 // a file.
 func (p *Program) copyDatabase(ctx context.Context, st *store.Store, path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%s is there already", path)
+		return fmt.Errorf("%s already exists", path)
 	}
 	folder := filepath.Dir(path)
 	draft, err := os.CreateTemp(folder, filepath.Base(path)+".*.part") // mode 0600
@@ -85,7 +85,7 @@ func (p *Program) copyDatabase(ctx context.Context, st *store.Store, path string
 		if err != nil {
 			return ""
 		}
-		return fmt.Sprintf("%d MB are copied", info.Size()>>20)
+		return fmt.Sprintf("%d MB copied", info.Size()>>20)
 	})
 	err = st.Backup(ctx, draft.Name())
 	stop()
@@ -99,7 +99,7 @@ func (p *Program) copyDatabase(ctx context.Context, st *store.Store, path string
 		err = syncFolder(folder)
 	}
 	if err != nil {
-		return fmt.Errorf("no backup is made: %w", err)
+		return fmt.Errorf("the backup failed: %w", err)
 	}
 	return nil
 }

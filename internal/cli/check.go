@@ -12,13 +12,13 @@ import (
 
 type check struct{}
 
-// Help tells what is looked at.
+// Help returns what is checked.
 func (check) Help() string {
-	return "It looks at the settings, the secret, the database's schema, signing keys, users and sessions, and at the " +
-		"database file itself with SQLite. It changes nothing."
+	return "It checks the settings, the secret, the database's schema, signing keys, users and sessions, and with SQLite the " +
+		"database file itself. It changes nothing."
 }
 
-// Run prints what is wrong, a line for each thing, and fails if anything is.
+// Run prints a line for each problem, and fails if there is any.
 func (check) Run(ctx context.Context, p *Program) error {
 	c, err := p.config()
 	if err != nil {
@@ -29,7 +29,7 @@ func (check) Run(ctx context.Context, p *Program) error {
 	}
 	if path := server.SecretFile(c); path != "" {
 		if _, err := os.Stat(path); err != nil { // reading it might make one
-			return fmt.Errorf("secret: %w: bring back the one that the database was made with", err)
+			return fmt.Errorf("secret: %w: restore the one that the database was created with", err)
 		}
 	}
 	st, err := server.OpenStore(ctx, c, false)
@@ -44,25 +44,25 @@ func (check) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	var far atomic.Value
-	far.Store(auth.IntegrityReport{})
+	var latest atomic.Value
+	latest.Store(auth.IntegrityReport{})
 	stop := p.progress(func() string {
-		seen := far.Load().(auth.IntegrityReport)
+		seen := latest.Load().(auth.IntegrityReport)
 		if seen.Users == 0 {
-			return "the database itself is checked"
+			return "checking the database file"
 		}
-		return fmt.Sprintf("%d users and %d sessions are checked", seen.Users, seen.Sessions)
+		return count(seen.Users, "user") + " and " + count(seen.Sessions, "session") + " checked"
 	})
-	tell := func(problem string) error { return p.printf("%s\n", problem) }
-	seen := func(sum auth.IntegrityReport) { far.Store(sum) }
-	sum, err := server.NewService(c, st, secrets, p.log(c), p.Now).VerifyIntegrity(ctx, tell, seen)
+	report := func(problem string) error { return p.printf("%s\n", problem) }
+	progress := func(sum auth.IntegrityReport) { latest.Store(sum) }
+	sum, err := server.NewService(c, st, secrets, p.log(c), p.Now).VerifyIntegrity(ctx, report, progress)
 	stop()
 	if err != nil {
 		return err
 	}
 	if sum.Problems > 0 {
-		return fmt.Errorf("things that are wrong: %d", sum.Problems)
+		return fmt.Errorf("%s found", count(sum.Problems, "problem"))
 	}
-	return p.printf("Nothing is wrong with %d signing keys, %d users and %d sessions.\n",
-		sum.Keys, sum.Users, sum.Sessions)
+	return p.printf("No problems found in %s, %s and %s.\n",
+		count(sum.Keys, "signing key"), count(sum.Users, "user"), count(sum.Sessions, "session"))
 }

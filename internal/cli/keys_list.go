@@ -6,16 +6,16 @@ import (
 	"latchkey/internal/auth"
 )
 
-type listKeys struct{}
+type keysList struct{}
 
 // Run prints a table of the signing keys.
-func (listKeys) Run(ctx context.Context, p *Program) error {
+func (keysList) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		keys, err := svc.Keys.List(ctx)
 		if err != nil {
 			return err
 		}
-		rows := [][]string{{"KID", "ALGORITHM", "MADE", "SIGNS FROM", "STATE"}}
+		rows := [][]string{{"KID", "ALGORITHM", "CREATED", "SIGNS FROM", "STATE"}}
 		for _, k := range keys {
 			rows = append(rows, []string{k.ID, k.Alg, formatTime(k.CreatedAt), formatTime(k.SignsFrom), string(k.State)})
 		}

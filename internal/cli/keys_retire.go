@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/keyring"
 )
 
-type retireKey struct {
-	KID kid `arg:"" help:"the whole KID of a key, as latchkey keys list shows it"`
+type keysRetire struct {
+	KID kid `arg:"" help:"the complete KID of a key, as shown by latchkey keys list"`
 }
 
 type kid string
@@ -22,19 +22,19 @@ var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)
 
 func matches(form *regexp.Regexp, text string) error {
 	if !form.MatchString(text) {
-		return errors.New("it has another form")
+		return errors.New("it has the wrong form")
 	}
 	return nil
 }
 
-// Run removes a signing key.
-func (r retireKey) Run(ctx context.Context, p *Program) error {
+// Run deletes a signing key.
+func (r keysRetire) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		signing, err := svc.Keys.Retire(ctx, string(r.KID))
 		if err != nil {
 			return err
 		}
-		return p.printf("%s is removed; its tokens are refused everywhere within %s. %s signs.\n",
+		return p.printf("%s is deleted. All nodes reject its tokens within %s. %s signs now.\n",
 			r.KID, keyring.SyncInterval, signing)
 	})
 }

@@ -6,10 +6,10 @@ import (
 	"latchkey/internal/auth"
 )
 
-type rotateKeys struct{}
+type keysRotate struct{}
 
-// Run makes the next signing key.
-func (rotateKeys) Run(ctx context.Context, p *Program) error {
+// Run creates the next signing key.
+func (keysRotate) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		key, err := svc.Keys.Rotate(ctx)
 		if err != nil {

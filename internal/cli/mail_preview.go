@@ -8,19 +8,19 @@ import (
 	"latchkey/internal/mail"
 )
 
-type previewMail struct {
-	Name letterName `arg:"" help:"the name of a mail: activation, or de/activation for another language"`
+type mailPreview struct {
+	Name templateName `arg:"" help:"the name of an email template, such as activation, or de/activation for another language"`
 }
 
-type letterName string
+type templateName string
 
-// Validate admits a letter, perhaps with a language before it.
-func (n letterName) Validate() error { return matches(letterForm, string(n)) }
+// Validate accepts the name of a template, perhaps with a language before it.
+func (n templateName) Validate() error { return matches(templateForm, string(n)) }
 
-var letterForm = regexp.MustCompile(`^([A-Za-z0-9-]{2,20}/)?[a-z-]{1,40}$`)
+var templateForm = regexp.MustCompile(`^([A-Za-z0-9-]{2,20}/)?[a-z-]{1,40}$`)
 
-// Run prints the sample of a letter.
-func (m previewMail) Run(p *Program) error {
+// Run prints an email of a template, with sample data.
+func (m mailPreview) Run(p *Program) error {
 	c, err := p.config()
 	if err != nil {
 		return err

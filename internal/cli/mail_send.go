@@ -12,13 +12,13 @@ import (
 	"latchkey/internal/server"
 )
 
-type testMail struct {
+type mailTest struct {
 	Address emailAddress `arg:"" help:"the email address to send to"`
 }
 
 type emailAddress string
 
-// Validate admits an email address.
+// Validate accepts an email address.
 func (a emailAddress) Validate() error {
 	if wrong := account.CheckEmail(string(a)); wrong != nil {
 		return wrong
@@ -26,8 +26,8 @@ func (a emailAddress) Validate() error {
 	return nil
 }
 
-// Run sends the sample of a letter that carries no token, by SMTP alone: the log is no delivery.
-func (m testMail) Run(ctx context.Context, p *Program) error {
+// Run sends the sample of an email without a token by SMTP. Writing it to the log would deliver nothing.
+func (m mailTest) Run(ctx context.Context, p *Program) error {
 	c, err := p.config()
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (m testMail) Run(ctx context.Context, p *Program) error {
 	if err := sender.Send(ctx, sample); err != nil {
 		return fmt.Errorf("not sent: %w", err)
 	}
-	return p.printf("A mail to %s is on its way: %q.\n", m.Address, sample.Subject)
+	return p.printf("Email sent to %s: %q.\n", m.Address, sample.Subject)
 }
 
-var errNoMail = errors.New("LATCHKEY_SMTP_URL is not set, so mails are not delivered")
+var errNoMail = errors.New("LATCHKEY_SMTP_URL is not set: no email is delivered")

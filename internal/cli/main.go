@@ -20,7 +20,7 @@ type Program struct {
 	Now            func() time.Time // the clock
 	Schema         string           // the GraphQL schema
 
-	settings []string // the settings among Args
+	settings map[string]string // the settings among Args, by flag
 }
 
 // Main runs the command that the arguments name until it is done or ctx is, and returns the exit code of the process: 0

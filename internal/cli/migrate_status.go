@@ -21,7 +21,7 @@ func (m migrateStatus) Run(ctx context.Context, p *Program) error {
 		if m.JSON {
 			return p.json(steps)
 		}
-		rows := [][]string{{"VERSION", "STEP", "TAKEN"}}
+		rows := [][]string{{"VERSION", "MIGRATION", "APPLIED"}}
 		for _, step := range steps {
 			taken := "not yet"
 			if step.AppliedAt != nil {

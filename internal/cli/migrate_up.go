@@ -7,7 +7,7 @@ import (
 )
 
 type migrateUp struct {
-	DryRun bool `help:"Print what would be done, and do nothing."`
+	DryRun bool `help:"Print what would be done, without doing it."`
 }
 
 // Run takes the steps of the schema that have not been taken, or tells which these are.
@@ -24,13 +24,13 @@ func (m migrateUp) Run(ctx context.Context, p *Program) error {
 					left = append(left, step.Name)
 				}
 			}
-			return p.printSteps("%s would be taken.\n", left)
+			return p.printSteps("%s would be applied.\n", left)
 		}
 		taken, err := st.Migrate(ctx, p.Now)
 		if err != nil {
 			return err
 		}
-		return p.printSteps("%s is taken.\n", taken)
+		return p.printSteps("%s is applied.\n", taken)
 	})
 }
 

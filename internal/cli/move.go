@@ -3,11 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"latchkey/internal/config"
@@ -18,24 +17,24 @@ import (
 
 type move struct {
 	From databaseURL `arg:"" help:"the SQLite database to move, as in sqlite:latchkey.db"`
-	To   databaseURL `arg:"" optional:"" help:"a database to move to that starts with postgres://"`
+	To   databaseURL `arg:"" optional:"" help:"the target database, as in postgres://…"`
 	JSON bool        `help:"Print JSON."`
 }
 
 // databaseURL is the address of a database as an argument.
 type databaseURL string
 
-// Validate admits what LATCHKEY_DATABASE_URL does.
+// Validate accepts what LATCHKEY_DATABASE_URL does.
 func (d databaseURL) Validate() error {
 	_, err := config.ParseDatabaseURL(string(d))
 	return err
 }
 
-// Help tells what has to be so.
+// Help returns the requirements.
 func (move) Help() string {
-	return "Stop the server first. The database to move to is empty. Others on this machine can read arguments: when " +
-		"its address holds a password, leave it out and set LATCHKEY_DATABASE_URL or LATCHKEY_DATABASE_URL_FILE. " +
-		"The secret stays the same, and everybody stays signed in. Interrupted, the same command goes on."
+	return "Stop the server first. The target database must be empty. Other users of this machine can read arguments: if " +
+		"its URL contains a password, omit it and set LATCHKEY_DATABASE_URL or LATCHKEY_DATABASE_URL_FILE. " +
+		"The secret stays the same, and users stay signed in. If interrupted, run the same command again."
 }
 
 // Run moves a SQLite database to PostgreSQL.
@@ -69,7 +68,7 @@ func (m move) Run(ctx context.Context, p *Program) error {
 	defer target.Close()
 
 	var rows atomic.Int64
-	stop := p.progress(func() string { return fmt.Sprintf("%d rows are copied", rows.Load()) })
+	stop := p.progress(func() string { return fmt.Sprintf("%d rows copied", rows.Load()) })
 	moved, err := transfer.Run(ctx, source, target, transfer.Options{
 		Now: p.Now, Verify: proof(target), Progress: rows.Store,
 	})
@@ -83,37 +82,41 @@ func (m move) Run(ctx context.Context, p *Program) error {
 // configs returns the settings of a server on the database to move, and those of one on the database to move to. Unless
 // the secret is a setting it is the file beside the first.
 func (m move) configs(p *Program) (from, to config.Config, err error) {
-	args := slices.DeleteFunc(slices.Clone(p.settings), func(setting string) bool {
-		return strings.HasPrefix(setting, "--database-url")
-	})
-	if from, err = config.Read(append(args, "--database-url="+string(m.From)), p.Env); err != nil {
+	if from, err = config.Read(withDatabase(p.settings, m.From), p.Env); err != nil {
 		return from, to, err
 	}
 	if _, ok := from.DatabaseURL.SQLitePath(); !ok {
-		return from, to, usage("the database to move is one of SQLite, as in sqlite:latchkey.db")
+		return from, to, usage("the database to move must be SQLite, as in sqlite:latchkey.db")
 	}
 	if err := mustExist(from); err != nil {
 		return from, to, err
 	}
-	if m.To == "" {
-		args = slices.Clone(p.settings)
-	} else {
-		args = append(args, "--database-url="+string(m.To))
+	flags := maps.Clone(p.settings)
+	if m.To != "" {
+		flags = withDatabase(flags, m.To)
 	}
 	if path := server.SecretFile(from); path != "" {
 		if _, err := os.Stat(path); err != nil {
 			return from, to, fmt.Errorf("secret: %w", err)
 		}
-		args = append(args, "--secret-file="+path)
+		flags["--secret-file"] = path
 	}
-	if to, err = config.Read(args, p.Env); err != nil {
+	if to, err = config.Read(flags, p.Env); err != nil {
 		return from, to, err
 	}
 	if _, ok := to.DatabaseURL.SQLitePath(); ok {
-		return from, to, usage("the database to move to starts with postgres://; " +
-			"it is the second argument, or LATCHKEY_DATABASE_URL")
+		return from, to, usage("the target database must start with postgres://; " +
+			"give it as the second argument or in LATCHKEY_DATABASE_URL")
 	}
 	return from, to, nil
+}
+
+// withDatabase returns the settings with the URL of another database.
+func withDatabase(settings map[string]string, url databaseURL) map[string]string {
+	flags := maps.Clone(settings)
+	delete(flags, "--database-url-file")
+	flags["--database-url"] = string(url)
+	return flags
 }
 
 // printResult prints what was moved and how to go on.
@@ -136,7 +139,7 @@ func (m move) printResult(p *Program, from, to config.Config, moved []transfer.T
 		}
 		secret = "LATCHKEY_SECRET_FILE=" + absolute
 	}
-	return p.printf("\nAll of it is in %s now, and everybody is still signed in. No server starts on %s any more.\n"+
-		"Start with LATCHKEY_DATABASE_URL set to the new database, %s and otherwise the same settings.\n",
+	return p.printf("\nEverything is in %s now, and users stay signed in. Servers refuse to start on %s.\n"+
+		"Start the server with LATCHKEY_DATABASE_URL set to the new database, %s, and otherwise the same settings.\n",
 		to.DatabaseURL, from.DatabaseURL, secret)
 }

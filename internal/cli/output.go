@@ -47,3 +47,11 @@ func orDash(text *string) string {
 	}
 	return *text
 }
+
+// count returns a number with its noun, as in "1 user" or "2 users".
+func count[T int | int64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -20,10 +20,11 @@ type usage string
 
 func (u usage) Error() string { return string(u) + "; latchkey --help shows the commands" }
 
-// parse returns the command in args, and the settings among them, as config.Read takes them; no command when they asked
-// for help, which goes to stdout. It fails with usage.
-func parse(args []string, stdout io.Writer) (command *kong.Context, settings []string, err error) {
+// parse returns the command in args and the settings among them, by flag; no command if they ask for help, which it
+// writes to stdout. It fails with usage.
+func parse(args []string, stdout io.Writer) (command *kong.Context, settings map[string]string, err error) {
 	helped := false
+	settings = map[string]string{}
 	parser, err := kong.New(&commands{},
 		kong.Name("latchkey"),
 		kong.Description("A self-hosted accounts server that speaks GraphQL. Settings may follow every command."),
@@ -33,7 +34,7 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings []s
 		kong.Help(help),
 		kong.PostBuild(func(k *kong.Kong) error {
 			for _, flag := range config.Flags() {
-				k.Model.Flags = append(k.Model.Flags, settingFlag(flag, &settings))
+				k.Model.Flags = append(k.Model.Flags, settingFlag(flag, settings))
 			}
 			return nil
 		}),
@@ -53,8 +54,8 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings []s
 	return command, settings, nil
 }
 
-// protectHyphenArg returns args with the ID of a key to retire, where it begins with a hyphen and would pass for a flag, behind
-// two hyphens.
+// protectHyphenArg returns args with the ID of a key to retire behind two hyphens, if it begins with a hyphen and would be
+// taken for a flag.
 func protectHyphenArg(args []string) []string {
 	at := slices.Index(args, "retire") + 1
 	if at == 0 || at == len(args) || !strings.HasPrefix(args[at], "-") || !kidForm.MatchString(args[at]) ||
@@ -64,8 +65,8 @@ func protectHyphenArg(args []string) []string {
 	return append(slices.Concat(args[:at], args[at+1:]), "--", args[at])
 }
 
-// settingFlag returns a flag that adds itself and its value, whatever that is, to settings.
-func settingFlag(flag string, settings *[]string) *kong.Flag {
+// settingFlag returns a flag that stores its value, whatever that is, in settings.
+func settingFlag(flag string, settings map[string]string) *kong.Flag {
 	value := &kong.Value{
 		Name:   strings.TrimPrefix(flag, "--"),
 		Tag:    new(kong.Tag),
@@ -75,7 +76,7 @@ func settingFlag(flag string, settings *[]string) *kong.Flag {
 			if text.IsEOL() {
 				return errors.New("needs a value")
 			}
-			*settings = append(*settings, flag+"="+text.String())
+			settings[flag] = text.String()
 			return nil
 		}),
 	}
@@ -83,7 +84,7 @@ func settingFlag(flag string, settings *[]string) *kong.Flag {
 	return value.Flag
 }
 
-var errNoHelp = errors.New("the help cannot be written")
+var errNoHelp = errors.New("writing the help failed")
 
 func help(options kong.HelpOptions, ctx *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
@@ -99,15 +100,15 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-// usageError returns what is wrong with arguments as usage.
+// usageError returns the error of a parser as usage.
 func usageError(err error) error {
 	text, _, _ := strings.Cut(err.Error(), " but got ")
 	_, suggestion, ok := strings.Cut(text, ", did you mean ")
 	switch known := knownForm.MatchString(text); {
 	case !known && strings.HasPrefix(text, "unknown flag "):
-		return usage("there is a flag that is not understood; an argument that begins with a hyphen goes behind two")
+		return usage("unknown flag; put -- before an argument that begins with a hyphen")
 	case !known && ok:
-		return usage("this is no command, perhaps it is " + strings.TrimSuffix(suggestion, "?"))
+		return usage("unknown command, did you mean " + strings.TrimSuffix(suggestion, "?"))
 	}
 	parsing, _ := errors.AsType[*kong.ParseError](err)
 	if name := argumentForm.FindStringSubmatch(text); name != nil && parsing != nil {
@@ -119,7 +120,7 @@ func usageError(err error) error {
 		}
 	}
 	if !knownForm.MatchString(text) {
-		return usage("there is an argument that is not understood")
+		return usage("unexpected argument")
 	}
 	return usage(text)
 }

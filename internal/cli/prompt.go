@@ -24,12 +24,12 @@ func (p *Program) password(ctx context.Context) (string, error) {
 	if !isTerminal(p.Stdin) {
 		return p.line(ctx)
 	}
-	given, err := p.hidden(ctx, "Password: ", "The same again: ")
+	given, err := p.hidden(ctx, "Password: ", "Repeat the password: ")
 	if err != nil {
 		return "", err
 	}
 	if given[0] != given[1] {
-		return "", errors.New("the two passwords differ")
+		return "", errors.New("the passwords differ")
 	}
 	return given[0], nil
 }

@@ -10,13 +10,13 @@ import (
 
 type restoreCut struct{}
 
-// Run ends every session begun before now.
+// Run revokes every session created before now.
 func (restoreCut) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		cut, err := svc.RevokeAllSessions(ctx, account.Operator)
 		if err != nil {
 			return err
 		}
-		return p.printf("Every session begun before %s is over.\n", cut.UTC().Format(time.RFC3339Nano))
+		return p.printf("Every session created before %s is revoked.\n", cut.UTC().Format(time.RFC3339Nano))
 	})
 }

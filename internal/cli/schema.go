@@ -1,6 +1,6 @@
 package cli
 
-type printSchema struct{}
+type schema struct{}
 
 // Run prints the GraphQL schema.
-func (printSchema) Run(p *Program) error { return p.printf("%s", p.Schema) }
+func (schema) Run(p *Program) error { return p.printf("%s", p.Schema) }

@@ -8,15 +8,15 @@ import (
 	"latchkey/internal/auth"
 )
 
-type revokeSessions struct {
-	User    string    `arg:"" optional:"" help:"the ID, the username or the email address of a user"`
-	Session sessionID `help:"The ID of the one session to end, as user show lists it."`
+type sessionsRevoke struct {
+	User    string    `arg:"" optional:"" help:"the ID, username or email address of a user"`
+	Session sessionID `help:"The ID of the session to revoke, as shown by user show."`
 	JSON    bool      `help:"Print JSON."`
 }
 
 type sessionID string
 
-// Validate admits the ID of a session.
+// Validate accepts the ID of a session.
 func (id sessionID) Validate() error {
 	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.SessionKind {
 		return errors.New("must be the ID of a session")
@@ -24,10 +24,10 @@ func (id sessionID) Validate() error {
 	return nil
 }
 
-// Run ends sessions.
-func (r revokeSessions) Run(ctx context.Context, p *Program) error {
+// Run revokes sessions.
+func (r sessionsRevoke) Run(ctx context.Context, p *Program) error {
 	if (r.User == "") == (r.Session == "") {
-		return usage("sessions revoke needs a user or --session, one of them")
+		return usage("sessions revoke needs either a user or --session")
 	}
 	return p.withService(ctx, func(svc *auth.Service) error {
 		ended := int64(1)
@@ -47,6 +47,6 @@ func (r revokeSessions) Run(ctx context.Context, p *Program) error {
 		if r.JSON {
 			return p.json(map[string]int64{"revoked": ended})
 		}
-		return p.printf("Sessions ended: %d.\n", ended)
+		return p.printf("%s revoked.\n", count(ended, "session"))
 	})
 }

@@ -51,7 +51,7 @@ func toJSON(u *account.User) userJSON {
 
 // aboutUser is the user that a command is about.
 type aboutUser struct {
-	User string `arg:"" help:"the ID, the username or the email address of a user"`
+	User string `arg:"" help:"the ID, username or email address of a user"`
 	JSON bool   `help:"Print JSON."`
 }
 

@@ -7,22 +7,22 @@ import (
 	"latchkey/internal/auth"
 )
 
-type createUser struct {
+type userCreate struct {
 	Username string  `arg:"" help:"a username"`
-	Email    *string `help:"Their email address, which counts as not confirmed."`
-	Name     *string `help:"What they are called."`
+	Email    *string `help:"The email address; it is not verified."`
+	Name     *string `help:"The display name."`
 	Role     string  `default:"member" enum:"member,staff,admin" help:"member, staff or admin."`
 	JSON     bool    `help:"Print JSON."`
 }
 
-// Help tells where the password comes from.
-func (createUser) Help() string {
-	return "The password is asked for on a terminal, which does not show it; elsewhere it is the first line of the " +
-		"standard input. The rules are those of registration."
+// Help returns where the password comes from.
+func (userCreate) Help() string {
+	return "On a terminal the command prompts for the password; otherwise it reads the first line of the " +
+		"standard input. The rules of registration apply."
 }
 
-// Run makes an active user.
-func (c createUser) Run(ctx context.Context, p *Program) error {
+// Run creates an active user.
+func (c userCreate) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		password, err := p.password(ctx)
 		if err != nil {
@@ -34,6 +34,6 @@ func (c createUser) Run(ctx context.Context, p *Program) error {
 		if err != nil {
 			return err
 		}
-		return aboutUser{JSON: c.JSON}.report(p, user, "%s is registered as "+string(user.ID)+".")
+		return aboutUser{JSON: c.JSON}.report(p, user, "User %s created: "+string(user.ID))
 	})
 }

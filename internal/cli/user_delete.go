@@ -9,28 +9,28 @@ import (
 	"latchkey/internal/auth"
 )
 
-type deleteUser struct {
+type userDelete struct {
 	aboutUser
-	Yes bool `help:"Do not ask."`
+	Yes bool `help:"Do not ask for confirmation."`
 }
 
-// Run removes a user for ever.
-func (d deleteUser) Run(ctx context.Context, p *Program) error {
+// Run deletes a user permanently.
+func (d userDelete) Run(ctx context.Context, p *Program) error {
 	return d.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
 		if !d.Yes {
-			sure, err := p.confirmed(ctx, fmt.Sprintf("Delete %s (%s) with all that is theirs, for ever?",
+			sure, err := p.confirmed(ctx, fmt.Sprintf("Permanently delete %s (%s) with their profile and sessions?",
 				user.Username, user.ID))
 			if err != nil {
 				return err
 			}
 			if !sure {
-				return errors.New("nothing is deleted")
+				return errors.New("nothing was deleted")
 			}
 		}
 		user, err := svc.RemoveUser(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}
-		return d.report(p, user, "%s is deleted.")
+		return d.report(p, user, "User %s deleted.")
 	})
 }

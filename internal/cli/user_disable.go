@@ -7,15 +7,15 @@ import (
 	"latchkey/internal/auth"
 )
 
-type disableUser struct{ aboutUser }
+type userDisable struct{ aboutUser }
 
-// Run shuts a user out.
-func (d disableUser) Run(ctx context.Context, p *Program) error {
+// Run disables a user.
+func (d userDisable) Run(ctx context.Context, p *Program) error {
 	return d.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
 		user, err := svc.DisableUser(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}
-		return d.report(p, user, "%s is disabled; every session is over.")
+		return d.report(p, user, "User %s disabled; all sessions revoked.")
 	})
 }

@@ -7,15 +7,15 @@ import (
 	"latchkey/internal/auth"
 )
 
-type enableUser struct{ aboutUser }
+type userEnable struct{ aboutUser }
 
-// Run lets a user in again.
-func (e enableUser) Run(ctx context.Context, p *Program) error {
+// Run enables a disabled user.
+func (e userEnable) Run(ctx context.Context, p *Program) error {
 	return e.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
 		user, err := svc.EnableUser(ctx, account.Operator, user.ID)
 		if err != nil {
 			return err
 		}
-		return e.report(p, user, "%s may sign in.")
+		return e.report(p, user, "User %s enabled.")
 	})
 }

@@ -9,15 +9,15 @@ import (
 	"latchkey/internal/auth"
 )
 
-type listUsers struct {
-	Limit pageSize `default:"50" help:"How many at most: 1 to 1000."`
-	After userID   `help:"Begin after the user with this ID."`
+type userList struct {
+	Limit pageSize `default:"50" help:"Number of users: 1 to 1000."`
+	After userID   `help:"Start after the user with this ID."`
 	JSON  bool     `help:"Print JSON."`
 }
 
 type pageSize int
 
-// Validate admits 1 to 1000.
+// Validate accepts 1 to 1000.
 func (n pageSize) Validate() error {
 	if n < 1 || n > 1000 {
 		return errors.New("must be 1 to 1000")
@@ -27,7 +27,7 @@ func (n pageSize) Validate() error {
 
 type userID string
 
-// Validate admits the ID of a user.
+// Validate accepts the ID of a user.
 func (id userID) Validate() error {
 	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.UserKind {
 		return errors.New("must be the ID of a user")
@@ -35,8 +35,8 @@ func (id userID) Validate() error {
 	return nil
 }
 
-// Run prints a page of users, and to people, where the next one begins.
-func (l listUsers) Run(ctx context.Context, p *Program) error {
+// Run prints a page of users and, unless as JSON, the option that prints the next page.
+func (l userList) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		users, err := svc.Users(ctx, account.ID(l.After), int(l.Limit)+1)
 		if err != nil {
@@ -51,7 +51,7 @@ func (l listUsers) Run(ctx context.Context, p *Program) error {
 			}
 			return p.json(list)
 		}
-		rows := [][]string{{"ID", "USERNAME", "EMAIL", "ROLE", "STATUS", "MADE", "LAST SIGN-IN"}}
+		rows := [][]string{{"ID", "USERNAME", "EMAIL", "ROLE", "STATUS", "CREATED", "LAST SIGN-IN"}}
 		for _, u := range users {
 			rows = append(rows, []string{string(u.ID), u.Username, orDash(u.Email), string(u.Role), string(u.Status),
 				formatTime(u.CreatedAt), lastLogin(u)})
@@ -59,7 +59,7 @@ func (l listUsers) Run(ctx context.Context, p *Program) error {
 		if err := p.table(rows); err != nil || !more {
 			return err
 		}
-		_, err = fmt.Fprintf(p.Stderr, "There are more: --after %s\n", users[len(users)-1].ID)
+		_, err = fmt.Fprintf(p.Stderr, "More: --after %s\n", users[len(users)-1].ID)
 		return err
 	})
 }

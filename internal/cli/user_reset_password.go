@@ -9,10 +9,10 @@ import (
 	"latchkey/internal/server"
 )
 
-type resetPassword struct{ aboutUser }
+type userResetPassword struct{ aboutUser }
 
-// Run has the link for a new password mailed.
-func (r resetPassword) Run(ctx context.Context, p *Program) error {
+// Run enqueues an email with a link to set a new password.
+func (r userResetPassword) Run(ctx context.Context, p *Program) error {
 	c, err := p.config()
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (r resetPassword) Run(ctx context.Context, p *Program) error {
 		if err != nil {
 			return err
 		}
-		return r.report(p, user, "A mail with the link for a new password, good for an hour, is in the outbox for %s; "+
-			"a server sends it. The present password works until then.")
+		return r.report(p, user, "An email with a link to set a new password is in the outbox for %s. "+
+			"A server sends it; the link is valid for one hour. The current password works until then.")
 	})
 }

@@ -7,18 +7,18 @@ import (
 	"latchkey/internal/auth"
 )
 
-type setRole struct {
+type userRole struct {
 	aboutUser
 	Role string `arg:"" enum:"member,staff,admin" help:"a role: member, staff or admin"`
 }
 
-// Run changes what a user may do.
-func (r setRole) Run(ctx context.Context, p *Program) error {
+// Run changes the role of a user.
+func (r userRole) Run(ctx context.Context, p *Program) error {
 	return r.withUser(ctx, p, func(svc *auth.Service, user *account.User) error {
 		user, err := svc.SetRole(ctx, account.Operator, user.ID, roleOf(r.Role))
 		if err != nil {
 			return err
 		}
-		return r.report(p, user, "%s is "+r.Role+"; sessions begun in another role are over.")
+		return r.report(p, user, "The role of %s is "+r.Role+"; sessions created in another role are revoked.")
 	})
 }

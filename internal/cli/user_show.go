@@ -8,10 +8,10 @@ import (
 	"latchkey/internal/auth"
 )
 
-type showUser struct{ aboutUser }
+type userShow struct{ aboutUser }
 
 // Run prints a user with their live sessions.
-func (s showUser) Run(ctx context.Context, p *Program) error {
+func (s userShow) Run(ctx context.Context, p *Program) error {
 	return s.withUser(ctx, p, func(svc *auth.Service, u *account.User) error {
 		sessions, err := svc.SessionsOf(ctx, u.ID)
 		if err != nil {
@@ -28,22 +28,22 @@ func (s showUser) Run(ctx context.Context, p *Program) error {
 		}
 		confirmed := ""
 		if u.Email != nil && !u.EmailVerified {
-			confirmed = " (not confirmed)"
+			confirmed = " (not verified)"
 		}
 		if err := p.table([][]string{
 			{"ID", string(u.ID)},
 			{"Username", u.Username},
 			{"Email", orDash(u.Email) + confirmed},
-			{"Waiting for", orDash(u.PendingEmail)},
+			{"Pending email", orDash(u.PendingEmail)},
 			{"Name", cmp.Or(u.Name, "-")},
 			{"Role", string(u.Role)},
 			{"Status", string(u.Status)},
-			{"Made", formatTime(u.CreatedAt)},
+			{"Created", formatTime(u.CreatedAt)},
 			{"Last sign-in", lastLogin(u)},
 		}); err != nil || len(sessions) == 0 {
 			return err
 		}
-		rows := [][]string{{"\nSESSION", "DEVICE", "FROM", "BEGUN", "LAST USED"}}
+		rows := [][]string{{"\nSESSION", "DEVICE", "IP ADDRESS", "CREATED", "LAST USED"}}
 		for _, session := range sessions {
 			device := cmp.Or(session.DeviceName, session.UserAgent, "-")
 			rows = append(rows, []string{string(session.ID), device, cmp.Or(session.IPAddress, "-"),

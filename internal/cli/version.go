@@ -5,13 +5,13 @@ import (
 	"runtime/debug"
 )
 
-type showVersion struct{}
+type version struct{}
 
 // Run prints the version of the module, the revision it was built from, if known, and the version of Go.
-func (showVersion) Run(p *Program) error {
+func (version) Run(p *Program) error {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return errors.New("this program was built without its version")
+		return errors.New("this program was built without version information")
 	}
 	built := map[string]string{}
 	for _, setting := range info.Settings {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,11 +55,10 @@ func Flags() (flags []string) {
 	return flags
 }
 
-// Read returns the settings in args, which are flags without the program's name, and in env, which has the form of
-// os.Environ. A flag wins over its variable. It fails with Problems.
-func Read(args, env []string) (Config, error) {
+// Read returns the settings in flags, which maps flags of Flags to their values, and in env, which has the form of
+// os.Environ. A flag takes precedence over its variable. It fails with Problems.
+func Read(flags map[string]string, env []string) (Config, error) {
 	var r reader
-	flags := r.flags(args)
 	variables := r.variables(env)
 	var c Config
 	bad := map[string]bool{}
@@ -88,33 +86,7 @@ func (r *reader) problem(name, format string, args ...any) {
 	r.problems = append(r.problems, name+": "+fmt.Sprintf(format, args...))
 }
 
-// flags returns the values of args by name of the setting.
-func (r *reader) flags(args []string) map[string]string {
-	values := map[string]string{}
-	for i := 0; i < len(args); i++ {
-		flag, value, hasValue := strings.Cut(args[i], "=")
-		name := strings.ToUpper(strings.ReplaceAll(strings.TrimPrefix(flag, "--"), "-", "_"))
-		switch {
-		case !flagForm.MatchString(flag):
-			// This may be a secret that lost its flag.
-			r.problem(fmt.Sprint("argument ", i+1), "is not a flag; settings are given as --name value")
-		case !slices.Contains(known(), name):
-			r.problem(flag, "is not a setting%s", hint(flag, flagOf))
-		case !hasValue && i+1 == len(args):
-			r.problem(flag, "needs a value")
-		case !hasValue:
-			i++
-			values[name] = args[i]
-		default:
-			values[name] = value
-		}
-	}
-	return values
-}
-
-var flagForm = regexp.MustCompile(`^--[a-z]+(-[a-z]+)*$`)
-
-// variables returns the values of those in env that are ours, by name of the setting.
+// variables returns the values of the variables in env that are ours.
 func (r *reader) variables(env []string) map[string]string {
 	values := map[string]string{}
 	for _, entry := range env {
@@ -124,7 +96,7 @@ func (r *reader) variables(env []string) map[string]string {
 			continue
 		}
 		if slices.Contains(known(), name) {
-			values[name] = value
+			values[variable] = value
 		} else {
 			r.problem(strings.Trim(strconv.QuoteToASCII(variable), `"`), "is not a setting%s", hint(variable, variableOf))
 		}
@@ -206,8 +178,8 @@ func pick(s setting, flags, variables map[string]string) (text, name string, err
 		values map[string]string
 		spell  func(name string) string
 	}{{flags, flagOf}, {variables, variableOf}} {
-		text, hasText := given.values[s.name]
-		path, hasPath := given.values[s.name+fileSuffix]
+		text, hasText := given.values[given.spell(s.name)]
+		path, hasPath := given.values[given.spell(s.name+fileSuffix)]
 		if !hasText && !hasPath {
 			continue
 		}

@@ -332,7 +332,7 @@ func (t *Templates) link(m account.Mail) string {
 func (t *Templates) render(m account.Mail, language string) (Message, error) {
 	w, ok := t.letters[path.Join(language, string(m.Letter))]
 	if !ok {
-		return Message{}, fmt.Errorf("there is no letter %q; there are %s", m.Letter, letterNames())
+		return Message{}, fmt.Errorf("unknown mail template %q; there are %s", m.Letter, letterNames())
 	}
 	username := oneLine(m.Username)
 	if m.Letter != account.UsernameReminder { // which is there to be copied

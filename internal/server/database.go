@@ -68,9 +68,9 @@ func OpenStore(
 		switch {
 		case evidence != "":
 			return fmt.Errorf("database %s is empty or missing, but %s is there: "+
-				"bring the database back, or begin anew in an empty folder", c.DatabaseURL, evidence)
+				"restore the database, or start in an empty folder", c.DatabaseURL, evidence)
 		case !create:
-			return fmt.Errorf("no server has used the database %s yet: "+
+			return fmt.Errorf("the database %s is not set up: "+
 				"start one, or run latchkey migrate up first", c.DatabaseURL)
 		}
 		return nil

@@ -67,7 +67,7 @@ func readSecret(c config.Config, fresh bool, previous token.Secret) (token.Secre
 	case missing && (fresh || previous != nil):
 		text, err = createSecret(path, previous)
 	case missing:
-		return nil, fmt.Errorf("%s is missing: bring back the secret that this database was created with", path)
+		return nil, fmt.Errorf("%s is missing: restore the secret that this database was created with", path)
 	}
 	if err != nil {
 		return nil, err

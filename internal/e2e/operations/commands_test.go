@@ -213,7 +213,7 @@ func TestOperatorsMakeUsers(t *testing.T) {
 				t.Errorf("%s is %+v", who, u)
 			}
 		}
-		if text := s.Run("user", "show", "mario"); !strings.Contains(text, "Mario@Example.com (not confirmed)") ||
+		if text := s.Run("user", "show", "mario"); !strings.Contains(text, "Mario@Example.com (not verified)") ||
 			!strings.Contains(text, string(showUser(s, "mario").Sessions[0].ID)) {
 			t.Errorf("shown as %s", text)
 		}
@@ -510,7 +510,7 @@ func TestOperatorsEndSessions(t *testing.T) {
 			t.Fatalf("shown: %v", sessions)
 		}
 		newest := string(sessions[0].ID)
-		if said := s.Run("sessions", "revoke", "--session", newest); said != "Sessions ended: 1.\n" {
+		if said := s.Run("sessions", "revoke", "--session", newest); said != "1 session revoked.\n" {
 			t.Fatalf("it says %s", said)
 		}
 		if left := showUser(s, "mario").Sessions; len(left) != 2 || slices.ContainsFunc(left, func(j sessionJSON) bool {
@@ -574,7 +574,7 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 		t.Error("a file is replaced")
 	}
 	restored := e2e.Start(t, "sqlite:"+path)
-	if said := restored.Run("check"); !strings.HasPrefix(said, "Nothing is wrong") {
+	if said := restored.Run("check"); !strings.HasPrefix(said, "No problems found") {
 		t.Errorf("check says %s", said)
 	}
 	if mario.Env = restored; !mario.SignedIn() || restored.Count("users") != restored.Count("profiles") {
@@ -661,7 +661,7 @@ func TestABackupIsWholeOrNothing(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	e2e.Must(t, err)
 	full.Path = shell
-	if said, err := full.CombinedOutput(); err == nil || !strings.Contains(string(said), "no backup is made") {
+	if said, err := full.CombinedOutput(); err == nil || !strings.Contains(string(said), "the backup failed") {
 		t.Errorf("it says %s", said)
 	}
 	nothing()
@@ -739,7 +739,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		s.Run("user", "disable", "luigi")
 		fine := func() {
 			t.Helper()
-			if said := s.Run("check"); said != "Nothing is wrong with 1 signing keys, 3 users and 2 sessions.\n" {
+			if said := s.Run("check"); said != "No problems found in 1 signing key, 3 users and 2 sessions.\n" {
 				t.Fatalf("it says %s", said)
 			}
 		}
@@ -786,7 +786,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		} {
 			s.Execute(damage.statement)
 			printed, err := s.TryRun("check")
-			if err == nil || err.Error() != "things that are wrong: 1" || !strings.Contains(printed, damage.found) ||
+			if err == nil || err.Error() != "1 problem found" || !strings.Contains(printed, damage.found) ||
 				strings.Count(printed, "\n") != 1 || cli.ExitCode(err) != 1 {
 				t.Errorf("%s: %v %s", damage.statement, err, printed)
 			}

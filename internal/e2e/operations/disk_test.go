@@ -93,7 +93,7 @@ func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
 			if err := os.Truncate(path, 0); err != nil {
 				t.Fatal(err)
 			}
-		}, "bring the database back"},
+		}, "restore the database"},
 		"a text": {func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte(strings.Repeat("Dear diary, ", 1000)), 0o600); err != nil {
 				t.Fatal(err)
@@ -150,7 +150,7 @@ func TestALostFileLeavesItsLog(t *testing.T) {
 			}
 			before := contents(t, path+"*")
 			why := p.StartError("LATCHKEY_SECRET=" + e2e.Secret)
-			if !strings.Contains(why, "bring the database back") || strings.Contains(why, "\n") {
+			if !strings.Contains(why, "restore the database") || strings.Contains(why, "\n") {
 				t.Errorf("it is refused because %s", why)
 			}
 			for _, args := range [][]string{{"migrate", "up"}, {"migrate", "status"}, {"user", "list"}, {"check"}} {

@@ -279,7 +279,7 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		third := s.RotateKey()
 		at := func(d time.Duration) string { return made.Add(d).UTC().Format(time.RFC3339) }
 		rows := [][]string{
-			{"KID", "ALGORITHM", "MADE", "SIGNS", "FROM", "STATE"},
+			{"KID", "ALGORITHM", "CREATED", "SIGNS", "FROM", "STATE"},
 			{first, "EdDSA", at(0), at(0), "old"},
 			{second, "EdDSA", at(time.Minute), at(6 * time.Minute), "signing"},
 			{third, "EdDSA", at(11 * time.Minute), at(16 * time.Minute), "next"},

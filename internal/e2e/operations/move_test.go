@@ -108,7 +108,7 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	if peach.SignedIn() {
 		t.Error("a stolen token is taken for another")
 	}
-	if said := moved.Run("check", "--secret", "", "--secret-file", secret); !strings.HasPrefix(said, "Nothing is wrong") {
+	if said := moved.Run("check", "--secret", "", "--secret-file", secret); !strings.HasPrefix(said, "No problems found") {
 		t.Errorf("check says %s", said)
 	}
 }

@@ -96,7 +96,7 @@ func TestTheDrillOfTheManual(t *testing.T) {
 	s := e2e.Start(t, database, "LATCHKEY_SECRET=")
 	mario := s.Register("mario")
 	follow("latchkey backup /backups/")
-	if said := follow("# a drill\n"); !strings.Contains(said, "Nothing is wrong with 1 signing keys, 1 users") ||
+	if said := follow("# a drill\n"); !strings.Contains(said, "No problems found in 1 signing key, 1 user") ||
 		!strings.Contains(said, "is over.") || !strings.Contains(said, " mario ") {
 		t.Errorf("the drill says %s", said)
 	}

@@ -36,12 +36,12 @@ func TestALostDatabaseIsNotReplacedInSilence(t *testing.T) {
 	}
 	rename(path, path+".away")
 	for range 2 { // the first try makes an empty file
-		refused("bring the database back")
+		refused("restore the database")
 	}
 	rename(path+".away", path)
 	rename(secret, secret+".away")
 	for range 2 {
-		refused("bring back the secret")
+		refused("restore the secret")
 	}
 	rename(secret+".away", secret)
 	first.AnotherNode("LATCHKEY_SECRET=").SignIn("mario")

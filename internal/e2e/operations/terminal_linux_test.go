@@ -21,7 +21,7 @@ import (
 // TestPeopleAnswerOnTheTerminal which shows no password, and is afterwards what it was before, whatever they type.
 func TestPeopleAnswerOnTheTerminal(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
-	const again = "The same again: "
+	const again = "Repeat the password: "
 	for _, story := range []struct {
 		args  []string
 		steps []string // what the terminal shows, and what is typed then
@@ -34,7 +34,7 @@ func TestPeopleAnswerOnTheTerminal(t *testing.T) {
 		{[]string{"user", "create", "luigi"}, []string{"Password: ", e2e.Password + "\r", again, "\x04"}, "nothing was done"},
 		{[]string{"user", "create", "luigi"}, []string{"Password: ", hangUp}, "nothing was done"},
 		{[]string{"user", "delete", "mario"}, []string{"Type yes: ", hangUp}, "nothing was done"},
-		{[]string{"user", "delete", "mario"}, []string{"Type yes: ", "no\r"}, "nothing is deleted"},
+		{[]string{"user", "delete", "mario"}, []string{"Type yes: ", "no\r"}, "nothing was deleted"},
 		{[]string{"user", "delete", "mario"}, []string{"Type yes: ", "yes\r"}, ""},
 	} {
 		shown, err := runInTerminal(s, story.args, story.steps...)
