@@ -31,13 +31,6 @@ const (
 	maxIntrospectionFields = 40_000  // estimated
 )
 
-// Codes of errors that only a GraphQL request can have.
-const (
-	parseFailed           account.Code = "GRAPHQL_PARSE_FAILED"
-	validationFailed      account.Code = "GRAPHQL_VALIDATION_FAILED"
-	introspectionDisabled account.Code = "INTROSPECTION_DISABLED"
-)
-
 // Costs are the costs of the fields of a schema, such as "Query.people". A field without an entry costs 1 and is not a
 // list.
 type Costs map[string]FieldCost

@@ -15,6 +15,13 @@ import (
 	"latchkey/internal/account"
 )
 
+// Codes of errors that only a GraphQL request can have.
+const (
+	parseFailed           account.Code = "GRAPHQL_PARSE_FAILED"
+	validationFailed      account.Code = "GRAPHQL_VALIDATION_FAILED"
+	introspectionDisabled account.Code = "INTROSPECTION_DISABLED"
+)
+
 // MaxErrors is the maximum number of errors in a response.
 const MaxErrors = 20
 

@@ -171,7 +171,7 @@ func TestTheManualKnowsEveryCode(t *testing.T) {
 	for _, value := range e2e.LoadSchema(t).Types["UserErrorCode"].EnumValues {
 		mistakes = append(mistakes, value.Name)
 	}
-	codes := append(constants(t, "internal/account/error.go", "Code"), constants(t, "graph/errors.go", "Code")...)
+	codes := append(constants(t, "internal/account/error.go", "Code"), constants(t, "internal/gqlhttp/messages.go", "Code")...)
 	for _, code := range codes {
 		if !slices.Contains(mistakes, code) || code == "NOT_FOUND" {
 			refusals = append(refusals, code)
