@@ -19,22 +19,22 @@ import (
 	"latchkey/internal/token"
 )
 
-// OpenOrCreate opens the configured database, migrates it and returns the service on it, with the store to close after
+// openOrCreate opens the configured database, migrates it and returns the service on it, with the store to close after
 // use. An empty database is set up, unless there is evidence that there was one before.
-func OpenOrCreate(
-	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time, wrappers ...store.Wrapper,
+func openOrCreate(
+	ctx context.Context, c config.Config, o Options, log *slog.Logger, sinks ...audit.Sink,
 ) (_ *store.Store, _ *auth.Service, err error) {
-	st, err := OpenStore(ctx, c, true, wrappers...)
+	st, err := OpenStore(ctx, c, true, o.Wrappers...)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer closeOnError(st, &err)
-	steps, err := st.Migrate(ctx, now)
+	steps, err := st.Migrate(ctx, o.Now)
 	if err != nil {
 		return nil, nil, err
 	}
 	log.DebugContext(ctx, "schema is up to date", "steps", steps)
-	svc, err := serviceOn(ctx, c, st, log, now)
+	svc, err := serviceOn(ctx, c, st, log, o.Now, sinks...)
 	return st, svc, err
 }
 
@@ -134,6 +134,7 @@ func CheckSchemaCurrent(ctx context.Context, st *store.Store) error {
 // serviceOn returns the service on a database, with the secret that the settings name.
 func serviceOn(
 	ctx context.Context, c config.Config, st *store.Store, log *slog.Logger, now func() time.Time,
+	sinks ...audit.Sink,
 ) (*auth.Service, error) {
 	keys, err := st.SigningKeys(ctx)
 	if err != nil {
@@ -143,15 +144,17 @@ func serviceOn(
 	if err != nil {
 		return nil, err
 	}
-	return NewService(c, st, secrets, log, now), nil
+	return NewService(c, st, secrets, log, now, sinks...), nil
 }
 
 // freeAttempts is how many wrong passwords in a row cause no delay.
 const freeAttempts = 4
 
-// NewService returns the service on a store, with the rules that the settings make.
+// NewService returns the service on a store, with the rules that the settings make. Security events go to the log and to
+// sinks.
 func NewService(
 	c config.Config, st *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
+	sinks ...audit.Sink,
 ) *auth.Service {
 	serviceLog := slog.New(middleware.LogAttrs(log.Handler(), middleware.RequestAttrs))
 	return auth.New(st, secrets, auth.Options{
@@ -176,6 +179,6 @@ func NewService(
 		NewDeviceNotice:   c.NewDeviceNotice,
 		Now:               now,
 		Log:               serviceLog,
-		Audit:             audit.Sinks{audit.Log(serviceLog)},
+		Audit:             append(audit.Sinks{audit.Log(serviceLog)}, sinks...),
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"latchkey/internal/account"
-	"latchkey/internal/audit"
 	"latchkey/internal/gqlhttp"
 	"latchkey/internal/metrics"
 	"latchkey/internal/middleware"
@@ -49,7 +48,6 @@ func (s *Server) registerMetrics() {
 	if s.metrics == nil {
 		return
 	}
-	s.service.Audit = append(s.service.Audit, audit.Count(s.metrics.Event))
 	s.metrics.Watch(metrics.Sources{
 		Passwords: func() metrics.Passwords { return metrics.Passwords(s.service.Passwords()) },
 		Pools:     s.store.Pools,

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"latchkey/internal/audit"
 	"latchkey/internal/auth"
 	"latchkey/internal/config"
 	"latchkey/internal/keyring"
@@ -139,7 +140,11 @@ const sendBuffer = 128 << 10
 
 // openDatabase migrates the database, loads its signing keys and makes sure that it can be read.
 func (s *Server) openDatabase(ctx context.Context) (err error) {
-	s.store, s.service, err = OpenOrCreate(ctx, s.config, s.log, s.options.Now, s.options.Wrappers...)
+	var sinks audit.Sinks
+	if s.metrics != nil {
+		sinks = audit.Sinks{audit.Count(s.metrics.Event)}
+	}
+	s.store, s.service, err = openOrCreate(ctx, s.config, s.options, s.log, sinks...)
 	if err != nil {
 		return err
 	}

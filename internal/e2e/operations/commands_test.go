@@ -74,7 +74,7 @@ func TestSettingsStandAnywhere(t *testing.T) {
 func TestErrorsHelp(t *testing.T) {
 	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: e2e.NewClock(time.Time{})}
 	s.RunFails("run latchkey migrate up first", "user", "list")
-	s.RunFails("goes behind two", "user", "create", "-SEKRET")
+	s.RunFails("put -- before an argument", "user", "create", "-SEKRET")
 	e2e.Start(t, s.Database).Stop()
 	other, err := s.DB().Conn(t.Context())
 	e2e.Must(t, err)
@@ -130,14 +130,14 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 			s.RunFails("run latchkey migrate up first", args...)
 		}
 		for range 2 {
-			if said := s.Run("migrate", "up", "--dry-run"); said != "0003_throttles would be taken.\n" {
+			if said := s.Run("migrate", "up", "--dry-run"); said != "0003_throttles would be applied.\n" {
 				t.Fatalf("the dry run says %s", said)
 			}
 		}
 		if have := status()[3]; !strings.HasSuffix(have, "0003_throttles  not yet") {
 			t.Fatalf("the status is %q", have)
 		}
-		if said := s.Run("migrate", "up"); said != "0003_throttles is taken.\n" {
+		if said := s.Run("migrate", "up"); said != "0003_throttles is applied.\n" {
 			t.Fatalf("up says %s", said)
 		}
 		var steps []store.Step
@@ -165,10 +165,10 @@ func TestMigratingFromNothing(t *testing.T) {
 		if strings.HasPrefix(url, "sqlite:") {
 			s.RunFails("no such file", "migrate", "status")
 			s.RunFails("no such file", "migrate", "up", "--dry-run")
-		} else if said := s.Run("migrate", "up", "--dry-run"); strings.Count(said, "would be taken") != 3 {
+		} else if said := s.Run("migrate", "up", "--dry-run"); strings.Count(said, "would be applied") != 3 {
 			t.Fatalf("the dry run says %s", said)
 		}
-		if said := s.Run("migrate", "up"); strings.Count(said, "is taken") != 3 {
+		if said := s.Run("migrate", "up"); strings.Count(said, "is applied") != 3 {
 			t.Fatalf("up says %s", said)
 		}
 		e2e.Start(t, url).Register("mario")
@@ -287,7 +287,7 @@ func TestOperatorsListUsers(t *testing.T) {
 			t.Errorf("seen: %v", seen)
 		}
 		if rows := strings.Split(s.Run("user", "list", "--limit", "3"), "\n"); len(rows) != 5 ||
-			!strings.Contains(rows[3], "peach") || !s.LogContains("There are more: --after "+strings.Fields(rows[3])[0]) {
+			!strings.Contains(rows[3], "peach") || !s.LogContains("More: --after "+strings.Fields(rows[3])[0]) {
 			t.Errorf("the table is %q", rows)
 		}
 		for _, args := range [][]string{{"--limit", "0"}, {"--limit", "1001"}, {"--limit", "x"}, {"--after", "mario"}} {
@@ -303,7 +303,7 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 		mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
 		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		link := s.NextEmail(box, "mario@example.com").Token()
-		if said := s.Run("user", "disable", "mario@example.com"); said != "mario is disabled; every session is over.\n" {
+		if said := s.Run("user", "disable", "mario@example.com"); said != "User mario disabled; all sessions revoked.\n" {
 			t.Fatalf("it says %s", said)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -325,7 +325,7 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 		if again := strings.Count(s.Logs(), `"user_archived"`); again != logged || logged == 0 {
 			t.Errorf("once disabled, it is logged %d times, then %d", logged, again)
 		}
-		if said := s.Run("user", "enable", "mario"); said != "mario may sign in.\n" {
+		if said := s.Run("user", "enable", "mario"); said != "User mario enabled.\n" {
 			t.Fatalf("it says %s", said)
 		}
 		if mario.SignedIn() {
@@ -386,7 +386,7 @@ func TestOperatorsDeleteUsers(t *testing.T) {
 				t.Fatalf("%q: %v %s", typed, err, printed)
 			}
 		}
-		if said, err := s.TryRunWith("yes\n", "user", "delete", "mario"); err != nil || said != "mario is deleted.\n" {
+		if said, err := s.TryRunWith("yes\n", "user", "delete", "mario"); err != nil || said != "User mario deleted.\n" {
 			t.Fatalf("%v %s", err, said)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -418,10 +418,10 @@ func TestOperatorsAndAccountsThatWait(t *testing.T) {
 		if u := showUser(s, "mario@example.com"); u.Status != account.Pending {
 			t.Fatalf("found %+v", u)
 		}
-		s.RunFails("waits for the confirmation", "user", "disable", "mario")
-		s.RunFails("waits for the confirmation", "user", "enable", "mario")
+		s.RunFails("pending until its email address is confirmed", "user", "disable", "mario")
+		s.RunFails("pending until its email address is confirmed", "user", "enable", "mario")
 		s.RegisterWithEmail("luigi", "mario@example.com")
-		s.RunFails("Several accounts wait for this address", "user", "show", "mario@example.com")
+		s.RunFails("Several pending accounts have this address", "user", "show", "mario@example.com")
 		s.NextEmail(box, "mario@example.com")
 		s.Run("user", "delete", "luigi", "--yes")
 		s.NoEmail(box)
@@ -518,7 +518,7 @@ func TestOperatorsEndSessions(t *testing.T) {
 		}) {
 			t.Fatalf("left: %v", left)
 		}
-		s.RunFails("There is no such session, or it is over", "sessions", "revoke", "--session", newest)
+		s.RunFails("There is no such session, or it has ended", "sessions", "revoke", "--session", newest)
 		if said := s.Run("sessions", "revoke", "mario", "--json"); said != "{\n  \"revoked\": 2\n}\n" {
 			t.Fatalf("it says %s", said)
 		}
@@ -568,7 +568,7 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.RunFails("is there already", "backup", path)
+	s.RunFails("already exists", "backup", path)
 	s.RunFails("no such file", "backup", filepath.Join(folder, "nowhere", "copy.db"))
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Error("a file is replaced")

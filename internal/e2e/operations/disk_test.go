@@ -206,7 +206,7 @@ func TestABackupRestoredAfterAKill(t *testing.T) {
 	}
 	e2e.Must(t, os.Remove(path+"-wal"))
 	e2e.Must(t, os.Remove(path+"-shm"))
-	if said := p.Run("check"); !strings.Contains(said, " 1 users ") {
+	if said := p.Run("check"); !strings.Contains(said, " 1 user ") {
 		t.Fatalf("it says %s", said)
 	}
 	e2e.Start(t, database).SignIn("mario")

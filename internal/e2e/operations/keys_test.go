@@ -163,7 +163,7 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 		if !mario.SignedIn() {
 			t.Fatal("a failed command did something")
 		}
-		if said := s.Run("keys", "retire", first); !strings.HasSuffix(said, next+" signs.\n") {
+		if said := s.Run("keys", "retire", first); !strings.HasSuffix(said, next+" signs now.\n") {
 			t.Fatalf("retire says %q", said)
 		}
 		e2e.SyncKeys(s, other)
@@ -180,7 +180,7 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 
 		// One that does not sign goes without a trace, and one that has signed leaves the signer alone.
 		unused := s.RotateKey()
-		if said := s.Run("keys", "retire", unused); !strings.HasSuffix(said, next+" signs.\n") {
+		if said := s.Run("keys", "retire", unused); !strings.HasSuffix(said, next+" signs now.\n") {
 			t.Fatalf("retire says %q", said)
 		}
 		e2e.SyncKeys(s, other)
@@ -192,7 +192,7 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 		third := s.RotateKey()
 		s.Clock.Advance(5 * time.Minute)
 		fourth := s.RotateKey()
-		if said := s.Run("keys", "retire", third); !strings.HasSuffix(said, fourth+" signs.\n") {
+		if said := s.Run("keys", "retire", third); !strings.HasSuffix(said, fourth+" signs now.\n") {
 			t.Fatalf("retire says %q", said)
 		}
 		e2e.SyncKeys(s, other)
@@ -299,8 +299,8 @@ func TestTheCommandsOfKeys(t *testing.T) {
 		}
 		const wrong = "wrong-secret-wrong-secret-0123456789"
 		s.RunFails("is the secret of this database", "keys", "rotate", "--secret", wrong)
-		s.RunFails("needs the whole KID", "keys", "retire")
-		s.RunFails("needs the whole KID", "keys", "retire", "--", first[:10])
+		s.RunFails("needs the complete KID", "keys", "retire")
+		s.RunFails("needs the complete KID", "keys", "retire", "--", first[:10])
 		if _, err := s.TryRun("keys", "retire", "--secret="+wrong); err == nil || strings.Contains(err.Error(), wrong) {
 			t.Errorf("a setting in place of the KID: %v", err)
 		}
@@ -506,7 +506,7 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 		}
 		s.Clock.Advance(time.Microsecond)
 		cut := s.Clock.Now().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
-		sentence := "Every session begun before " + cut + " is over.\n"
+		sentence := "Every session created before " + cut + " is revoked.\n"
 		if said := s.Run("restore-cut"); said != sentence {
 			t.Fatalf("it says %q", said)
 		}

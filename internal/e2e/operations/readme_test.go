@@ -97,7 +97,7 @@ func TestTheDrillOfTheManual(t *testing.T) {
 	mario := s.Register("mario")
 	follow("latchkey backup /backups/")
 	if said := follow("# a drill\n"); !strings.Contains(said, "No problems found in 1 signing key, 1 user") ||
-		!strings.Contains(said, "is over.") || !strings.Contains(said, " mario ") {
+		!strings.Contains(said, "is revoked.") || !strings.Contains(said, " mario ") {
 		t.Errorf("the drill says %s", said)
 	}
 	if !mario.SignedIn() {
