@@ -43,7 +43,7 @@ func (h *handler) record(ctx context.Context, req *request) {
 		slog.String("kind", cmp.Or(result.Kind, "refused")),
 		slog.String("name", name),
 		slog.String("code", result.Code),
-		slog.Duration("duration", result.Duration),
+		slog.Float64("duration_ms", float64(result.Duration.Microseconds())/1000),
 		slog.String("user", h.UserID(ctx)))
 	if h.Observe != nil {
 		h.Observe(ctx, result)
