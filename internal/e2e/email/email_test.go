@@ -831,7 +831,7 @@ func TestMailCommands(t *testing.T) {
 		if german := s.Run("mail", "preview", "de/activation"); !strings.Contains(german, `lang="de"`) {
 			t.Errorf("not German: %s", german)
 		}
-		s.RunFails(`no letter "invoice"`, "mail", "preview", "invoice")
+		s.RunFails(`unknown mail template "invoice"`, "mail", "preview", "invoice")
 		s.RunFails(`no language "xx"`, "mail", "preview", "xx/activation")
 		s.RunFails("needs the email address", "mail", "test", smtp)
 		s.RunFails("LATCHKEY_SMTP_URL is not set", "mail", "test", "mario@example.com")
