@@ -832,7 +832,7 @@ func TestMailCommands(t *testing.T) {
 			t.Errorf("not German: %s", german)
 		}
 		s.RunFails(`unknown mail template "invoice"`, "mail", "preview", "invoice")
-		s.RunFails(`no language "xx"`, "mail", "preview", "xx/activation")
+		s.RunFails(`unknown language "xx"`, "mail", "preview", "xx/activation")
 		s.RunFails("needs the email address", "mail", "test", smtp)
 		s.RunFails("LATCHKEY_SMTP_URL is not set", "mail", "test", "mario@example.com")
 		s.Run("mail", "test", "mario@example.com", smtp)
