@@ -40,7 +40,7 @@ func (s *Service) newMail(template account.MailTemplate, address string, client 
 	now := s.Now()
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
-		Letter:    template,
+		Template:    template,
 		To:        address,
 		Languages: account.Printable(client.Languages, account.MaxLanguages),
 		IPAddress: client.IPAddress,
@@ -70,7 +70,7 @@ func recipients(ctx context.Context, tx *store.Tx, request *store.OutboxMail) ([
 func selectRecipients(
 	request *store.OutboxMail, users []*account.User, subject *account.User,
 ) (selected []outbox.Recipient) {
-	template := request.Letter
+	template := request.Template
 	if template == account.PasswordReset || template == account.UsernameReminder {
 		if len(users) > 0 && users[0].Status != account.Disabled {
 			selected = append(selected, outbox.Recipient{Template: template, User: users[0], To: *users[0].Email})

@@ -14,7 +14,7 @@ import (
 
 const (
 	secret    = "made-for-a-bench-and-thrown-away-with-it"
-	secretly  = "i-keep-jumping-over-barrels" // everybody's password
+	secretly  = "i-keep-jumping-over-barrels" // the password of every user
 	batchSize = 1_000                         // users in a transaction
 	sessions  = 5_000                         // a session refreshes 60 times in a minute
 )
@@ -38,12 +38,21 @@ func fill(ctx context.Context, url string, users int) (tokens []string, err erro
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
+	ids, err := fillUsers(ctx, kept, users, hash, now)
+	if err != nil {
+		return nil, err
+	}
+	return fillSessions(ctx, kept, ids, key, now)
+}
+
+// fillUsers adds users with profiles and returns their IDs.
+func fillUsers(ctx context.Context, st *store.Store, users int, hash string, now time.Time) ([]account.ID, error) {
 	ids := make([]account.ID, users)
 	for batch := 0; batch < users; batch += batchSize {
 		if batch%(100*batchSize) == 0 {
 			say("  %d of %d users", batch, users)
 		}
-		err := kept.InTx(ctx, func(tx *store.Tx) (err error) {
+		err := st.InTx(ctx, func(tx *store.Tx) (err error) {
 			for n := batch; n < min(batch+batchSize, users) && err == nil; n++ {
 				ids[n], err = join(ctx, tx, n, hash, now.Add(time.Duration(n-users)*time.Second))
 			}
@@ -53,12 +62,19 @@ func fill(ctx context.Context, url string, users int) (tokens []string, err erro
 			return nil, err
 		}
 	}
+	return ids, nil
+}
+
+// fillSessions starts sessions of the users in turn and returns their first refresh tokens.
+func fillSessions(
+	ctx context.Context, st *store.Store, ids []account.ID, key token.Secret, now time.Time,
+) (tokens []string, err error) {
 	for len(tokens) < sessions {
-		begun := len(tokens)
-		err := kept.InTx(ctx, func(tx *store.Tx) error {
-			tokens = tokens[:begun]
+		started := len(tokens)
+		err := st.InTx(ctx, func(tx *store.Tx) error {
+			tokens = tokens[:started]
 			for n := range batchSize {
-				refresh, err := signIn(ctx, tx, ids[(begun+n)%users], key, now)
+				refresh, err := signIn(ctx, tx, ids[(started+n)%len(ids)], key, now)
 				if err != nil {
 					return err
 				}

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -106,7 +105,7 @@ func (s *spell) percentile(percent int) time.Duration {
 	return s.times[len(s.times)*percent/100]
 }
 
-// load has workers ask a server until done is closed.
+// load has workers send requests to a server until done is closed.
 func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers []W) (s spell, err error) {
 	clients := make([]*client, len(workers))
 	for i := range clients {
@@ -115,48 +114,50 @@ func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers
 		}
 		defer clients[i].conn.Close()
 	}
-	times, failures := make([][]time.Duration, len(workers)), make([]error, len(workers))
-	var refused atomic.Int64
+	spells, failures := make([]spell, len(workers)), make([]error, len(workers))
 	before, err := p.spent()
 	if err != nil {
 		return s, err
 	}
 	began := time.Now()
-	var asking sync.WaitGroup
+	var running sync.WaitGroup
 	for i, w := range workers {
-		asking.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				case <-ctx.Done():
-					failures[i] = ctx.Err()
-					return
-				default:
-				}
-				asked := time.Now()
-				answer, err := clients[i].ask(w.next())
-				served := false
-				if err == nil {
-					served, err = w.took(answer)
-				}
-				switch {
-				case err != nil:
-					failures[i] = err
-					return
-				case served:
-					times[i] = append(times[i], time.Since(asked))
-				default:
-					refused.Add(1)
-				}
-			}
-		})
+		running.Go(func() { spells[i], failures[i] = send(ctx, clients[i], w, done) })
 	}
-	asking.Wait()
-	s.elapsed, s.times, s.refused = time.Since(began), slices.Concat(times...), int(refused.Load())
+	running.Wait()
+	for _, one := range spells {
+		s.add(one)
+	}
+	s.elapsed = time.Since(began)
 	after, err := p.spent()
 	s.spent = after - before
 	return s, errors.Join(err, errors.Join(failures...))
+}
+
+// send has one worker send requests until done is closed, and returns the times and the number of those refused.
+func send[W work](ctx context.Context, c *client, w W, done <-chan struct{}) (s spell, err error) {
+	for {
+		select {
+		case <-done:
+			return s, nil
+		case <-ctx.Done():
+			return s, ctx.Err()
+		default:
+		}
+		sent := time.Now()
+		answer, err := c.ask(w.next())
+		if err != nil {
+			return s, err
+		}
+		switch served, err := w.took(answer); {
+		case err != nil:
+			return s, err
+		case served:
+			s.times = append(s.times, time.Since(sent))
+		default:
+			s.refused++
+		}
+	}
 }
 
 // after returns a channel that is closed after a time.

@@ -20,7 +20,7 @@ const starts = 10
 // settling is how long after the last request the server's memory is looked at.
 const settling = 3 * time.Second
 
-// measure adds what one engine costs to the report.
+// measure adds the figures of one engine to the report.
 func measure(ctx context.Context, o options, folder, engine, url string, report *report) (err error) {
 	say("%s: filling with %d users", engine, o.users)
 	tokens, err := fill(ctx, url, o.users)
@@ -28,22 +28,12 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 		return err
 	}
 	say("%s: starting", engine)
-	var server *process
-	var took []time.Duration
-	for range starts {
-		if server != nil {
-			if err := server.stop(); err != nil {
-				return err
-			}
-		}
-		if server, err = startLatchkey(ctx, o, folder, url); err != nil {
-			return err
-		}
-		took = append(took, server.started)
+	server, start, err := restart(ctx, o, folder, url)
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	slices.Sort(took)
-	program := programFigures{Engine: engine, Start: milliseconds(took[len(took)/2])}
+	program := programFigures{Engine: engine, Start: milliseconds(start)}
 	if program.AtRest, _, err = server.memory(); err != nil {
 		return err
 	}
@@ -54,17 +44,8 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 	defer func() { err = errors.Join(err, yardsticks.stop()) }()
 
 	b := &bench{o, folder, engine, server, yardsticks, tokens}
-	for _, operation := range operations {
-		if !strings.Contains(operation.name, o.only) {
-			continue
-		}
-		for _, connections := range o.connections {
-			line, err := b.compare(ctx, operation, connections)
-			if err != nil {
-				return err
-			}
-			report.Operations = append(report.Operations, line)
-		}
+	if err := b.compareAll(ctx, report); err != nil {
+		return err
 	}
 	if strings.Contains("mixed reading", o.only) {
 		if program.MixedP99, err = b.mix(ctx); err != nil {
@@ -78,6 +59,41 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 	program.AfterLoad, program.Peak, err = server.memory()
 	report.Programs = append(report.Programs, program)
 	return err
+}
+
+// restart starts the server several times on the same database. It returns the last one, and the median time to start.
+func restart(ctx context.Context, o options, folder, url string) (server *process, start time.Duration, err error) {
+	var times []time.Duration
+	for range starts {
+		if server != nil {
+			if err := server.stop(); err != nil {
+				return nil, 0, err
+			}
+		}
+		if server, err = startLatchkey(ctx, o, folder, url); err != nil {
+			return nil, 0, err
+		}
+		times = append(times, server.started)
+	}
+	slices.Sort(times)
+	return server, times[len(times)/2], nil
+}
+
+// compareAll adds the figures of the chosen operations to the report.
+func (b *bench) compareAll(ctx context.Context, report *report) error {
+	for _, operation := range operations {
+		if !strings.Contains(operation.name, b.only) {
+			continue
+		}
+		for _, connections := range b.connections {
+			line, err := b.compare(ctx, operation, connections)
+			if err != nil {
+				return err
+			}
+			report.Operations = append(report.Operations, line)
+		}
+	}
+	return nil
 }
 
 // bench is one engine's server, with what it takes to measure it.
@@ -145,96 +161,122 @@ func (b *bench) admit(v *visitor) error {
 	return nil
 }
 
+// comparison is an operation beside its yardsticks, all measured in turns.
+type comparison struct {
+	*bench
+	operation operation
+	visitors  []*visitor
+	body      []byte        // of a request, for the yardsticks
+	yardstick yardstickKind // of the operation on this engine, or ""
+
+	asked, bare, trip, rows spell
+	hashed, committed       float64 // rates, added up
+}
+
 // compare measures an operation and its yardsticks in turns.
 func (b *bench) compare(ctx context.Context, operation operation, connections int) (line operationFigures, err error) {
 	say("%s: %s, %d connections", b.engine, operation.name, connections)
-	visitors, err := b.visitors(operation, connections)
-	if err != nil {
+	c := comparison{bench: b, operation: operation, yardstick: operation.yardstick}
+	if c.yardstick == commits && b.engine != "sqlite" {
+		c.yardstick = ""
+	}
+	if c.visitors, err = b.visitors(operation, connections); err != nil {
 		return line, err
 	}
-	c, err := dial(b.server.address)
-	if err != nil {
+	if err := c.prepare(); err != nil {
 		return line, err
 	}
-	defer c.conn.Close()
-	request := visitors[0].next()
-	answer, err := c.ask(request)
-	if err == nil {
-		var served bool
-		if served, err = visitors[0].took(answer); err == nil && !served {
-			err = fmt.Errorf("%s: refused at once: %s", operation.name, answer)
-		}
-	}
-	if err != nil {
-		return line, err
-	}
-	if err := keep(b.yardsticks, answer); err != nil {
-		return line, err
-	}
-	_, body, _ := strings.Cut(string(request), "\r\n\r\n")
-	same := func(path string) []bystander {
-		return slices.Repeat([]bystander{{post(path, visitors[0].access, []byte(body))}}, connections)
-	}
-	yardstick := operation.yardstick
-	if yardstick == commits && b.engine != "sqlite" {
-		yardstick = ""
-	}
-	var asked, bare, trip, rowsOf spell
-	var hashed, committed float64
 	for round := range b.rounds + 1 {
 		if round == 1 { // the first warms up
-			asked, bare, trip, rowsOf, hashed, committed = spell{}, spell{}, spell{}, spell{}, 0, 0
+			c.asked, c.bare, c.trip, c.rows, c.hashed, c.committed = spell{}, spell{}, spell{}, spell{}, 0, 0
 		}
-		if err := turn(ctx, b, operation.name, b.server, visitors, &asked); err != nil {
+		if err := c.round(ctx); err != nil {
 			return line, err
 		}
-		if err := turn(ctx, b, operation.name, b.yardsticks, same(barePath), &bare); err != nil {
-			return line, err
-		}
-		if b.engine == "postgres" {
-			if err := turn(ctx, b, operation.name, b.yardsticks, same(tripPath), &trip); err != nil {
-				return line, err
-			}
-		}
-		switch yardstick {
-		case rows:
-			path := fmt.Sprintf("%s?%d", pagesPath, operation.pageSize)
-			if err := turn(ctx, b, operation.name, b.yardsticks, same(path), &rowsOf); err != nil {
-				return line, err
-			}
-		case hashes:
-			hashed += hashRate(b.period)
-		case commits:
-			rate, err := commitRate(ctx, b.folder, b.period)
-			if err != nil {
-				return line, err
-			}
-			committed += rate
+	}
+	return c.figures(), nil
+}
+
+// prepare sends the operation once, and gives the response to the yardsticks.
+func (c *comparison) prepare() error {
+	connection, err := dial(c.server.address)
+	if err != nil {
+		return err
+	}
+	defer connection.conn.Close()
+	request := c.visitors[0].next()
+	answer, err := connection.ask(request)
+	if err != nil {
+		return err
+	}
+	switch served, err := c.visitors[0].took(answer); {
+	case err != nil:
+		return err
+	case !served:
+		return fmt.Errorf("%s: refused at once: %s", c.operation.name, answer)
+	}
+	_, body, _ := strings.Cut(string(request), "\r\n\r\n")
+	c.body = []byte(body)
+	return keep(c.yardsticks, answer)
+}
+
+// round measures the operation and each of its yardsticks for a period.
+func (c *comparison) round(ctx context.Context) error {
+	if err := turn(ctx, c.bench, c.operation.name, c.server, c.visitors, &c.asked); err != nil {
+		return err
+	}
+	if err := c.yard(ctx, barePath, &c.bare); err != nil {
+		return err
+	}
+	if c.engine == "postgres" {
+		if err := c.yard(ctx, tripPath, &c.trip); err != nil {
+			return err
 		}
 	}
-	line = operationFigures{
-		Engine:      b.engine,
-		Operation:   operation.name,
-		Connections: connections,
-		Rate:        asked.rate(),
-		P50:         milliseconds(asked.percentile(50)),
-		P99:         milliseconds(asked.percentile(99)),
-		CPU:         microseconds(asked.cost()),
-		RefusedPart: asked.refusedPart(),
-		Bare:        ratio(asked.cost(), bare.cost()),
-	}
-	if b.engine == "postgres" {
-		line.RoundTrip = ratio(asked.cost(), trip.cost())
-	}
-	switch yardstick {
+	switch c.yardstick {
 	case rows:
-		line.Rows = ratio(asked.cost(), rowsOf.cost())
+		return c.yard(ctx, fmt.Sprintf("%s?%d", pagesPath, c.operation.pageSize), &c.rows)
 	case hashes:
-		line.Hashes = asked.rate() * float64(b.rounds) / hashed
+		c.hashed += hashRate(c.period)
 	case commits:
-		line.Commits = asked.rate() * float64(b.rounds) / committed
+		rate, err := commitRate(ctx, c.folder, c.period)
+		c.committed += rate
+		return err
 	}
-	return line, nil
+	return nil
+}
+
+// yard measures a yardstick with as many connections as the operation has.
+func (c *comparison) yard(ctx context.Context, path string, total *spell) error {
+	same := slices.Repeat([]bystander{{post(path, c.visitors[0].access, c.body)}}, len(c.visitors))
+	return turn(ctx, c.bench, c.operation.name, c.yardsticks, same, total)
+}
+
+// figures returns the line of the report.
+func (c *comparison) figures() operationFigures {
+	line := operationFigures{
+		Engine:      c.engine,
+		Operation:   c.operation.name,
+		Connections: len(c.visitors),
+		Rate:        c.asked.rate(),
+		P50:         milliseconds(c.asked.percentile(50)),
+		P99:         milliseconds(c.asked.percentile(99)),
+		CPU:         microseconds(c.asked.cost()),
+		RefusedPart: c.asked.refusedPart(),
+		Bare:        ratio(c.asked.cost(), c.bare.cost()),
+	}
+	if c.engine == "postgres" {
+		line.RoundTrip = ratio(c.asked.cost(), c.trip.cost())
+	}
+	switch c.yardstick {
+	case rows:
+		line.Rows = ratio(c.asked.cost(), c.rows.cost())
+	case hashes:
+		line.Hashes = c.asked.rate() * float64(c.rounds) / c.hashed
+	case commits:
+		line.Commits = c.asked.rate() * float64(c.rounds) / c.committed
+	}
+	return line
 }
 
 // turn has workers ask a server for a period.

@@ -63,80 +63,90 @@ type shownProfile struct {
 	UpdatedOn   time.Time `json:"updatedOn"`
 }
 
-// serveYardsticks answers until the process is told to end.
+// yardstickServer answers what a request costs without Latchkey.
+type yardstickServer struct {
+	pages map[int]*sql.Stmt // by their size
+	trip  *sql.Stmt
+	body  atomic.Pointer[[]byte] // what setPath has set
+}
+
+// serveYardsticks answers requests until the process ends.
 func serveYardsticks() error {
-	url := os.Getenv(yardstickDatabase)
-	db, err := connect(url)
+	db, err := connect(os.Getenv(yardstickDatabase))
 	if err != nil {
 		return err
 	}
-	pages := map[int]*sql.Stmt{}
-	for _, o := range operations {
-		if o.pageSize == 0 {
-			continue
-		}
-		pages[o.pageSize], err = db.Prepare(`SELECT id, username, description, location, is_organizer, date_joined,
-			updated_on FROM profiles WHERE id <> '' ORDER BY date_joined, id LIMIT ` + strconv.Itoa(o.pageSize))
-		if err != nil {
-			return err
-		}
-	}
-	trip, err := db.Prepare(`SELECT 1`)
-	if err != nil {
+	s := &yardstickServer{pages: map[int]*sql.Stmt{}}
+	if err := s.prepare(db); err != nil {
 		return err
-	}
-	var kept atomic.Pointer[[]byte]
-	answer := func(w http.ResponseWriter, body []byte) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(body)
 	}
 	mux := http.NewServeMux()
-	handle := func(path string, do func(w http.ResponseWriter, r *http.Request, body []byte) error) {
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-			body, err := io.ReadAll(r.Body)
-			if err == nil {
-				err = do(w, r, body)
-			}
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-			}
-		})
+	for path, answer := range map[string]answerer{setPath: s.set, barePath: s.bare, tripPath: s.roundTrip, pagesPath: s.page} {
+		mux.Handle("POST "+path, answer)
 	}
-	handle(setPath, func(_ http.ResponseWriter, _ *http.Request, body []byte) error {
-		kept.Store(&body)
-		return nil
-	})
-	handle(barePath, func(w http.ResponseWriter, _ *http.Request, _ []byte) error {
-		answer(w, *kept.Load())
-		return nil
-	})
-	handle(tripPath, func(w http.ResponseWriter, r *http.Request, _ []byte) error {
-		var one int
-		if err := trip.QueryRowContext(r.Context()).Scan(&one); err != nil {
-			return err
-		}
-		answer(w, *kept.Load())
-		return nil
-	})
-	handle(pagesPath, func(w http.ResponseWriter, r *http.Request, _ []byte) error {
-		size, err := strconv.Atoi(r.URL.RawQuery)
-		if err != nil || pages[size] == nil {
-			return fmt.Errorf("no page of %q", r.URL.RawQuery)
-		}
-		profiles, err := readPage(r.Context(), pages[size])
-		if err != nil {
-			return err
-		}
-		body, err := json.Marshal(profiles)
-		answer(w, body)
-		return err
-	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, `{"graphql":"http://%s/graphql"}`+"\n", listener.Addr())
 	return (&http.Server{Handler: mux, ErrorLog: log.New(os.Stderr, "", 0)}).Serve(listener)
+}
+
+// prepare prepares the statements.
+func (s *yardstickServer) prepare(db *sql.DB) (err error) {
+	for _, o := range operations {
+		if o.pageSize == 0 {
+			continue
+		}
+		s.pages[o.pageSize], err = db.Prepare(`SELECT id, username, description, location, is_organizer, date_joined,
+			updated_on FROM profiles WHERE id <> '' ORDER BY date_joined, id LIMIT ` + strconv.Itoa(o.pageSize))
+		if err != nil {
+			return err
+		}
+	}
+	s.trip, err = db.Prepare(`SELECT 1`)
+	return err
+}
+
+// answerer returns the JSON that answers a request with a body.
+type answerer func(r *http.Request, body []byte) (answer []byte, err error)
+
+func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		body, err = a(r, body)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(body)
+}
+
+func (s *yardstickServer) set(_ *http.Request, body []byte) ([]byte, error) {
+	s.body.Store(&body)
+	return nil, nil
+}
+
+func (s *yardstickServer) bare(*http.Request, []byte) ([]byte, error) { return *s.body.Load(), nil }
+
+func (s *yardstickServer) roundTrip(r *http.Request, _ []byte) ([]byte, error) {
+	var one int
+	err := s.trip.QueryRowContext(r.Context()).Scan(&one)
+	return *s.body.Load(), err
+}
+
+func (s *yardstickServer) page(r *http.Request, _ []byte) ([]byte, error) {
+	size, err := strconv.Atoi(r.URL.RawQuery)
+	if err != nil || s.pages[size] == nil {
+		return nil, fmt.Errorf("no page of %q", r.URL.RawQuery)
+	}
+	profiles, err := readPage(r.Context(), s.pages[size])
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(profiles)
 }
 
 func readPage(ctx context.Context, page *sql.Stmt) ([]shownProfile, error) {

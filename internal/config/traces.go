@@ -12,8 +12,14 @@ import (
 	"strings"
 )
 
-// traces finds out whether the standard variables of OpenTelemetry ask for traces, which they do by naming a collector.
-// What else they say is for its SDK, which passes over what it cannot follow: so that is refused here.
+// The standard variables of OpenTelemetry that name a collector.
+const (
+	otlpPrefix       = "OTEL_EXPORTER_OTLP_"
+	otlpTracesPrefix = "OTEL_EXPORTER_OTLP_TRACES_"
+)
+
+// traces reports whether the standard variables of OpenTelemetry ask for traces, by naming a collector. Its SDK reads all
+// of them and ignores what it cannot use, so invalid values are refused here.
 func (r *reader) traces(c *Config, env []string) {
 	values := map[string]string{}
 	for _, entry := range env {
@@ -21,10 +27,8 @@ func (r *reader) traces(c *Config, env []string) {
 			values[name] = strings.TrimSpace(value)
 		}
 	}
-	const endpoint, protocol = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
-	const tracesEndpoint, tracesProtocol = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 	exporter := cmp.Or(values["OTEL_TRACES_EXPORTER"], "otlp")
-	if values[endpoint] == "" && values[tracesEndpoint] == "" ||
+	if values[otlpPrefix+"ENDPOINT"] == "" && values[otlpTracesPrefix+"ENDPOINT"] == "" ||
 		strings.EqualFold(values["OTEL_SDK_DISABLED"], "true") || exporter == "none" {
 		return
 	}
@@ -32,27 +36,38 @@ func (r *reader) traces(c *Config, env []string) {
 	if exporter != "otlp" {
 		r.problem("OTEL_TRACES_EXPORTER", "must be otlp or none")
 	}
-	for _, name := range []string{endpoint, tracesEndpoint} {
+	r.collector(values)
+	r.delivery(otlpPrefix, values)
+	r.delivery(otlpTracesPrefix, values)
+	r.sampler(values)
+	for _, name := range []string{"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE",
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE"} {
+		if !isPositive(values[name]) {
+			r.problem(name, "must be a whole number above 0")
+		}
+	}
+}
+
+// collector checks the address of the collector and the protocol.
+func (r *reader) collector(values map[string]string) {
+	for _, name := range []string{otlpPrefix + "ENDPOINT", otlpTracesPrefix + "ENDPOINT"} {
 		if err := checkCollector(values[name]); values[name] != "" && err != nil {
 			r.problem(name, "%v", err)
 		}
 	}
-	spoken := protocol
-	if values[tracesProtocol] != "" {
-		spoken = tracesProtocol
+	protocol := otlpPrefix + "PROTOCOL"
+	if values[otlpTracesPrefix+"PROTOCOL"] != "" {
+		protocol = otlpTracesPrefix + "PROTOCOL"
 	}
-	if values[spoken] != "" && values[spoken] != "http/protobuf" {
-		r.problem(spoken, "must be http/protobuf")
+	if values[protocol] != "" && values[protocol] != "http/protobuf" {
+		r.problem(protocol, "must be http/protobuf")
 	}
-	r.delivery("OTEL_EXPORTER_OTLP_", values)
-	r.delivery("OTEL_EXPORTER_OTLP_TRACES_", values)
-	r.sampler(values)
-	for _, name := range []string{"OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE",
-		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE"} {
-		if n, err := strconv.Atoi(values[name]); values[name] != "" && (err != nil || n <= 0) {
-			r.problem(name, "must be a whole number above 0")
-		}
-	}
+}
+
+// isPositive reports whether text is empty or a whole number above 0.
+func isPositive(text string) bool {
+	n, err := strconv.Atoi(text)
+	return text == "" || err == nil && n > 0
 }
 
 // headerName is a token (RFC 9110, section 5.6.2).
@@ -69,7 +84,7 @@ func areHeaders(text string) bool {
 	return true
 }
 
-// delivery checks how traces are sent, as the variables with a prefix say it.
+// delivery checks the variables with a prefix that say how traces are sent.
 func (r *reader) delivery(prefix string, values map[string]string) {
 	if name := prefix + "CERTIFICATE"; values[name] != "" {
 		text, err := os.ReadFile(values[name])
@@ -86,10 +101,8 @@ func (r *reader) delivery(prefix string, values map[string]string) {
 	if name := prefix + "HEADERS"; values[name] != "" && !areHeaders(values[name]) {
 		r.problem(name, "must be name=value, separated by commas")
 	}
-	if name := prefix + "TIMEOUT"; values[name] != "" {
-		if n, err := strconv.Atoi(values[name]); err != nil || n <= 0 {
-			r.problem(name, "must be a whole number of milliseconds above 0")
-		}
+	if name := prefix + "TIMEOUT"; !isPositive(values[name]) {
+		r.problem(name, "must be a whole number of milliseconds above 0")
 	}
 	if name := prefix + "COMPRESSION"; values[name] != "" && values[name] != "gzip" && values[name] != "none" {
 		r.problem(name, "must be gzip or none")

@@ -24,26 +24,26 @@ import (
 	"latchkey/internal/account"
 )
 
-// Sender takes a message to its reader, or to where developers read it.
+// Sender delivers messages.
 type Sender interface {
-	// Send returns nil once somebody else is responsible for the message. It fails with ErrRefused when trying again
-	// is pointless; after any other error it is not.
+	// Send returns nil once another system has accepted the message. After ErrRefused a retry is pointless.
 	Send(ctx context.Context, m Message) error
 }
 
-// ErrRefused is why a message cannot be sent, now or later: its recipient or its content is refused.
-var ErrRefused = errors.New("refused for good")
+// ErrRefused is returned for a message whose recipient or content is refused permanently.
+var ErrRefused = errors.New("permanently refused")
 
-// SMTP takes messages to one mail server (RFC 5321, RFC 6409), over a connection for each.
+// SMTP sends messages to one mail server (RFC 5321, RFC 6409), each on a connection of its own.
 type SMTP struct {
 	address  string // host:port
-	host     string // whose certificate it has to be
+	host     string // in the certificate
 	username string // empty for no authentication
 	password string
 	from     mail.Address
 	implicit bool           // TLS from the first byte (RFC 8314, section 3.3), not by STARTTLS (RFC 3207)
-	plain    bool           // goes on without TLS where it is not offered
-	roots    *x509.CertPool // who may sign the certificate; nil for those the system trusts
+	roots    *x509.CertPool // of the certificate; nil for those of the system
+
+	allowPlaintext bool // if TLS is not offered
 
 	connecting time.Duration // at most
 	sending    time.Duration // at most, with connecting, until all is sent
@@ -52,9 +52,8 @@ type SMTP struct {
 
 // NewSMTP returns a sender to a mail server. The address is smtp://user:password@host:port, with port 587 and no
 // authentication unless given, or smtps:// with port 465. Special characters in it are percent-encoded. TLS is
-// required and its certificate verified; only a server on this machine, or with insecure any that needs no password,
-// may do without. What is in from, one address with or without a name, is on every message. No error repeats the
-// address.
+// required and its certificate verified, except for a server on this machine or, with insecure, one without a password. from
+// is the sender of every message, one address with or without a name. No error contains the address.
 func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
 	s := &SMTP{connecting: 10 * time.Second, sending: 30 * time.Second, answering: 3 * time.Minute}
 	if err := s.parse(address, insecure); err != nil {
@@ -100,7 +99,7 @@ func (s *SMTP) parse(address string, insecure bool) error {
 	if (s.username == "") != (s.password == "") {
 		return errors.New("the mail server must have both a user and a password, or neither")
 	}
-	s.plain = isLoopback(s.host) || insecure && s.username == ""
+	s.allowPlaintext = isLoopback(s.host) || insecure && s.username == ""
 	return nil
 }
 
@@ -112,10 +111,11 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// Send takes the message to the server. It fails with ErrRefused when the server answers its recipient or its content
-// with 5xx, when m.To is not one address, and when that is not ASCII before its @ and the server does not know SMTPUTF8
-// (RFC 6531). It takes 30 s at most, and 3 minutes more for the server's last word. What the server says goes into the
-// error, without what looks like an address or a link.
+// Send sends the message within 30 s, and waits up to 3 minutes more for the server's last reply. Errors contain the
+// server's replies without words that look like an address or a link.
+//
+// Errors: ErrRefused when the server replies 5xx to the recipient or the content, when m.To is not one address, and when
+// its local part is not ASCII and the server does not offer SMTPUTF8 (RFC 6531).
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if account.CheckEmail(m.To) != nil {
 		return fmt.Errorf("%w: the recipient is not one email address", ErrRefused)
@@ -135,11 +135,11 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
-	// The library renews its deadlines and waits for some answers without one; closing ends all that.
+	// The library renews its deadlines and waits for some replies without one; closing the connection ends that.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	sent := func() { limit.Reset(s.answering) }
-	err = s.deliver(&bounded{Conn: conn, left: maxAnswers}, to, content, sent)
+	err = s.deliver(&limitedConn{Conn: conn, left: maxReplies}, to, content, sent)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrRefused) {
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
@@ -163,106 +163,124 @@ func (s *SMTP) compose(m Message, to string) ([]byte, error) {
 	return content.Bytes(), err
 }
 
-// deliver speaks SMTP on the connection. It calls sent once only the server's word is missing, and returns nil as soon
-// as the server has taken the message.
+// deliver sends the content over a connection. It calls sent once only the server's reply is missing, and returns nil as
+// soon as the server has accepted the message.
 func (s *SMTP) deliver(conn net.Conn, to string, content []byte, sent func()) error {
-	config := &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12, RootCAs: s.roots}
-	if s.implicit {
-		encrypted := tls.Client(conn, config)
-		if err := encrypted.Handshake(); err != nil {
-			return fmt.Errorf("TLS: %w", err)
-		}
-		conn = encrypted
-	}
-	client, err := smtp.NewClient(conn, s.host)
+	client, err := s.connect(conn)
 	if err != nil {
-		return failed("greeting", err)
-	}
-	_, domain, _ := strings.Cut(s.from.Address, "@")
-	if err := client.Hello(domain); err != nil {
-		return failed("EHLO", err)
-	}
-	if !s.implicit {
-		offered, _ := client.Extension("STARTTLS")
-		if !offered && !s.plain {
-			return errors.New("STARTTLS: the server does not offer it, and without it others could read the mail")
-		}
-		if offered {
-			if err := client.StartTLS(config); err != nil {
-				return failed("STARTTLS", err)
-			}
-		}
+		return err
 	}
 	if s.username != "" {
 		if err := s.authenticate(client); err != nil {
 			return err
 		}
 	}
-	utf8Offered, _ := client.Extension("SMTPUTF8")
-	if !isASCII(to) && !utf8Offered {
-		return fmt.Errorf("%w: the server does not offer SMTPUTF8, which the recipient's address needs", ErrRefused)
-	}
-	// Asking for SMTPUTF8 without need would keep the mail from servers further on that lack it.
-	client.SkipSMTPUTF8(isASCII(to))
-	if err := client.Mail("<" + s.from.Address + ">"); err != nil {
-		return failed("MAIL FROM", err)
-	}
-	if err := client.Rcpt("<" + to + ">"); err != nil {
-		return judged("RCPT TO", err)
+	if err := s.envelope(client, to); err != nil {
+		return err
 	}
 	w, err := client.Data()
 	if err != nil {
-		return failed("DATA", err)
+		return stepError("DATA", err)
 	}
 	if _, err := w.Write(content); err != nil {
-		return failed("content", err)
+		return stepError("content", err)
 	}
-	sent() // a mail given up too early would be there twice (RFC 5321, section 4.5.3.2.6)
+	sent() // an email given up too early would arrive twice (RFC 5321, section 4.5.3.2.6)
 	if err := w.Close(); err != nil {
-		return judged("content", err)
+		return classifyReply("content", err)
 	}
 	client.Quit()
 	return nil
 }
 
-// authenticate signs in (RFC 4954). Of the server's answer only the code is told: some repeat what they were sent.
+// connect greets the server and encrypts the connection, by TLS from the start or by STARTTLS.
+func (s *SMTP) connect(conn net.Conn) (*smtp.Client, error) {
+	config := &tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12, RootCAs: s.roots}
+	if s.implicit {
+		encrypted := tls.Client(conn, config)
+		if err := encrypted.Handshake(); err != nil {
+			return nil, fmt.Errorf("TLS: %w", err)
+		}
+		conn = encrypted
+	}
+	client, err := smtp.NewClient(conn, s.host)
+	if err != nil {
+		return nil, stepError("greeting", err)
+	}
+	_, domain, _ := strings.Cut(s.from.Address, "@")
+	if err := client.Hello(domain); err != nil {
+		return nil, stepError("EHLO", err)
+	}
+	if s.implicit {
+		return client, nil
+	}
+	offered, _ := client.Extension("STARTTLS")
+	switch {
+	case offered:
+		if err := client.StartTLS(config); err != nil {
+			return nil, stepError("STARTTLS", err)
+		}
+	case !s.allowPlaintext:
+		return nil, errors.New("STARTTLS: the server does not offer it, and others could read the email without it")
+	}
+	return client, nil
+}
+
+// envelope names the sender and the recipient.
+func (s *SMTP) envelope(client *smtp.Client, to string) error {
+	utf8Offered, _ := client.Extension("SMTPUTF8")
+	if !isASCII(to) && !utf8Offered {
+		return fmt.Errorf("%w: the server does not offer SMTPUTF8, which the recipient's address needs", ErrRefused)
+	}
+	// With SMTPUTF8, servers further on that lack it would reject an email that does not need it.
+	client.SkipSMTPUTF8(isASCII(to))
+	if err := client.Mail("<" + s.from.Address + ">"); err != nil {
+		return stepError("MAIL FROM", err)
+	}
+	if err := client.Rcpt("<" + to + ">"); err != nil {
+		return classifyReply("RCPT TO", err)
+	}
+	return nil
+}
+
+// authenticate signs in (RFC 4954). Errors contain only the code of the reply: some servers repeat what they were sent.
 func (s *SMTP) authenticate(client *smtp.Client) error {
 	_, offered := client.Extension("AUTH")
 	mechanisms := strings.Fields(offered)
 	var mechanism smtp.Auth
 	switch {
 	case slices.Contains(mechanisms, "PLAIN"):
-		mechanism = smtp.PlainAuth("", s.username, s.password, s.host, s.plain)
+		mechanism = smtp.PlainAuth("", s.username, s.password, s.host, s.allowPlaintext)
 	case slices.Contains(mechanisms, "LOGIN"):
-		mechanism = smtp.LoginAuth(s.username, s.password, s.host, s.plain)
+		mechanism = smtp.LoginAuth(s.username, s.password, s.host, s.allowPlaintext)
 	default:
 		return errors.New("AUTH: the server offers neither PLAIN nor LOGIN")
 	}
 	err := client.Auth(mechanism)
 	if reply, ok := errors.AsType[*textproto.Error](err); ok {
-		return fmt.Errorf("AUTH: the server answers %d", reply.Code)
+		return fmt.Errorf("AUTH: the server replied %d", reply.Code)
 	}
 	if broken, ok := errors.AsType[net.Error](err); ok {
 		return fmt.Errorf("AUTH: %w", broken)
 	}
 	if err != nil {
-		return errors.New("AUTH: the server does not answer as it should")
+		return errors.New("AUTH: the server sent an unexpected reply")
 	}
 	return nil
 }
 
-// judged returns an error of a step at which 5xx is about the message; but 552 may be about a mailbox that is full for
-// now (RFC 5321, section 4.5.3.1.10), and 554 to a recipient about us.
-func judged(step string, err error) error {
+// classifyReply returns the error of a step at which 5xx is about the message: ErrRefused, except for 552, which can mean
+// a mailbox that is full at the moment (RFC 5321, section 4.5.3.1.10), and 554 to a recipient, which can be about us.
+func classifyReply(step string, err error) error {
 	reply, ok := errors.AsType[*textproto.Error](err)
 	if ok && reply.Code >= 500 && reply.Code != 552 && (reply.Code != 554 || step != "RCPT TO") {
-		return fmt.Errorf("%w: %w", ErrRefused, failed(step, err))
+		return fmt.Errorf("%w: %w", ErrRefused, stepError(step, err))
 	}
-	return failed(step, err)
+	return stepError(step, err)
 }
 
-// failed returns an error of a step. Words of the server's that could be an address, a link or a token are left out.
-func failed(step string, err error) error {
+// stepError returns the error of a step, without the words of a reply that could be an address, a link or a token.
+func stepError(step string, err error) error {
 	said := ""
 	if reply, ok := errors.AsType[*textproto.Error](err); ok {
 		said = fmt.Sprintf("%d %s", reply.Code, reply.Msg)
@@ -281,26 +299,26 @@ func failed(step string, err error) error {
 	return fmt.Errorf("%s: %s", step, strings.Join(words, " "))
 }
 
-// Of what the server says, an error repeats at most so many words of so many bytes.
+// An error repeats at most maxWords words of a reply, of at most maxWord bytes.
 const (
 	maxWord  = 30
 	maxWords = 40
 )
 
-// maxAnswers is in bytes, and far more than a server needs to say for one message.
-const maxAnswers = 1 << 20
+// maxReplies is how many bytes a server can reply to one message, far more than it needs.
+const maxReplies = 1 << 20
 
-// bounded is a connection that gives no more than left bytes to read, as answers are kept in memory.
-type bounded struct {
+// limitedConn is a connection that returns at most left bytes, since replies are kept in memory.
+type limitedConn struct {
 	net.Conn
 	left int
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errors.New("the server does not stop talking")
+func (c *limitedConn) Read(p []byte) (int, error) {
+	if c.left == 0 {
+		return 0, errors.New("server response too large")
 	}
-	n, err := b.Conn.Read(p[:min(len(p), b.left)])
-	b.left -= n
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
 	return n, err
 }

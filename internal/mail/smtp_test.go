@@ -485,12 +485,12 @@ func TestConversations(t *testing.T) {
 			for line, err := strings.Repeat("x", 1<<10), error(nil); err == nil; {
 				_, err = io.WriteString(c, line)
 			}
-		}, "does not stop talking"},
+		}, "server response too large"},
 		{"no end of lines", func(c net.Conn, _ *bufio.Reader) {
 			for line, err := strings.Repeat("220-x\r\n", 1<<8), error(nil); err == nil; {
 				_, err = io.WriteString(c, line)
 			}
-		}, "does not stop talking"},
+		}, "server response too large"},
 	} {
 		s := local(t, answer(t, test.talk))
 		if test.name == "no good bye" {
@@ -597,7 +597,7 @@ func TestTLS(t *testing.T) {
 			MinVersion: tls.VersionTLS10, MaxVersion: test.version}
 		wrapped := tlsInFront(t, config, implicit.address)
 		optional := to(t, starting.address, "smtp://"+host, a.pool)
-		optional.plain = true
+		optional.allowPlaintext = true
 		for name, server := range map[string]struct {
 			*SMTP
 			*catcher
@@ -681,7 +681,7 @@ func TestAuthentication(t *testing.T) {
 		for password, good := range map[string]bool{"jump%2fup%40once": true, "wrong-word": false} {
 			c := catch(t, certificate, func(c *catcher, _ *smtp.Server) { c.mechs = mechs })
 			err := to(t, c.address, "smtp://mario:"+password+"@"+host, a.pool).Send(t.Context(), letter)
-			if good && err != nil || !good && (err == nil || err.Error() != "AUTH: the server answers 535") {
+			if good && err != nil || !good && (err == nil || err.Error() != "AUTH: the server replied 535") {
 				t.Errorf("%s with %s: %v", mechs, password, err)
 			}
 			if good {
@@ -822,7 +822,7 @@ func TestNoTextBecomesAHeader(t *testing.T) {
 		"\r\n.\r\nMAIL FROM:<x@example.org>\r\n", strings.Repeat("x ", 1000), strings.Repeat("\r\n", 1000),
 		strings.Repeat("ü", 1000),
 	} {
-		rendered, err := templates.Render(account.Mail{ID: "mail_1", Letter: account.NewDevice, To: letter.To,
+		rendered, err := templates.Render(account.Mail{ID: "mail_1", Template: account.NewDevice, To: letter.To,
 			Username: trick, Device: trick, NewEmail: trick, IPAddress: trick, CreatedAt: letter.Date})
 		if err != nil {
 			t.Fatal(err)

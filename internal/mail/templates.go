@@ -1,5 +1,7 @@
-// Package mail puts letters into words and sends them, by SMTP or to the log. Whom to write to, and why, is decided
-// elsewhere.
+// Package mail renders emails and sends them. [NewTemplates] reads the templates, [NewSMTP] and [NewLog] return senders,
+// and [Handler] uses both for the emails of the outbox.
+//
+// It does not decide who receives an email, or why.
 package mail
 
 import (
@@ -24,7 +26,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// Message is a mail in words, ready to be sent.
+// Message is a rendered email.
 type Message struct {
 	ID       string // for the Message-ID header (RFC 5322, section 3.6.4), without its angle brackets
 	To       string
@@ -35,43 +37,43 @@ type Message struct {
 	Date     time.Time
 }
 
-// Templates are the words of every letter in every language.
+// Templates are the templates of every email in every language.
 type Templates struct {
 	app       string // the application's address, without a trailing slash
 	host      string // the right-hand side of every Message-ID
 	languages []string
-	letters   map[string]words // by the name of the template without its extension
+	byName    map[string]template // by the name of the template without its extension
 }
 
-// words are the templates of one letter in one language.
-type words struct {
+// template is the template of one email in one language.
+type template struct {
 	text *texttemplate.Template
 	html *htmltemplate.Template
 }
 
-// values is what templates may show. Whatever users can choose is on one line here.
-type values struct {
+// data are what templates can show. Text that users choose is on one line.
+type data struct {
 	Username  string
 	NewEmail  string
 	Device    string
 	IPAddress string
-	Link      string // with its one-time token; empty for letters without one
+	Link      string // with its one-time token; empty for emails without one
 	App       string
 	When      string
 	Expires   string
 	Language  string
 }
 
-// page is what templates of HTML may show beyond that.
-type page struct {
-	values
+// pageData is what HTML templates can show in addition.
+type pageData struct {
+	data
 	Subject    string
-	Button     string   // what stands on the button of the link
+	Button     string   // the label of the link
 	Paragraphs []string // of the rendered text
 }
 
-// builtIn holds each letter in each language as language/letter.txt. Its first line is the subject, and its block
-// "button" labels the link. layout.html makes a page of the text's paragraphs.
+// builtIn holds each template in each language as language/name.txt. Its first line is the subject, and its block "button"
+// labels the link. layout.html is the page around the paragraphs of the text.
 //
 //go:embed templates
 var builtIn embed.FS
@@ -84,7 +86,7 @@ const (
 	button  = "button"
 )
 
-// pages are where in the application the links of letters with a token lead.
+// pages are the pages of the application that the links with a token open.
 var pages = map[account.MailTemplate]string{
 	account.Activation:        "/activate",
 	account.PasswordReset:     "/reset-password",
@@ -93,10 +95,10 @@ var pages = map[account.MailTemplate]string{
 }
 
 // NewTemplates returns the built-in templates, each replaced by the file of the same name in folder if there is one;
-// "" stands for no folder. A language/letter.html in the folder replaces layout.html for its letter and language, and a
-// new language comes with a text for every letter. Links lead to appURL, which has no trailing slash. Every letter is
-// tried in every language, and what is wrong with them is told all at once, by name and line; so is a file that has
-// the name of no template. Names that begin with a dot are ignored.
+// folder may be empty. A language/name.html in the folder replaces layout.html for its template and language, and a new
+// language needs a text for every template. Links lead to appURL, which has no trailing slash. Every template is rendered
+// in every language with sample data; the error lists all problems by name and line, and files with other names than
+// templates have. Names that begin with a dot are ignored.
 func NewTemplates(folder, appURL string) (*Templates, error) {
 	inside, err := fs.Sub(builtIn, "templates")
 	if err != nil {
@@ -113,15 +115,15 @@ func NewTemplates(folder, appURL string) (*Templates, error) {
 		}
 		maps.Copy(files, own)
 	}
-	t := &Templates{app: appURL, host: hostOf(appURL), letters: map[string]words{}}
-	err = errors.Join(t.parse(files), t.try())
+	t := &Templates{app: appURL, host: hostOf(appURL), byName: map[string]template{}}
+	err = errors.Join(t.parse(files), t.validate())
 	if err != nil {
 		return nil, fmt.Errorf("mail templates:\n%w", err)
 	}
 	return t, nil
 }
 
-// hostOf returns the host of a URL as a Message-ID may have it, or localhost.
+// hostOf returns the host of a URL for a Message-ID, or localhost.
 func hostOf(address string) string {
 	if u, err := url.Parse(address); err == nil && u.Hostname() != "" && !strings.Contains(u.Hostname(), ":") {
 		return u.Hostname()
@@ -129,68 +131,87 @@ func hostOf(address string) string {
 	return "localhost"
 }
 
-var tag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+var languageTag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// reader reads the templates of a folder, and collects what is wrong with its files.
+type reader struct {
+	folder   fs.FS
+	files    map[string]string
+	problems []error
+}
 
 // read returns the templates in a folder by their names. It follows symbolic links.
 func read(folder fs.FS) (map[string]string, error) {
-	files := map[string]string{}
-	var problems []error
-	add := func(name string, possible bool, names string) {
-		if !possible {
-			problems = append(problems, fmt.Errorf("%s: is no template; it can be named %s", name, names))
-			return
-		}
-		info, err := fs.Stat(folder, name)
-		if err == nil && (!info.Mode().IsRegular() || info.Size() > maxTemplate) {
-			err = fmt.Errorf("%s: is not a file of at most %d KiB", name, maxTemplate>>10)
-		}
-		var content []byte
-		if err == nil {
-			content, err = fs.ReadFile(folder, name)
-		}
-		if err == nil && !utf8.Valid(content) {
-			err = fmt.Errorf("%s: is not valid UTF-8", name)
-		}
-		if err != nil {
-			problems = append(problems, err)
-			return
-		}
-		files[name] = strings.ReplaceAll(strings.TrimPrefix(string(content), "\uFEFF"), "\r\n", "\n")
-	}
 	names, err := list(folder, ".")
 	if err != nil {
 		return nil, err
 	}
+	r := &reader{folder: folder, files: map[string]string{}}
 	for _, name := range names {
-		info, err := fs.Stat(folder, name)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		if !info.IsDir() {
-			add(name, name == layout, layout+", or be a folder named after a language")
-			continue
-		}
-		if !tag.MatchString(name) {
-			problems = append(problems,
-				fmt.Errorf("%s: is no language; it can be named by a tag, such as fr or pt-BR", name))
-			continue
-		}
-		inner, err := list(folder, name)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		for _, file := range inner {
-			extension := path.Ext(file)
-			letter := account.MailTemplate(strings.TrimSuffix(file, extension))
-			possible := slices.Contains(account.MailTemplates, letter) && (extension == ".txt" || extension == ".html")
-			add(path.Join(name, file), possible, letterNames()+", each with .txt or .html")
-		}
+		r.entry(name)
 	}
-	return files, errors.Join(problems...)
+	return r.files, errors.Join(r.problems...)
 }
 
-// list returns the names in a folder, but for hidden ones.
+func (r *reader) problem(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Errorf(format, args...))
+}
+
+// entry reads the layout, or the templates of a language.
+func (r *reader) entry(name string) {
+	info, err := fs.Stat(r.folder, name)
+	switch {
+	case err != nil:
+		r.problems = append(r.problems, err)
+	case !info.IsDir() && name == layout:
+		r.file(name)
+	case !info.IsDir():
+		r.problem("%s: is not a template; it can be named %s, or be a folder named after a language", name, layout)
+	case !languageTag.MatchString(name):
+		r.problem("%s: is not a language; it can be named by a tag, such as fr or pt-BR", name)
+	default:
+		r.language(name)
+	}
+}
+
+// language reads the templates in the folder of a language.
+func (r *reader) language(name string) {
+	files, err := list(r.folder, name)
+	if err != nil {
+		r.problems = append(r.problems, err)
+	}
+	for _, file := range files {
+		extension := path.Ext(file)
+		known := slices.Contains(account.MailTemplates, account.MailTemplate(strings.TrimSuffix(file, extension)))
+		if known && (extension == ".txt" || extension == ".html") {
+			r.file(path.Join(name, file))
+		} else {
+			r.problem("%s: is not a template; it can be named %s, each with .txt or .html", path.Join(name, file), templateNames())
+		}
+	}
+}
+
+// file reads a template of at most 256 KiB in UTF-8, without a byte order mark and with line feeds only.
+func (r *reader) file(name string) {
+	info, err := fs.Stat(r.folder, name)
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxTemplate) {
+		err = fmt.Errorf("%s: is not a file of at most %d KiB", name, maxTemplate>>10)
+	}
+	var content []byte
+	if err == nil {
+		content, err = fs.ReadFile(r.folder, name)
+	}
+	if err == nil && !utf8.Valid(content) {
+		err = fmt.Errorf("%s: is not valid UTF-8", name)
+	}
+	if err != nil {
+		r.problems = append(r.problems, err)
+		return
+	}
+	r.files[name] = strings.ReplaceAll(strings.TrimPrefix(string(content), "\uFEFF"), "\r\n", "\n")
+}
+
+// list returns the names in a folder without the hidden ones.
 func list(folder fs.FS, name string) (names []string, err error) {
 	entries, err := fs.ReadDir(folder, name)
 	for _, entry := range entries {
@@ -201,68 +222,83 @@ func list(folder fs.FS, name string) (names []string, err error) {
 	return names, err
 }
 
-func letterNames() string {
+func templateNames() string {
 	names := make([]string, len(account.MailTemplates))
-	for i, letter := range account.MailTemplates {
-		names[i] = string(letter)
+	for i, kind := range account.MailTemplates {
+		names[i] = string(kind)
 	}
 	return strings.Join(names, ", ")
 }
 
-// parse takes over what can be read of the files and returns what is wrong with the rest.
+// parse parses the files that are valid, and returns what is wrong with the others.
 func (t *Templates) parse(files map[string]string) error {
-	var problems []error
-	note := func(err error) {
-		if err != nil {
-			problems = append(problems, plain(err))
-		}
-	}
 	sheet, err := htmltemplate.New(layout).Parse(files[layout])
-	note(err)
-	t.languages = []string{english}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if language := path.Dir(name); language != "." && !slices.Contains(t.languages, language) {
-			t.languages = append(t.languages, language)
-		}
+	var problems []error
+	if err != nil {
+		problems = append(problems, trimError(err))
 	}
+	t.languages = languagesOf(files)
 	for _, language := range t.languages {
-		var missing []string
-		for _, letter := range account.MailTemplates {
-			name := path.Join(language, string(letter))
-			content, ok := files[name+".txt"]
-			if !ok {
-				missing = append(missing, string(letter)+".txt")
-				continue
-			}
-			w := words{html: sheet}
-			w.text, err = texttemplate.New(name + ".txt").Parse(content)
-			note(err)
-			if own, ok := files[name+".html"]; ok {
-				w.html, err = htmltemplate.New(name + ".html").Parse(own)
-				note(err)
-			}
-			if w.text != nil && w.html != nil {
-				t.letters[name] = w
-			}
-		}
-		if missing != nil {
-			note(fmt.Errorf("%s: lacks %s", language, strings.Join(missing, ", ")))
-		}
+		problems = append(problems, t.parseLanguage(language, files, sheet)...)
 	}
 	return errors.Join(problems...)
 }
 
-// try renders everything that could be parsed, with as much data and with as little as there can be, and returns what
-// goes wrong, each thing once.
-func (t *Templates) try() error {
+// languagesOf returns the languages of the files, English first, the others sorted.
+func languagesOf(files map[string]string) []string {
+	languages := []string{english}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if language := path.Dir(name); language != "." && !slices.Contains(languages, language) {
+			languages = append(languages, language)
+		}
+	}
+	return languages
+}
+
+// parseLanguage parses the templates of one language. Those without a page of their own get the sheet.
+func (t *Templates) parseLanguage(
+	language string, files map[string]string, sheet *htmltemplate.Template,
+) (problems []error) {
+	var missing []string
+	for _, kind := range account.MailTemplates {
+		name := path.Join(language, string(kind))
+		text, ok := files[name+".txt"]
+		if !ok {
+			missing = append(missing, string(kind)+".txt")
+			continue
+		}
+		parsed := template{html: sheet}
+		var textErr, htmlErr error
+		parsed.text, textErr = texttemplate.New(name + ".txt").Parse(text)
+		if page, ok := files[name+".html"]; ok {
+			parsed.html, htmlErr = htmltemplate.New(name + ".html").Parse(page)
+		}
+		for _, err := range []error{textErr, htmlErr} {
+			if err != nil {
+				problems = append(problems, trimError(err))
+			}
+		}
+		if parsed.text != nil && parsed.html != nil {
+			t.byName[name] = parsed
+		}
+	}
+	if missing != nil {
+		problems = append(problems, fmt.Errorf("%s: lacks %s", language, strings.Join(missing, ", ")))
+	}
+	return problems
+}
+
+// validate renders every template with the most and with the least data that there can be, and returns each problem
+// once.
+func (t *Templates) validate() error {
 	var problems []error
-	for _, name := range slices.Sorted(maps.Keys(t.letters)) {
-		language, letter := path.Split(name)
-		full := sample(account.MailTemplate(letter))
+	for _, name := range slices.Sorted(maps.Keys(t.byName)) {
+		language, kind := path.Split(name)
+		full := sample(account.MailTemplate(kind))
 		least := full
 		least.Device, least.IPAddress = "", ""
 		for _, m := range []account.Mail{full, least} {
-			err := t.tryOne(m, path.Clean(language))
+			err := t.validateOne(m, path.Clean(language))
 			if err != nil && !slices.ContainsFunc(problems, func(p error) bool { return p.Error() == err.Error() }) {
 				problems = append(problems, err)
 			}
@@ -271,12 +307,12 @@ func (t *Templates) try() error {
 	return errors.Join(problems...)
 }
 
-func (t *Templates) tryOne(m account.Mail, language string) error {
+func (t *Templates) validateOne(m account.Mail, language string) error {
 	message, err := t.render(m, language)
 	if err != nil {
 		return err
 	}
-	w, link := t.letters[path.Join(language, string(m.Letter))], t.link(m)
+	w, link := t.byName[path.Join(language, string(m.Template))], t.link(m)
 	switch {
 	case strings.Count(message.Text, link) != 1 && link != "":
 		return fmt.Errorf("%s: must show {{.Link}} once", w.text.Name())
@@ -286,29 +322,28 @@ func (t *Templates) tryOne(m account.Mail, language string) error {
 	return nil
 }
 
-// Languages returns the languages there are, English first, the others sorted.
+// Languages returns the languages, English first, the others sorted.
 func (t *Templates) Languages() []string { return slices.Clone(t.languages) }
 
-// Render returns a mail in words, in the language its reader prefers of those there are.
+// Render returns an email in the language that its recipient prefers.
 func (t *Templates) Render(m account.Mail) (Message, error) {
 	return t.render(m, account.MatchLanguage(m.Languages, t.languages))
 }
 
-// Sample returns a letter in a language as somebody made up would get it. It fails when there is no such letter or
-// language.
-func (t *Templates) Sample(letter account.MailTemplate, language string) (Message, error) {
+// Sample returns an email with sample data. It fails when there is no such template or language.
+func (t *Templates) Sample(kind account.MailTemplate, language string) (Message, error) {
 	if !slices.Contains(t.languages, language) {
-		return Message{}, fmt.Errorf("there is no language %q; there are %s", language, strings.Join(t.languages, ", "))
+		return Message{}, fmt.Errorf("unknown language %q; there are %s", language, strings.Join(t.languages, ", "))
 	}
-	return t.render(sample(letter), language)
+	return t.render(sample(kind), language)
 }
 
-// sample returns a mail with everything in it that its letter may have.
-func sample(letter account.MailTemplate) account.Mail {
+// sample returns an email with all data that its template can show.
+func sample(kind account.MailTemplate) account.Mail {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	return account.Mail{
 		ID:        account.IDOf(account.MailKind, [16]byte{}),
-		Letter:    letter,
+		Template:    kind,
 		To:        "mario@example.com",
 		Username:  "mario",
 		NewEmail:  "mario.rossi@example.com",
@@ -320,38 +355,38 @@ func sample(letter account.MailTemplate) account.Mail {
 	}
 }
 
-// link returns where the letter leads, if anywhere. The token is in the fragment, which browsers do not send (RFC 3986,
-// section 3.5).
+// link returns the link of an email, or "". The token is in the fragment, which browsers do not send (RFC 3986, section
+// 3.5).
 func (t *Templates) link(m account.Mail) string {
-	if page, ok := pages[m.Letter]; ok {
+	if page, ok := pages[m.Template]; ok {
 		return t.app + page + "#token=" + m.Token
 	}
 	return ""
 }
 
 func (t *Templates) render(m account.Mail, language string) (Message, error) {
-	w, ok := t.letters[path.Join(language, string(m.Letter))]
+	w, ok := t.byName[path.Join(language, string(m.Template))]
 	if !ok {
-		return Message{}, fmt.Errorf("unknown mail template %q; there are %s", m.Letter, letterNames())
+		return Message{}, fmt.Errorf("unknown mail template %q; there are %s", m.Template, templateNames())
 	}
 	username := oneLine(m.Username)
-	if m.Letter != account.UsernameReminder { // which is there to be copied
-		username = unlinked(username)
+	if m.Template != account.UsernameReminder { // its username is there to be copied
+		username = defangLinks(username)
 	}
-	p := page{values: values{
+	p := pageData{data: data{
 		Username:  username,
 		NewEmail:  oneLine(m.NewEmail),
-		Device:    unlinked(oneLine(m.Device)),
+		Device:    defangLinks(oneLine(m.Device)),
 		IPAddress: oneLine(m.IPAddress),
 		Link:      t.link(m),
 		App:       t.app,
-		When:      inWords(m.CreatedAt),
-		Expires:   inWords(m.ExpiresAt),
+		When:      formatTime(m.CreatedAt),
+		Expires:   formatTime(m.ExpiresAt),
 		Language:  language,
 	}}
 	var out strings.Builder
-	if err := w.text.Execute(&out, p.values); err != nil {
-		return Message{}, plain(err)
+	if err := w.text.Execute(&out, p.data); err != nil {
+		return Message{}, trimError(err)
 	}
 	first, body, _ := strings.Cut(out.String(), "\n")
 	subject, ok := strings.CutPrefix(first, "Subject:")
@@ -372,14 +407,14 @@ func (t *Templates) render(m account.Mail, language string) (Message, error) {
 			return Message{}, fmt.Errorf("%s: lacks {{define %q}} with the label of the link", w.text.Name(), button)
 		}
 		out.Reset()
-		if err := label.Execute(&out, p.values); err != nil {
-			return Message{}, plain(err)
+		if err := label.Execute(&out, p.data); err != nil {
+			return Message{}, trimError(err)
 		}
 		p.Button = oneLine(out.String())
 	}
 	out.Reset()
 	if err := w.html.Execute(&out, p); err != nil {
-		return Message{}, plain(err)
+		return Message{}, trimError(err)
 	}
 	return Message{
 		ID:       string(m.ID) + "@" + t.host,
@@ -392,7 +427,7 @@ func (t *Templates) render(m account.Mail, language string) (Message, error) {
 	}, nil
 }
 
-// paragraphs returns what stands between empty lines.
+// paragraphs returns the texts between empty lines.
 func paragraphs(body string) (all []string) {
 	for paragraph := range strings.SplitSeq(body, "\n\n") {
 		if paragraph = strings.TrimSpace(paragraph); paragraph != "" {
@@ -402,7 +437,7 @@ func paragraphs(body string) (all []string) {
 	return all
 }
 
-// oneLine returns text with a space for whatever could break a line, reorder one or is not valid Unicode.
+// oneLine returns text with a space for everything that could break or reorder a line, or is not valid Unicode.
 func oneLine(text string) string {
 	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError {
@@ -412,16 +447,16 @@ func oneLine(text string) string {
 	}, text)), " ")
 }
 
-// unlinked returns text that strangers chose with an invisible character (U+2060) where mail programs would make a link
-// of it, as of www.example.com.
-func unlinked(text string) string { return linkJoints.Replace(text) }
+// defangLinks returns text that others chose with an invisible character (U+2060) where mail programs would turn it into a
+// link, such as www.example.com.
+func defangLinks(text string) string { return linkJoints.Replace(text) }
 
 var linkJoints = strings.NewReplacer(".", ".\u2060", "/", "/\u2060", ":", ":\u2060")
 
-func inWords(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// plain returns an error of a template without the name of the library before that of the file.
-func plain(err error) error {
+// trimError returns an error of a template without the name of the library before that of the file.
+func trimError(err error) error {
 	message := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "html/"), "template:")
 	return errors.New(strings.TrimSpace(message))
 }

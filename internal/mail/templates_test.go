@@ -51,7 +51,7 @@ func label(text string) string { return `{{define "button"}}` + text + "{{end}}"
 // mailOf returns one for a reader of a language, with everything in it.
 func mailOf(letter account.MailTemplate, languages string) account.Mail {
 	return account.Mail{
-		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Letter: letter, To: "luigi@example.org", Languages: languages,
+		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Template: letter, To: "luigi@example.org", Languages: languages,
 		Username: "luigi-r", NewEmail: "new@example.org", Device: "Netscape on BeOS", IPAddress: "2001:db8::7",
 		Token:     "tok-en_42",
 		CreatedAt: time.Date(2026, 5, 1, 12, 0, 59, 0, time.UTC),
@@ -156,7 +156,7 @@ func TestLettersWithoutWhatNeedNotBe(t *testing.T) {
 	if err != nil || !strings.Contains(have.Text, "It was an unnamed device\non 2026-05-01 12:00 UTC.") {
 		t.Errorf("%v\n%s", err, have.Text)
 	}
-	m.Letter = "love-letter"
+	m.Template = "love-letter"
 	if _, err := templates.Render(m); err == nil || !strings.Contains(err.Error(), "love-letter") {
 		t.Error(err)
 	}
@@ -184,7 +184,7 @@ func TestMessageIDs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		have, err := templates.Render(account.Mail{ID: "m", Letter: account.UsernameReminder})
+		have, err := templates.Render(account.Mail{ID: "m", Template: account.UsernameReminder})
 		if err != nil || have.ID != want {
 			t.Errorf("%q gives %s: %v", url, have.ID, err)
 		}
@@ -320,15 +320,15 @@ func TestBrokenTemplates(t *testing.T) {
 			[]string{"es/new-device.txt:3:"}},
 		{map[string]string{"layout.html": "<p>\n{{.Tilte}}"}, []string{"layout.html:2:"}},
 		{map[string]string{"layout.html": "<p>\n{{range}}"}, []string{"layout.html:2: "}},
-		{map[string]string{"layuot.html": "x"}, []string{"layuot.html: is no template; it can be named layout.html"}},
+		{map[string]string{"layuot.html": "x"}, []string{"layuot.html: is not a template; it can be named layout.html"}},
 		{map[string]string{"de/activaton.txt": "x"},
-			[]string{"de/activaton.txt: is no template; it can be named activation, "}},
-		{map[string]string{"de/activation.text": "x"}, []string{"de/activation.text: is no template"}},
-		{map[string]string{"de/activation": "x"}, []string{"de/activation: is no template"}},
-		{map[string]string{"activation.txt": "x"}, []string{"activation.txt: is no template"}},
-		{map[string]string{"DE/activation.txt": "x"}, []string{"DE: is no language"}},
-		{map[string]string{"french/activation.txt": "x"}, []string{"french: is no language"}},
-		{map[string]string{"de/old/activation.txt": "x"}, []string{"de/old: is no template"}},
+			[]string{"de/activaton.txt: is not a template; it can be named activation, "}},
+		{map[string]string{"de/activation.text": "x"}, []string{"de/activation.text: is not a template"}},
+		{map[string]string{"de/activation": "x"}, []string{"de/activation: is not a template"}},
+		{map[string]string{"activation.txt": "x"}, []string{"activation.txt: is not a template"}},
+		{map[string]string{"DE/activation.txt": "x"}, []string{"DE: is not a language"}},
+		{map[string]string{"french/activation.txt": "x"}, []string{"french: is not a language"}},
+		{map[string]string{"de/old/activation.txt": "x"}, []string{"de/old: is not a template"}},
 		{map[string]string{"de/activation.txt/x": "x"}, []string{"de/activation.txt: is not a file"}},
 		{map[string]string{"layuot.html": "x", "de/x.txt": "x", "es/x.txt": "x"},
 			[]string{"de/x.txt: ", "es/x.txt: ", "layuot.html: "}},

@@ -125,12 +125,12 @@ func (o *Outbox) enqueue(
 func (o *Outbox) createToken(
 	ctx context.Context, tx *store.Tx, m account.Mail, user account.ID,
 ) (sealed []byte, err error) {
-	if !m.Letter.HasToken() {
+	if !m.Template.HasToken() {
 		return nil, nil
 	}
 	text := token.NewOneTime()
 	hash, _ := token.HashOneTime(text)
-	if err := tx.UpsertToken(ctx, user, m.Letter, m.To, hash, o.Now(), m.ExpiresAt); err != nil {
+	if err := tx.UpsertToken(ctx, user, m.Template, m.To, hash, o.Now(), m.ExpiresAt); err != nil {
 		return nil, err
 	}
 	return o.secrets.SealOneTime(text, string(m.ID))
@@ -147,7 +147,7 @@ func (o *Outbox) Claim(ctx context.Context) (due []Delivery, err error) {
 			due = append(due, delivery(m, errExpired))
 		case m.Unresolved:
 			if err := o.resolve(ctx, m); err != nil && ctx.Err() == nil {
-				o.Log.ErrorContext(ctx, "resolving an email request failed", "email", m.ID, "topic", m.Letter, "error", err)
+				o.Log.ErrorContext(ctx, "resolving an email request failed", "email", m.ID, "topic", m.Template, "error", err)
 			}
 		default:
 			due = append(due, delivery(m, o.openToken(m)))
@@ -160,7 +160,7 @@ func delivery(m *store.OutboxMail, err error) Delivery {
 	return Delivery{
 		Kind:      Email,
 		ID:        m.ID,
-		Topic:     string(m.Letter),
+		Topic:     string(m.Template),
 		Payload:   m.Mail,
 		Attempt:   m.Attempts,
 		ExpiresAt: m.ExpiresAt,
@@ -170,7 +170,7 @@ func delivery(m *store.OutboxMail, err error) Delivery {
 
 // openToken sets the one-time token of an email, if its template has one.
 func (o *Outbox) openToken(m *store.OutboxMail) (err error) {
-	if m.Letter.HasToken() {
+	if m.Template.HasToken() {
 		m.Token, err = o.secrets.OpenOneTime(m.SealedToken, string(m.ID))
 	}
 	return err
@@ -215,7 +215,7 @@ func (o *Outbox) replace(ctx context.Context, tx *store.Tx, request *store.Outbo
 
 func emailTo(r Recipient, request *store.OutboxMail) account.Mail {
 	m := request.Mail
-	m.Letter, m.To, m.Username = r.Template, r.To, r.User.Username
+	m.Template, m.To, m.Username = r.Template, r.To, r.User.Username
 	return m
 }
 

@@ -87,7 +87,7 @@ func open(t *testing.T, url string, clock *atomic.Int64, secret string) *node {
 // resolveTo returns a Resolve that makes every request as many emails to the user.
 func (n *node) resolveTo(emails int) Resolve {
 	return func(_ context.Context, _ *store.Tx, request *store.OutboxMail) ([]Recipient, error) {
-		return slices.Repeat([]Recipient{{request.Letter, n.user, *n.user.Email}}, emails), nil
+		return slices.Repeat([]Recipient{{request.Template, n.user, *n.user.Email}}, emails), nil
 	}
 }
 
@@ -97,7 +97,7 @@ func (n *node) mail(template account.MailTemplate) account.Mail {
 	now := n.Now()
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
-		Letter:    template,
+		Template:    template,
 		To:        address,
 		CreatedAt: now,
 		ExpiresAt: now.Add(template.TTL()),
@@ -150,7 +150,7 @@ func (n *node) waiting() int {
 // redeemable reports whether the one-time token of an email is stored.
 func (n *node) redeemable(m account.Mail) bool {
 	hash, ok := token.HashOneTime(m.Token)
-	_, err := n.store.OneTime(n.t.Context(), hash, m.Letter)
+	_, err := n.store.OneTime(n.t.Context(), hash, m.Template)
 	return ok && err == nil
 }
 

@@ -42,7 +42,7 @@ func (r *mailRow) toMail() *OutboxMail {
 	return &OutboxMail{
 		Mail: account.Mail{
 			ID:        r.ID,
-			Letter:    r.Letter,
+			Template:    r.Letter,
 			To:        r.Recipient,
 			Languages: r.Languages,
 			Username:  r.Username,
@@ -71,8 +71,8 @@ type Allowance struct {
 // user needs no pause after requests about others.
 func (q *Queries) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
 	now := m.CreatedAt
-	key, letters := account.EmailKey(m.To), string(m.Letter)+"%"
-	askedFor, before := string(m.Letter), letters
+	key, letters := account.EmailKey(m.To), string(m.Template)+"%"
+	askedFor, before := string(m.Template), letters
 	if user != "" {
 		askedFor += " " + string(user)
 		before = askedFor
@@ -83,7 +83,7 @@ func (q *Queries) EnqueueRequest(ctx context.Context, m account.Mail, user accou
 		WHERE NOT EXISTS (SELECT 1 FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?)
 		AND (SELECT COUNT(*) FROM mails WHERE address_key = ? AND asked_for LIKE ? AND created_at > ?) < ?
 		ON CONFLICT (address_key, asked_for, minute) DO NOTHING`,
-		m.ID, m.Letter, user, m.To, key, askedFor, now.Unix()/60, m.Languages, m.IPAddress, micros(now), micros(now),
+		m.ID, m.Template, user, m.To, key, askedFor, now.Unix()/60, m.Languages, m.IPAddress, micros(now), micros(now),
 		micros(m.ExpiresAt),
 		key, before, micros(m.CreatedAt.Add(-a.Pause)), key, letters, micros(now.Add(-24*time.Hour)), a.Day)
 	return err
@@ -99,9 +99,9 @@ func (tx *Tx) EnqueueMail(
 		new_email, device, ip_address, sealed_token, attempts, created_at, due_at, expires_at)
 		SELECT ?, ?, 'READY', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?
 		WHERE (SELECT COUNT(*) FROM mails WHERE address_key = ? AND letter = ? AND created_at > ?) < ?`,
-		m.ID, m.Letter, user, m.To, key, m.Languages, m.Username, m.NewEmail, m.Device, m.IPAddress, sealedToken,
+		m.ID, m.Template, user, m.To, key, m.Languages, m.Username, m.NewEmail, m.Device, m.IPAddress, sealedToken,
 		micros(m.CreatedAt), micros(m.CreatedAt), micros(m.ExpiresAt),
-		key, m.Letter, micros(m.CreatedAt.Add(-24*time.Hour)), a.Day)
+		key, m.Template, micros(m.CreatedAt.Add(-24*time.Hour)), a.Day)
 	return err
 }
 
@@ -145,7 +145,7 @@ func (tx *Tx) ResolveRequest(
 ) error {
 	_, err := tx.exec(ctx, `UPDATE mails SET letter = ?, state = 'READY', user_id = ?, recipient = ?, username = ?,
 		sealed_token = ?, attempts = 0, due_at = ? WHERE id = ? AND state = 'ASKED'`,
-		m.Letter, user, m.To, m.Username, sealedToken, micros(now), m.ID)
+		m.Template, user, m.To, m.Username, sealedToken, micros(now), m.ID)
 	return err
 }
 

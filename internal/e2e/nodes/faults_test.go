@@ -177,7 +177,7 @@ func emailToken(s *e2e.Env, kind account.MailTemplate) (token string) {
 	for waiting := 1; waiting > 0; {
 		due, err := box.Claim(ctx)
 		for _, d := range due {
-			if m := d.Payload.(account.Mail); m.Letter == kind {
+			if m := d.Payload.(account.Mail); m.Template == kind {
 				token = m.Token
 			}
 			err = errors.Join(err, box.Sent(ctx, d))
