@@ -590,12 +590,12 @@ func TestSecretsAreUnprintable(t *testing.T) {
 		t.Errorf("encoded as %s (%v)", text, err)
 	}
 	type unexported struct {
-		s Secret
+		s Hidden
 		d DatabaseURL
-		p *Secret
+		p *Hidden
 	}
-	for _, v := range []any{c, &c, c.Secret, &c.Secret, c.DatabaseURL, &c.DatabaseURL, []Secret{c.Secret},
-		map[string]Secret{"a": c.Secret},
+	for _, v := range []any{c, &c, c.Secret, &c.Secret, c.DatabaseURL, &c.DatabaseURL, []Hidden{c.Secret},
+		map[string]Hidden{"a": c.Secret},
 		unexported{c.Secret, c.DatabaseURL, &c.Secret}, fmt.Errorf("%v", c.Secret)} {
 		var out bytes.Buffer
 		for verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %t %T %p %c %08.3f %!") {
