@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 
+	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/keyring"
 )
@@ -23,7 +24,7 @@ var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)
 // Run deletes a signing key.
 func (r keysRetire) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		signing, err := svc.Keys.Retire(ctx, string(r.KID))
+		signing, err := svc.Keys.Retire(ctx, account.Operator, string(r.KID))
 		if err != nil {
 			return err
 		}

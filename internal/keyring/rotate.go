@@ -8,13 +8,19 @@ import (
 	"slices"
 	"time"
 
+	"latchkey/internal/account"
 	"latchkey/internal/store"
 	"latchkey/internal/token"
 )
 
 // Rotate creates the next key and returns it. Every node signs with it from its time on; tokens of the other keys are
 // accepted until they expire.
-func (k *Keyring) Rotate(ctx context.Context) (Key, error) {
+//
+// Errors: FORBIDDEN unless the actor is an operator.
+func (k *Keyring) Rotate(ctx context.Context, actor account.Actor) (Key, error) {
+	if err := actor.RequireOperator(); err != nil {
+		return Key{}, err
+	}
 	stored, err := k.store.SigningKeys(ctx)
 	if err != nil {
 		return Key{}, err
@@ -70,7 +76,12 @@ func (k *Keyring) create(ctx context.Context, stored []store.SigningKey, now tim
 // Retire deletes a key and returns the ID of the one that signs now. Within SyncInterval every node refuses its tokens;
 // sessions stay signed in. When the key was the one that signed, the next one signs at once. It returns an error when
 // there is no such key, or no other.
-func (k *Keyring) Retire(ctx context.Context, id string) (signing string, err error) {
+//
+// Errors: FORBIDDEN unless the actor is an operator.
+func (k *Keyring) Retire(ctx context.Context, actor account.Actor, id string) (signing string, err error) {
+	if err := actor.RequireOperator(); err != nil {
+		return "", err
+	}
 	err = k.store.InTx(ctx, func(tx *store.Tx) error {
 		signing, err = k.retire(ctx, tx, id)
 		return err
