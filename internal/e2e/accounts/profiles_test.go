@@ -144,7 +144,8 @@ var profileOrders = []e2e.Vars{
 	{"field": "USERNAME", "direction": "ASC"}, {"field": "USERNAME", "direction": "DESC"},
 }
 
-func TestPagesHoldEachProfileOnce(t *testing.T) {
+// TestProfilePagesComplete checks that pages in either direction hold each profile exactly once.
+func TestProfilePagesComplete(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		reader := s.AddUsers(people...)
@@ -167,7 +168,8 @@ func TestPagesHoldEachProfileOnce(t *testing.T) {
 	})
 }
 
-func TestSizesOfPages(t *testing.T) {
+// TestProfilePageSizes checks that the size of a page has a default and a maximum.
+func TestProfilePageSizes(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		all := names(people)
@@ -218,9 +220,9 @@ func TestSizesOfPages(t *testing.T) {
 	})
 }
 
-// TestPagesStayPutWhileProfilesComeAndGo adds and removes profiles on both sides of each page, and the one that the
-// cursor names.
-func TestPagesStayPutWhileProfilesComeAndGo(t *testing.T) {
+// TestProfilePagesStable checks that profiles that are added or removed on either side of a page, or at its cursor, do
+// not move the next page.
+func TestProfilePagesStable(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		reader := s.AddUsers(people...)
@@ -265,7 +267,8 @@ func TestPagesStayPutWhileProfilesComeAndGo(t *testing.T) {
 	})
 }
 
-func TestFilters(t *testing.T) {
+// TestProfileFilters checks that a list holds the profiles that match the filter.
+func TestProfileFilters(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		reader := s.AddUsers(
 			e2e.Person{Username: "ada", Location: "Zürich", Description: "Visits the École normale.", Organizer: true},
@@ -341,7 +344,8 @@ func TestFilters(t *testing.T) {
 	})
 }
 
-func TestForeignCursors(t *testing.T) {
+// TestProfileCursorOfAnotherList checks that a list rejects cursors that it did not issue.
+func TestProfileCursorOfAnotherList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		reader := s.AddUsers(many()...)
 		arguments := e2e.Vars{"first": 3, "order": profileOrders[0], "filter": e2e.Vars{"isOrganizer": true, "search": "user"}}
@@ -393,7 +397,8 @@ func TestForeignCursors(t *testing.T) {
 	})
 }
 
-func TestACursorOutlivesItsProfileAndItsServer(t *testing.T) {
+// TestProfileCursorLasts checks that a cursor stays valid when its profile is deleted and the server restarts.
+func TestProfileCursorLasts(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		reader := s.AddUsers(people...)
@@ -427,8 +432,9 @@ func TestACursorOutlivesItsProfileAndItsServer(t *testing.T) {
 	})
 }
 
-// TestTotalCountIsCountedOnlyWhenAskedFor puts an aggregate that fails in the place of PostgreSQL's own COUNT.
-func TestTotalCountIsCountedOnlyWhenAskedFor(t *testing.T) {
+// TestProfileTotalCountOnRequest checks that the server counts profiles only for requests with totalCount: COUNT fails
+// in the database of this test.
+func TestProfileTotalCountOnRequest(t *testing.T) {
 	database := storetest.Postgres(t)
 	u, err := url.Parse(database)
 	if err != nil {
@@ -449,8 +455,9 @@ func TestTotalCountIsCountedOnlyWhenAskedFor(t *testing.T) {
 	reader.Ask(`query ($no: Boolean!) { profiles { nodes { id } totalCount @include(if: $no) } }`, e2e.Vars{"no": false}).Ok()
 }
 
-// TestBothEnginesPutNamesInOneOrder compares them, PostgreSQL with a locale that sorts like a dictionary.
-func TestBothEnginesPutNamesInOneOrder(t *testing.T) {
+// TestProfileOrderOnBothEngines checks that SQLite and PostgreSQL sort names alike, although the locale of PostgreSQL
+// sorts like a dictionary.
+func TestProfileOrderOnBothEngines(t *testing.T) {
 	var people []e2e.Person
 	for i, name := range strings.Fields(`ada Adam ADELE a-b a.b a_b a+b ab a1 a10 a2 1a 10 9 -x _x .x +x Zoë zoe ZOF Ångström angel
 		ärger aerger éclair eclair Éa ñandú nandu nz øre ore œuvre oeuvre ßa ssb straße street Ω.α αβγ Ψυχή жук Жаба ёж еж ельник
@@ -493,8 +500,9 @@ func dictionary(t *testing.T) string {
 	return u.String()
 }
 
-// TestFlagsOfAnEmptyPage asks at cursors whose profiles are there, and then gone.
-func TestFlagsOfAnEmptyPage(t *testing.T) {
+// TestProfilePageInfoOfEmptyPage checks that hasNextPage and hasPreviousPage are right for an empty page, with and
+// without the profile of its cursor.
+func TestProfilePageInfoOfEmptyPage(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		reader := s.Register("luigi")
 		for i, name := range []string{"daisy", "mario", "toad"} {

@@ -66,8 +66,8 @@ func (c *typed) ok(err error, mistakes ...client.UserErrorFields) {
 	}
 }
 
-// TestAClientInGo goes through a session with a generated client, as docs/clients.md has it.
-func TestAClientInGo(t *testing.T) {
+// TestGoClient checks that a generated Go client goes through a complete session, as docs/clients.md describes it.
+func TestGoClient(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		ctx, c := t.Context(), &typed{Env: s}
 		api := graphql.NewClient(s.URL+"/graphql", c)
@@ -151,8 +151,8 @@ func TestAClientInGo(t *testing.T) {
 	})
 }
 
-// TestTheManualKnowsEveryCode holds the tables of docs/clients.md to the codes and reasons there are.
-func TestTheManualKnowsEveryCode(t *testing.T) {
+// TestClientDocsErrorCodes checks that the tables of docs/clients.md hold exactly the codes and reasons of the API.
+func TestClientDocsErrorCodes(t *testing.T) {
 	manual, err := os.ReadFile("docs/clients.md")
 	if err != nil {
 		t.Fatal(err)

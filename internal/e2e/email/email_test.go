@@ -15,7 +15,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-func TestAnAccountWaitsForItsAddress(t *testing.T) {
+// TestActivation checks that an account is pending until its email address is confirmed.
+func TestActivation(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		a := s.RegisterWithEmail("mario", "Mario@Example.com")
 		a.Equals("register.user.status", "PENDING").Equals("register.user.email", "Mario@Example.com").
@@ -42,7 +43,8 @@ func TestAnAccountWaitsForItsAddress(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-func TestActivationIsSentAgain(t *testing.T) {
+// TestActivationResent checks that a user requests another activation email.
+func TestActivationResent(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		first := s.NextEmail(box, "mario@example.com").Token()
@@ -71,9 +73,8 @@ func TestActivationIsSentAgain(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-// TestRegistrationTellsNobodyWhoIsKnown registers a known and an unknown address, and compares all that a stranger
-// sees.
-func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
+// TestRegisterHidesExistence checks that registration responds alike for known and unknown email addresses.
+func TestRegisterHidesExistence(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
@@ -122,8 +123,9 @@ func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-// TestTheOwnerOfAnAddressGetsIt is about accounts that somebody else made with it before.
-func TestTheOwnerOfAnAddressGetsIt(t *testing.T) {
+// TestActivationReleasesUnverifiedEmail checks that confirming an email address removes it from accounts that have not
+// confirmed it.
+func TestActivationReleasesUnverifiedEmail(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("thief", "peach@example.com")
 		trap := s.NextEmail(box, "peach@example.com").Token()
@@ -176,7 +178,8 @@ func TestTheOwnerOfAnAddressGetsIt(t *testing.T) {
 	})
 }
 
-func TestAForgottenPassword(t *testing.T) {
+// TestPasswordReset checks that a user sets a new password with the token of an email.
+func TestPasswordReset(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario := s.RegisterAndConfirm("mario", "Mario@example.com")
 		for i, address := range []string{"mario@EXAMPLE.com", "nobody@example.com"} {
@@ -217,8 +220,9 @@ func TestAForgottenPassword(t *testing.T) {
 	})
 }
 
-// TestWhatMakesATokenWorthless is the list of it.
-func TestWhatMakesATokenWorthless(t *testing.T) {
+// TestEmailTokenInvalidated checks that expiry, a change of password or email address, disabling and deletion
+// invalidate a token.
+func TestEmailTokenInvalidated(t *testing.T) {
 	ask := func(s *e2e.Env, box *e2e.Mailbox) string {
 		s.T.Helper()
 		s.Clock.Advance(time.Minute)
@@ -259,7 +263,8 @@ func TestWhatMakesATokenWorthless(t *testing.T) {
 	}
 }
 
-func TestAForgottenUsername(t *testing.T) {
+// TestUsernameReminder checks that a user requests their username by email.
+func TestUsernameReminder(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterAndConfirm("mario.the-plumber", "mario@example.com")
 		for _, address := range []string{"MARIO@example.com", "nobody@example.com"} {
@@ -271,7 +276,8 @@ func TestAForgottenUsername(t *testing.T) {
 	})
 }
 
-func TestAnAddressChanges(t *testing.T) {
+// TestEmailChangeConfirmed checks that an email change takes effect when the new address is confirmed.
+func TestEmailChangeConfirmed(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario := s.RegisterAndConfirm("mario", "old@example.com")
 		mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": "wrong", "e": "nowhere"}).
@@ -299,8 +305,9 @@ func TestAnAddressChanges(t *testing.T) {
 	})
 }
 
-// TestAChangeOfAddressIsStopped before it is confirmed and after, also when more has happened since.
-func TestAChangeOfAddressIsStopped(t *testing.T) {
+// TestEmailChangeCancelled checks that the owner of the old address cancels an email change before and after its
+// confirmation, also after later changes.
+func TestEmailChangeCancelled(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		thief := s.RegisterAndConfirm("mario", "mario@example.com")
 		thief.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
@@ -350,9 +357,9 @@ func TestAChangeOfAddressIsStopped(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-// TestNoticesRunOut: the way back is open for a day, to an address that its user had confirmed, and not opened again by
-// a later change; and of two who move an address to and fro, the one who was there first keeps it.
-func TestNoticesRunOut(t *testing.T) {
+// TestEmailChangeCancelExpires checks that cancelling is possible for a day, only for a confirmed old address, and not
+// again after a later change; of two users who exchange an address, the first one keeps it.
+func TestEmailChangeCancelExpires(t *testing.T) {
 	move := func(s *e2e.Env, box *e2e.Mailbox, to string) (stop string) {
 		s.T.Helper()
 		s.Clock.Advance(time.Minute)
@@ -407,8 +414,9 @@ func TestNoticesRunOut(t *testing.T) {
 	})
 }
 
-// TestAnAccountThatWaitsIsNotSeen in lists; its profile is there once it is activated, as it was registered.
-func TestAnAccountThatWaitsIsNotSeen(t *testing.T) {
+// TestActivationShowsProfile checks that the profile of a pending account is in no list, and unchanged in lists after
+// activation.
+func TestActivationShowsProfile(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
@@ -427,8 +435,8 @@ func TestAnAccountThatWaitsIsNotSeen(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-// TestTwoWantOneAddress and one gets it.
-func TestTwoWantOneAddress(t *testing.T) {
+// TestEmailChangeRacesForAddress checks that one of two users who change to the same address succeeds.
+func TestEmailChangeRacesForAddress(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
 		mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "bros@example.com"}).Ok()
@@ -451,7 +459,8 @@ func TestTwoWantOneAddress(t *testing.T) {
 	})
 }
 
-func TestNotices(t *testing.T) {
+// TestSecurityNotices checks that each change of an account's security sends a notice to its owner.
+func TestSecurityNotices(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario := s.RegisterAndConfirm("mario", "mario@example.com")
 		s.NoEmail(box)
@@ -520,8 +529,9 @@ func redeemPatiently(s *e2e.Env, purpose, token string) (code string) {
 	return code
 }
 
-// TestManyProveOneAddress: of several accounts that wait for an address, one is activated, the others end.
-func TestManyProveOneAddress(t *testing.T) {
+// TestActivationRacesForAddress checks that one of several pending accounts with the same address is activated, and the
+// others are deleted.
+func TestActivationRacesForAddress(t *testing.T) {
 	onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		other := s.AnotherNode(e2e.EmailVerification, box.Setting)
 		for round := range 3 {
@@ -548,7 +558,8 @@ func TestManyProveOneAddress(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-func TestATokenIsForOneThing(t *testing.T) {
+// TestEmailTokenHasOnePurpose checks that a token is accepted for its own purpose only.
+func TestEmailTokenHasOnePurpose(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		tokens := tokensOf(s, box)
 		for purpose, token := range tokens {
@@ -579,7 +590,8 @@ func TestATokenIsForOneThing(t *testing.T) {
 	}, e2e.EmailVerification)
 }
 
-func TestSixteenRedeemOneToken(t *testing.T) {
+// TestEmailTokenRacesForUse checks that one of 16 concurrent uses of a token succeeds.
+func TestEmailTokenRacesForUse(t *testing.T) {
 	for _, purpose := range []string{"activate", "resetPassword", "confirmEmailChange", "cancelEmailChange"} {
 		t.Run(purpose, func(t *testing.T) {
 			onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
@@ -607,8 +619,8 @@ func TestSixteenRedeemOneToken(t *testing.T) {
 	}
 }
 
-// TestAnAddressIsNotFlooded asks for more mails than an address gets.
-func TestAnAddressIsNotFlooded(t *testing.T) {
+// TestEmailRateLimit checks that the number of emails to one address is limited.
+func TestEmailRateLimit(t *testing.T) {
 	onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterAndConfirm("mario", "mario@example.com")
 		e2e.Concurrently(16, func(int) { s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok() })
@@ -632,7 +644,8 @@ func TestAnAddressIsNotFlooded(t *testing.T) {
 	})
 }
 
-func TestMailsSpeakTheReadersLanguage(t *testing.T) {
+// TestEmailLanguage checks that emails are in the language of the request.
+func TestEmailLanguage(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterAndConfirm("mario", "mario@example.com")
 		for accept, want := range map[string]string{"de-AT,en;q=0.5": "de", "es": "es", "fr, en;q=0.1": "en", "\xff": "en", "": "en"} {
@@ -645,9 +658,9 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 	})
 }
 
-// TestMailsOutliveTheirServer: refused for now, refused for good, a server that is away, and one that comes back too
-// late.
-func TestMailsOutliveTheirServer(t *testing.T) {
+// TestOutboxRetries checks that the outbox retries temporary failures, drops permanent ones and delivers after outages
+// and restarts.
+func TestOutboxRetries(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterAndConfirm("mario", "mario@example.com")
 		ask := func() {
@@ -737,8 +750,8 @@ func drain(box *e2e.Mailbox) {
 	}
 }
 
-// TestAMailWaitsForNobody: the answer comes although the mail server does not.
-func TestAMailWaitsForNobody(t *testing.T) {
+// TestOutboxDoesNotDelayResponse checks that a response does not wait for the SMTP server.
+func TestOutboxDoesNotDelayResponse(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		speak := silent(box)
 		defer speak()
@@ -751,8 +764,9 @@ func TestAMailWaitsForNobody(t *testing.T) {
 	})
 }
 
-// TestAMailOutlivesItsSender kills the server after its mail is taken and before it has heard so.
-func TestAMailOutlivesItsSender(t *testing.T) {
+// TestOutboxSenderKilled checks that an email is sent again with the same ID and token if the server is killed before
+// the SMTP server's reply.
+func TestOutboxSenderKilled(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		box := e2e.NewMailbox(t)
 		speak := silent(box)
@@ -775,8 +789,8 @@ func TestAMailOutlivesItsSender(t *testing.T) {
 	})
 }
 
-// TestEachMailIsSentByOneNode has three nodes on one database.
-func TestEachMailIsSentByOneNode(t *testing.T) {
+// TestOutboxOnThreeNodes checks that each email is sent by one of three nodes.
+func TestOutboxOnThreeNodes(t *testing.T) {
 	onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		nodes := []*e2e.Env{s, s.AnotherNode(box.Setting), s.AnotherNode(box.Setting)}
 		const people = 12
@@ -792,8 +806,8 @@ func TestEachMailIsSentByOneNode(t *testing.T) {
 	})
 }
 
-// TestNobodySlipsARecipientIn tries addresses and names that could be more than they seem.
-func TestNobodySlipsARecipientIn(t *testing.T) {
+// TestEmailHeaderInjection checks that addresses and names add no recipients and headers to an email.
+func TestEmailHeaderInjection(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		for _, address := range []string{
 			"mario@example.com, thief@example.com", "mario@example.com;thief@example.com", "mario@example.com\r\nBcc: thief@example.com",
@@ -819,6 +833,7 @@ func TestNobodySlipsARecipientIn(t *testing.T) {
 	}, "LATCHKEY_NEW_DEVICE_NOTICE=on")
 }
 
+// TestMailCommands checks that the mail commands show templates and send a test email.
 func TestMailCommands(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		smtp := "--smtp-url=" + strings.TrimPrefix(box.Setting, "LATCHKEY_SMTP_URL=")
@@ -844,8 +859,8 @@ func TestMailCommands(t *testing.T) {
 	})
 }
 
-// TestTemplatesOfOnesOwn replaces a mail, and stops the start when one is broken.
-func TestTemplatesOfOnesOwn(t *testing.T) {
+// TestEmailTemplates checks that an operator's template replaces a built-in one, and a broken one prevents the start.
+func TestEmailTemplates(t *testing.T) {
 	folder := t.TempDir()
 	own := func(text string) {
 		t.Helper()
@@ -873,8 +888,9 @@ func TestTemplatesOfOnesOwn(t *testing.T) {
 	}, setting)
 }
 
-// TestWithoutAMailServer: the log has the mails in development, and nobody has them in production.
-func TestWithoutAMailServer(t *testing.T) {
+// TestEmailWithoutSMTP checks that emails without an SMTP server are in the log in development, and nowhere in
+// production.
+func TestEmailWithoutSMTP(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.RegisterAndConfirm("mario", "mario@example.com")
 		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()

@@ -16,8 +16,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestEveryAnswerHasTheSecurityHeaders asks for everything there is, and for what there is not, by every method.
-func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
+// TestSecurityHeaders checks that responses of all paths, unknown ones included, to all methods have the security
+// headers.
+func TestSecurityHeaders(t *testing.T) {
 	const strict = "default-src 'none'; frame-ancestors 'none'"
 	const jsonType = "application/json"
 	for mode, settings := range e2e.Modes {
@@ -110,9 +111,8 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	}
 }
 
-// TestNothingIsEchoed sends markers wherever something can stand in a request. What comes back repeats none of them:
-// not the body, not the headers.
-func TestNothingIsEchoed(t *testing.T) {
+// TestErrorsEchoNothing checks that no body and no header of a response repeats a marker from any part of the request.
+func TestErrorsEchoNothing(t *testing.T) {
 	const marker = "hunter2hunter2"
 	const jsonType = "application/json"
 	request := func(members map[string]any) string {
@@ -229,8 +229,9 @@ func TestNothingIsEchoed(t *testing.T) {
 	}
 }
 
-// TestErrorsComeInTheOrderOfTheDocument although fields beside one another are resolved at once.
-func TestErrorsComeInTheOrderOfTheDocument(t *testing.T) {
+// TestErrorsInDocumentOrder checks that errors are in the order of the document, although sibling fields are resolved
+// concurrently.
+func TestErrorsInDocumentOrder(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		for range 20 {
 			a := s.Anonymous().Ask(`{ a: me { id } b: profiles(first: 1) { totalCount } c: me { name } d: me { role } }`, nil)
@@ -245,8 +246,8 @@ func TestErrorsComeInTheOrderOfTheDocument(t *testing.T) {
 	})
 }
 
-// TestErrorsInAnAnswerAreFew asks for more that fails than an answer may say.
-func TestErrorsInAnAnswerAreFew(t *testing.T) {
+// TestErrorsLimited checks that the number of errors in a response is limited.
+func TestErrorsLimited(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	var failing, invalid strings.Builder
 	for i := range 20 {
@@ -261,8 +262,9 @@ func TestErrorsInAnAnswerAreFew(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBounded asks for the longest page there is, which is answered, and for more of it at once, which is not.
-func TestAnswersAreBounded(t *testing.T) {
+// TestResponseSizeLimited checks that the server returns the largest page, and rejects concurrent ones beyond its byte
+// budget.
+func TestResponseSizeLimited(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		s.Options.DrainTimeout = time.Millisecond

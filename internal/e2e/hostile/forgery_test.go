@@ -116,7 +116,8 @@ func newInsider(s *e2e.Env) *token.Issuer {
 	return token.NewIssuer("http://localhost:8080", ring, s.Clock.Now)
 }
 
-func TestForgedTokensOpenNothing(t *testing.T) {
+// TestForgedAccessTokens checks that forged access tokens are rejected.
+func TestForgedAccessTokens(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		sameSecret := e2e.Start(t, storetest.SQLite(t))
@@ -225,8 +226,9 @@ func TestForgedTokensOpenNothing(t *testing.T) {
 	})
 }
 
-// TestATokenIsRefusedBesideAnother: one header with one token, or none of them counts (RFC 6750, section 2).
-func TestATokenIsRefusedBesideAnother(t *testing.T) {
+// TestAuthorizationHeaderRepeated checks that a request with several tokens or Authorization headers is unauthenticated
+// (RFC 6750, section 2).
+func TestAuthorizationHeaderRepeated(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		ask := func(headers ...string) *http.Request {
@@ -260,8 +262,9 @@ func TestATokenIsRefusedBesideAnother(t *testing.T) {
 	})
 }
 
-// TestTokensThatWereGenuine end with their key or their user, and take nobody else's along.
-func TestTokensThatWereGenuine(t *testing.T) {
+// TestFormerAccessTokens checks that access tokens end with their signing key or their user, and that other users stay
+// signed in.
+func TestFormerAccessTokens(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		luigi.Ask(`mutation { deleteMe(input: {currentPassword: "i-keep-jumping"}) { userErrors { code } } }`, nil).Ok()

@@ -14,9 +14,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestNodesComeAndGo under load: some are asked to end, others are killed. Clients ask again when a connection fails,
-// and for nothing else. LATCHKEY_TEST_CHANGES says how many nodes go.
-func TestNodesComeAndGo(t *testing.T) {
+// TestFailoverOfNodes checks that no acknowledged write is lost and no user is signed out when nodes are added, stopped
+// and killed under load. Clients retry only failed connections. LATCHKEY_TEST_CHANGES is the number of changes.
+func TestFailoverOfNodes(t *testing.T) {
 	changes := testNumber(t, "LATCHKEY_TEST_CHANGES", 4)
 	f := newFleet(t, storetest.Postgres(t))
 	for range 3 {
@@ -34,15 +34,17 @@ func TestNodesComeAndGo(t *testing.T) {
 	f.audit()
 }
 
-// TestPostgresComesBack after all its processes ended at once under load.
-func TestPostgresComesBack(t *testing.T) {
+// TestFailoverPostgresRestart checks that no acknowledged write is lost when all processes of PostgreSQL are killed
+// under load and it restarts.
+func TestFailoverPostgresRestart(t *testing.T) {
 	server := storetest.NewServer(t)
 	f := newFleet(t, server.URL())
 	f.survives(server.Crash, server.Start)
 }
 
-// TestAStandbyTakesOver from a primary whose processes all ended at once under load.
-func TestAStandbyTakesOver(t *testing.T) {
+// TestFailoverToStandby checks that no acknowledged write is lost when a standby replaces a primary that was killed
+// under load.
+func TestFailoverToStandby(t *testing.T) {
 	primary := storetest.NewServer(t)
 	standby := primary.Standby()
 	f := newFleet(t, primary.URL(standby))

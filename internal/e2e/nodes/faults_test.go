@@ -205,10 +205,9 @@ func deleteProfile(c *e2e.Client) {
 	c.Ask(`mutation ($id: ID!) { deleteProfile(id: $id) { userErrors { code } } }`, e2e.Vars{"id": ownProfile(c)}).Ok()
 }
 
-// TestEveryCallToTheDatabaseMayFail lets the first call that a request makes to the driver fail, then the second, and
-// so on until the request makes no more, each with another fault. LATCHKEY_TEST_SEED says which fault is the first.
-// On PostgreSQL every third call is enough.
-func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
+// TestFaultInEachDatabaseCall checks that each request stays atomic when any one of its calls to the database driver
+// fails. LATCHKEY_TEST_SEED is the first fault. On PostgreSQL every third call fails.
+func TestFaultInEachDatabaseCall(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		goroutines := runtime.NumGoroutine()
 		seed := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
@@ -329,8 +328,9 @@ func refusal(a *e2e.Response) string {
 	return ""
 }
 
-// TestPostgresEndsItsConnections under traffic, again and again, as an operator or a fail-over does.
-func TestPostgresEndsItsConnections(t *testing.T) {
+// TestFaultConnectionsTerminated checks that requests survive PostgreSQL terminating all connections repeatedly, as
+// operators and failovers do.
+func TestFaultConnectionsTerminated(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.Postgres(t))
 	mario := p.Register("mario")
 	db := p.DB()

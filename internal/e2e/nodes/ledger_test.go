@@ -22,10 +22,9 @@ import (
 	"latchkey/internal/token"
 )
 
-// TestNothingAcknowledgedIsLost kills the server again and again under clients that write down what it has
-// acknowledged, and looks after each restart whether all of that is still true. LATCHKEY_TEST_KILLS says how often, and
-// LATCHKEY_TEST_SEED makes the clients choose alike.
-func TestNothingAcknowledgedIsLost(t *testing.T) {
+// TestKillKeepsAcknowledgedWrites checks that each write that a killed server acknowledged is there after its restart.
+// LATCHKEY_TEST_KILLS is the number of kills, LATCHKEY_TEST_SEED repeats the clients' choices.
+func TestKillKeepsAcknowledgedWrites(t *testing.T) {
 	kills, seed := testNumber(t, "LATCHKEY_TEST_KILLS", 5), testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
 	storetest.Each(t, func(t *testing.T, database string) {
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
@@ -505,8 +504,8 @@ func audit(p *e2e.Process, facts []fact) {
 	}
 }
 
-// TestWhatIsAnsweredIsOnTheDisk counts how often SQLite has the system write its log through to the disk.
-func TestWhatIsAnsweredIsOnTheDisk(t *testing.T) {
+// TestCommitSyncsToDisk checks that SQLite syncs its write-ahead log to the disk for each acknowledged write.
+func TestCommitSyncsToDisk(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("no strace to count with")

@@ -12,9 +12,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestThreeNodesAnswerLikeOne sends a stream of requests to one node, and then the same ones, each at random, to three
-// on every engine. LATCHKEY_TEST_SEED makes the stream the same again, LATCHKEY_TEST_REQUESTS makes it longer.
-func TestThreeNodesAnswerLikeOne(t *testing.T) {
+// TestNodesThreeEquivalent checks that three nodes answer a random stream of requests like one node, on each engine.
+// LATCHKEY_TEST_SEED repeats the stream, LATCHKEY_TEST_REQUESTS is its length.
+func TestNodesThreeEquivalent(t *testing.T) {
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 150)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 	begin := time.Now()
@@ -26,8 +26,9 @@ func TestThreeNodesAnswerLikeOne(t *testing.T) {
 	})
 }
 
-// TestTwoProcessesAnswerLikeOne does so on one SQLite file, with programs that look at the real clock.
-func TestTwoProcessesAnswerLikeOne(t *testing.T) {
+// TestNodesProcessesEquivalent checks that two processes with one SQLite file and the real clock answer a random stream
+// of requests like one.
+func TestNodesProcessesEquivalent(t *testing.T) {
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 80)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 	told := func(nodes int) transcript {
@@ -43,8 +44,9 @@ func TestTwoProcessesAnswerLikeOne(t *testing.T) {
 	told(2).equals(t, want)
 }
 
-// TestNodesServeBesideANewerProgram that has taken a step they do not know. None of them starts any more.
-func TestNodesServeBesideANewerProgram(t *testing.T) {
+// TestNodesWithNewerSchema checks that running nodes keep serving after a newer program has migrated the database, and
+// no old node starts any more.
+func TestNodesWithNewerSchema(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		lives(mario)
@@ -71,9 +73,9 @@ func lives(c *e2e.Client) {
 	c.Ask(`{ profiles(first: 5, filter: {search: "jump"}) { totalCount nodes { id } } }`, nil).Ok()
 }
 
-// TestBehindAPooler lets 32 live at once on what PgBouncer has in transaction mode: five connections, any of them for
-// each transaction. The schema is migrated there too.
-func TestBehindAPooler(t *testing.T) {
+// TestNodesBehindPgBouncer checks that 32 concurrent users and the migration work through PgBouncer in transaction mode
+// with five connections.
+func TestNodesBehindPgBouncer(t *testing.T) {
 	s := e2e.Start(t, storetest.Pooled(t, storetest.Postgres(t)), "LATCHKEY_LIMIT_REGISTER=1000/1h")
 	crowd := make([]*e2e.Client, 32)
 	e2e.Concurrently(4, func(first int) { // for a hash takes its time

@@ -26,7 +26,7 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestHelp shows every command there is and every setting, with no need for a database.
+// TestHelp checks that help lists each command and setting without a database.
 func TestHelp(t *testing.T) {
 	s := &e2e.Env{T: t, Database: "sqlite:", Clock: e2e.NewClock(time.Time{})}
 	for _, args := range [][]string{
@@ -49,8 +49,9 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestSettingsStandAnywhere reads them before a command, in it and after it, the last one of several.
-func TestSettingsStandAnywhere(t *testing.T) {
+// TestSettingsAnywhere checks that settings are read before, inside and after a command, and the last one of several
+// counts.
+func TestSettingsAnywhere(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for _, args := range [][]string{
@@ -70,8 +71,8 @@ func TestSettingsStandAnywhere(t *testing.T) {
 	})
 }
 
-// TestErrorsHelp tells operators what to do, and not what lies behind.
-func TestErrorsHelp(t *testing.T) {
+// TestErrorsForOperators checks that error messages say what the operator can do, without internal causes.
+func TestErrorsForOperators(t *testing.T) {
 	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: e2e.NewClock(time.Time{})}
 	s.RunFails("run latchkey migrate up first", "user", "list")
 	s.RunFails("put -- before an argument", "user", "create", "-SEKRET")
@@ -99,8 +100,8 @@ func TestErrorsHelp(t *testing.T) {
 	}
 }
 
-// TestWhatNeedsNoDatabase asks the program about itself, with settings that no server would start with.
-func TestWhatNeedsNoDatabase(t *testing.T) {
+// TestCommandsWithoutDatabase checks that commands about the program itself run with settings that prevent a start.
+func TestCommandsWithoutDatabase(t *testing.T) {
 	s := &e2e.Env{T: t, Database: "nowhere", Clock: e2e.NewClock(time.Time{})}
 	if printed := s.Run("schema"); printed != e2e.Schema {
 		t.Errorf("the schema is %s", printed)
@@ -111,8 +112,8 @@ func TestWhatNeedsNoDatabase(t *testing.T) {
 	}
 }
 
-// TestTheSchemaIsMigratedByCommand takes the last step again, on a database that looks as it did before that.
-func TestTheSchemaIsMigratedByCommand(t *testing.T) {
+// TestMigrateCommand checks that latchkey migrate applies the last migration to a database of the previous version.
+func TestMigrateCommand(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		at := s.Clock.Now().UTC().Format(time.RFC3339)
 		status := func() []string { return strings.Split(s.Run("migrate", "status"), "\n") }
@@ -158,8 +159,8 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 	})
 }
 
-// TestMigratingFromNothing makes a database that a server then uses.
-func TestMigratingFromNothing(t *testing.T) {
+// TestMigrateEmptyDatabase checks that latchkey migrate creates a database that a server then uses.
+func TestMigrateEmptyDatabase(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
 		if strings.HasPrefix(url, "sqlite:") {
@@ -193,7 +194,8 @@ func createUser(s *e2e.Env, username string, more ...string) {
 	}
 }
 
-func TestOperatorsMakeUsers(t *testing.T) {
+// TestUserCreate checks that an operator creates users.
+func TestUserCreate(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		said, err := s.TryRunWith(e2e.Password+"\nmore\n", "user", "create", "Mario", "--email", "Mario@Example.com",
 			"--name", "Mario M.", "--role", "admin", "--registration", "closed", "--json")
@@ -255,8 +257,8 @@ func TestOperatorsMakeUsers(t *testing.T) {
 	})
 }
 
-// TestOperatorsListUsers turns the pages.
-func TestOperatorsListUsers(t *testing.T) {
+// TestUserList checks that an operator lists users in pages.
+func TestUserList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		if said := s.Run("user", "list", "--json"); said != "[]\n" {
 			t.Fatalf("nobody is %s", said)
@@ -298,7 +300,8 @@ func TestOperatorsListUsers(t *testing.T) {
 	})
 }
 
-func TestOperatorsShutUsersOut(t *testing.T) {
+// TestUserDisable checks that an operator disables and enables users.
+func TestUserDisable(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
 		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
@@ -354,8 +357,9 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 	})
 }
 
-// TestNobodySetsAPassword has the user choose it.
-func TestNobodySetsAPassword(t *testing.T) {
+// TestUserResetPassword checks that an operator sends the email of a password reset, and that only the new password
+// ends sessions.
+func TestUserResetPassword(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario := s.RegisterAndConfirm("mario", "Mario@example.com")
 		smtp := "--smtp-url=" + strings.TrimPrefix(box.Setting, "LATCHKEY_SMTP_URL=")
@@ -378,7 +382,8 @@ func TestNobodySetsAPassword(t *testing.T) {
 	})
 }
 
-func TestOperatorsDeleteUsers(t *testing.T) {
+// TestUserDelete checks that an operator deletes users.
+func TestUserDelete(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario := s.RegisterAndConfirm("mario", "mario@example.com")
 		for _, typed := range []string{"", "no\n", "y\n"} {
@@ -410,8 +415,8 @@ func TestOperatorsDeleteUsers(t *testing.T) {
 	})
 }
 
-// TestOperatorsAndAccountsThatWait leaves the confirmation of an address to its owner.
-func TestOperatorsAndAccountsThatWait(t *testing.T) {
+// TestUserPending checks that operators neither enable nor disable a pending account, whose address its owner confirms.
+func TestUserPending(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.NextEmail(box, "mario@example.com")
@@ -431,8 +436,9 @@ func TestOperatorsAndAccountsThatWait(t *testing.T) {
 	}, "LATCHKEY_EMAIL_VERIFICATION=required")
 }
 
-// TestTheLastAdministratorStays tries all ways to be rid of them, one by one, and of two by two at once.
-func TestTheLastAdministratorStays(t *testing.T) {
+// TestUserLastAdministrator checks that no way of removing administrators, alone or two concurrently, removes the last
+// one.
+func TestUserLastAdministrator(t *testing.T) {
 	const deleteMe = `mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) {
 		deletedUserId userErrors { code field } } }`
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
@@ -501,7 +507,8 @@ func TestTheLastAdministratorStays(t *testing.T) {
 	})
 }
 
-func TestOperatorsEndSessions(t *testing.T) {
+// TestUserSessionsEnd checks that an operator ends the sessions of a user.
+func TestUserSessionsEnd(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		second, third := s.SignIn("mario"), s.SignIn("mario")
@@ -542,8 +549,8 @@ func TestOperatorsEndSessions(t *testing.T) {
 	})
 }
 
-// TestABackupIsOfOneMoment makes it while users register, and serves it.
-func TestABackupIsOfOneMoment(t *testing.T) {
+// TestBackupConsistent checks that a backup taken during registrations is consistent, and serves.
+func TestBackupConsistent(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	mario := s.Register("mario")
 	folder := t.TempDir()
@@ -583,8 +590,8 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 	restored.Stop()
 }
 
-// TestABackupIsWholeOrNothing interrupts one that has begun, has another exceed what a file may hold, and hangs up.
-func TestABackupIsWholeOrNothing(t *testing.T) {
+// TestBackupAtomic checks that an interrupted or failed backup leaves no file.
+func TestBackupAtomic(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	s.Execute(`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device,
 		ip_address, attempts, created_at, due_at, expires_at)
@@ -680,8 +687,9 @@ func newCommand(s *e2e.Env, args ...string) *exec.Cmd {
 	return command
 }
 
-// TestABackupThatIsOfNoUse is said to be, or not made at all.
-func TestABackupThatIsOfNoUse(t *testing.T) {
+// TestBackupUnusable checks that a backup without its secret is reported, and that another program's file is not backed
+// up.
+func TestBackupUnusable(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	folder := t.TempDir()
 	s.RunFails("backup needs the path of a file", "backup", "")
@@ -695,7 +703,8 @@ func TestABackupThatIsOfNoUse(t *testing.T) {
 	songs.RunFails("another program", "backup", filepath.Join(folder, "songs-copy.db"))
 }
 
-func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
+// TestBackupPostgres checks that latchkey backup refuses PostgreSQL and names pg_dump.
+func TestBackupPostgres(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
 		path := filepath.Join(t.TempDir(), "copy.db")
@@ -710,8 +719,8 @@ func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
 	})
 }
 
-// TestNoCommandTakesAnotherSecret for that of the database, whatever it is about.
-func TestNoCommandTakesAnotherSecret(t *testing.T) {
+// TestCommandsRejectWrongSecret checks that each command rejects a secret other than the database's.
+func TestCommandsRejectWrongSecret(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for _, args := range [][]string{
@@ -728,8 +737,8 @@ func TestNoCommandTakesAnotherSecret(t *testing.T) {
 	})
 }
 
-// TestCheckFindsWhatIsWrong damages a database in one way after another, and mends it.
-func TestCheckFindsWhatIsWrong(t *testing.T) {
+// TestCheckFindsProblems checks that latchkey check reports each kind of damage, and no problem after its repair.
+func TestCheckFindsProblems(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, _ *e2e.Mailbox) {
 		createUser(s, "Mario", "--email", "Mario@Example.com")
 		createUser(s, "luigi")

@@ -47,8 +47,9 @@ func recovered(c *e2e.Client) {
 	}
 }
 
-// TestADatabaseThatIsMovedAway does not grow where nobody will look for it, nor is another one begun.
-func TestADatabaseThatIsMovedAway(t *testing.T) {
+// TestDatabaseFileMoved checks that a server neither writes to a moved database file nor creates another one in its
+// place.
+func TestDatabaseFileMoved(t *testing.T) {
 	database := storetest.SQLite(t)
 	path := strings.TrimPrefix(database, "sqlite:")
 	p := e2e.StartProcess(t, database)
@@ -73,8 +74,9 @@ func TestADatabaseThatIsMovedAway(t *testing.T) {
 	recovered(mario)
 }
 
-// TestStartingRefusesWhatIsNotItsDatabase with one line that says why.
-func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
+// TestStartRejectsForeignDatabase checks that a server does not start on a file that is not its database, and the error
+// is one line.
+func TestStartRejectsForeignDatabase(t *testing.T) {
 	type refusal struct {
 		harm func(t *testing.T, path string)
 		want string
@@ -130,8 +132,9 @@ func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
 	}
 }
 
-// TestALostFileLeavesItsLog kills a server, so that what it answered is in the log alone, and takes the file away.
-func TestALostFileLeavesItsLog(t *testing.T) {
+// TestDatabaseFileLostAfterKill checks that neither a start nor a command accepts or changes the write-ahead log that a
+// killed server left without its database file.
+func TestDatabaseFileLostAfterKill(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"moved":     func(path string) error { return os.Rename(path, path+".away") },
 		"truncated": func(path string) error { return os.Truncate(path, 0) },
@@ -183,8 +186,8 @@ func contents(t *testing.T, form string) map[string][]byte {
 	return found
 }
 
-// TestABackupRestoredAfterAKill is not mixed with what the killed server left beside its file.
-func TestABackupRestoredAfterAKill(t *testing.T) {
+// TestBackupRestoredAfterKill checks that a restored backup is not mixed with the write-ahead log of a killed server.
+func TestBackupRestoredAfterKill(t *testing.T) {
 	database := storetest.SQLite(t)
 	path := strings.TrimPrefix(database, "sqlite:")
 	p := e2e.StartProcess(t, database)
@@ -212,8 +215,8 @@ func TestABackupRestoredAfterAKill(t *testing.T) {
 	e2e.Start(t, database).SignIn("mario")
 }
 
-// TestReadinessIsThatOfTheDatabase empties the file of a running server, and takes a table from another.
-func TestReadinessIsThatOfTheDatabase(t *testing.T) {
+// TestReadinessOfDamagedDatabase checks that a server is not ready while its database file is empty or lacks a table.
+func TestReadinessOfDamagedDatabase(t *testing.T) {
 	ready := func(s *e2e.Env) int {
 		response, err := http.Get(s.URL + "/readyz")
 		e2e.Must(t, err)

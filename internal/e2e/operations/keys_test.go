@@ -46,7 +46,8 @@ func publishedKeys(s *e2e.Env) (ids []string) {
 	return ids
 }
 
-func TestTheNextKeyIsKnownEverywhereBeforeItSigns(t *testing.T) {
+// TestKeyPublishedBeforeUse checks that all nodes publish a new signing key before one signs with it.
+func TestKeyPublishedBeforeUse(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode("LATCHKEY_ACCESS_TOKEN_TTL=15m")
 		mario := s.Register("mario")
@@ -104,7 +105,8 @@ func TestTheNextKeyIsKnownEverywhereBeforeItSigns(t *testing.T) {
 	}, "LATCHKEY_ACCESS_TOKEN_TTL=15m")
 }
 
-func TestKeysAreReplacedWhenTheyAreOld(t *testing.T) {
+// TestKeyRotationByAge checks that signing keys are rotated when they reach their maximum age.
+func TestKeyRotationByAge(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode("LATCHKEY_SIGNING_KEY_MAX_AGE=24h")
 		first := s.Register("mario").KeyID()
@@ -149,7 +151,8 @@ func TestKeysAreReplacedWhenTheyAreOld(t *testing.T) {
 	}, "LATCHKEY_SIGNING_KEY_MAX_AGE=24h")
 }
 
-func TestRetiringAKeySignsNobodyOut(t *testing.T) {
+// TestKeyRetireKeepsSessions checks that retiring a signing key ends no session.
+func TestKeyRetireKeepsSessions(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
 		mario := s.Register("mario")
@@ -210,7 +213,8 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 	})
 }
 
-func TestRotationInEveryAlgorithm(t *testing.T) {
+// TestKeyRotationAlgorithms checks that rotation works with each algorithm.
+func TestKeyRotationAlgorithms(t *testing.T) {
 	for _, alg := range []string{"EdDSA", "ES256", "RS256", "HS256"} {
 		t.Run(alg, func(t *testing.T) {
 			e2e.Each(t, func(t *testing.T, s *e2e.Env) {
@@ -240,7 +244,8 @@ func TestRotationInEveryAlgorithm(t *testing.T) {
 	}
 }
 
-func TestAnotherAlgorithmOverlapsToo(t *testing.T) {
+// TestKeyRotationChangesAlgorithm checks that keys of the old and the new algorithm overlap.
+func TestKeyRotationChangesAlgorithm(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		first := mario.KeyID()
@@ -269,7 +274,8 @@ func TestAnotherAlgorithmOverlapsToo(t *testing.T) {
 	})
 }
 
-func TestTheCommandsOfKeys(t *testing.T) {
+// TestKeyCommands checks that the keys commands list, rotate and retire signing keys.
+func TestKeyCommands(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario").KeyID()
 		made := s.Clock.Now()
@@ -320,7 +326,9 @@ func TestTheCommandsOfKeys(t *testing.T) {
 	})
 }
 
-func TestCommandsNeedADatabaseInUse(t *testing.T) {
+// TestKeyCommandsNeedDatabase checks that the keys commands and restore-cut neither accept nor create an empty
+// database.
+func TestKeyCommandsNeedDatabase(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
 		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
 		for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"restore-cut"}} {
@@ -336,7 +344,8 @@ func TestCommandsNeedADatabaseInUse(t *testing.T) {
 	})
 }
 
-func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
+// TestSecretRotationKeepsSessions checks that changing the secret ends no session.
+func TestSecretRotationKeepsSessions(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		const page = `query ($after: String) { profiles(first: 1, after: $after) { pageInfo { endCursor } } }`
@@ -405,8 +414,9 @@ func keyID(t *testing.T, refresh string) byte {
 	return r.KeyID
 }
 
-// TestNodesThatDisagreeForAWhile has two nodes between which the secret is changed in turns, as the manual says.
-func TestNodesThatDisagreeForAWhile(t *testing.T) {
+// TestSecretRotationOnTwoNodes checks that two nodes accept each other's tokens while the secret is changed on one
+// after the other, as docs/operations.md describes it.
+func TestSecretRotationOnTwoNodes(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		first, second := "LATCHKEY_SECRET="+e2e.Secret, "LATCHKEY_SECRET="+e2e.NextSecret
 		a := s.AnotherNode(first, "LATCHKEY_SECRET_PREVIOUS="+e2e.NextSecret)
@@ -440,7 +450,8 @@ func TestNodesThatDisagreeForAWhile(t *testing.T) {
 	})
 }
 
-func TestAWrongSecretStopsTheServer(t *testing.T) {
+// TestSecretWrong checks that a server does not start with a wrong secret.
+func TestSecretWrong(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		twin := e2e.NextSecret
 		for token.Secret(twin).KeyID() != token.Secret(e2e.Secret).KeyID() {
@@ -468,8 +479,8 @@ func TestAWrongSecretStopsTheServer(t *testing.T) {
 	})
 }
 
-// TestTheSecretFileChanges follows the manual for the secret that was made beside SQLite.
-func TestTheSecretFileChanges(t *testing.T) {
+// TestSecretFileRotation checks that the steps of docs/operations.md change the secret in the file beside SQLite.
+func TestSecretFileRotation(t *testing.T) {
 	database := storetest.SQLite(t)
 	s := e2e.Start(t, database, "LATCHKEY_SECRET=")
 	file := filepath.Join(filepath.Dir(strings.TrimPrefix(database, "sqlite:")), "latchkey.secret")
@@ -497,7 +508,8 @@ func TestTheSecretFileChanges(t *testing.T) {
 	}
 }
 
-func TestTheCutAfterRestoringABackup(t *testing.T) {
+// TestSessionsRevokedAfterRestore checks that restore-cut revokes each session created before it, on all nodes.
+func TestSessionsRevokedAfterRestore(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
 		var before []*e2e.Client
@@ -536,8 +548,8 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 	})
 }
 
-// TestTwoRetirements leaves one key, however the two meet.
-func TestTwoRetirements(t *testing.T) {
+// TestKeyRetireConcurrent checks that two concurrent retirements leave one signing key.
+func TestKeyRetireConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		for range 5 {
 			if _, err := s.Server.Service().Keys.Rotate(t.Context()); err != nil {

@@ -15,8 +15,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestNobodyNeedsToReadTheLog lets whoever reads it go.
-func TestNobodyNeedsToReadTheLog(t *testing.T) {
+// TestLogReaderGone checks that the server keeps running when the reader of its log exits.
+func TestLogReaderGone(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.SQLite(t))
 	p.Stderr.Close()
 	for range 2 { // each writes a line at once
@@ -24,8 +24,8 @@ func TestNobodyNeedsToReadTheLog(t *testing.T) {
 	}
 }
 
-// TestAStopLosesNoLine of the operations that were answered, whoever asked at the same time.
-func TestAStopLosesNoLine(t *testing.T) {
+// TestLogCompleteAfterStop checks that a stopping server logs each operation that it answered.
+func TestLogCompleteAfterStop(t *testing.T) {
 	log, ended := new(e2e.Buffer), make(chan error, 1)
 	settings := []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_SECRET=" + e2e.Secret,
 		"LATCHKEY_DATABASE_URL=" + storetest.SQLite(t)}

@@ -25,8 +25,8 @@ func runMove(s *e2e.Env, args []string, settings ...string) (printed string, err
 	return stdout.String(), err
 }
 
-// TestAMoveSignsNobodyOut: whatever was begun on SQLite goes on, on PostgreSQL.
-func TestAMoveSignsNobodyOut(t *testing.T) {
+// TestTransferKeepsSessions checks that sessions, pending emails and tokens of SQLite continue on PostgreSQL.
+func TestTransferKeepsSessions(t *testing.T) {
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	secret := filepath.Join(filepath.Dir(strings.TrimPrefix(from, "sqlite:")), "latchkey.secret")
 	box := e2e.NewMailbox(t)
@@ -113,8 +113,9 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	}
 }
 
-// TestAMoveThatIsKilled leaves either a database that serves as before or one that has everything, and goes on.
-func TestAMoveThatIsKilled(t *testing.T) {
+// TestTransferKilled checks that a killed transfer leaves a database that serves as before or a complete one, and can
+// be run again.
+func TestTransferKilled(t *testing.T) {
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	s := &e2e.Env{T: t, Database: from, Clock: e2e.NewClock(time.Now())}
 	p := e2e.StartProcess(t, from)
@@ -217,8 +218,8 @@ func TestAMoveThatIsKilled(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoMove is refused in one line that repeats no address.
-func TestWhatIsNoMove(t *testing.T) {
+// TestTransferRejected checks that impossible transfers are refused in one line without database URLs.
+func TestTransferRejected(t *testing.T) {
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	s := e2e.Start(t, from)
 	s.Register("mario")

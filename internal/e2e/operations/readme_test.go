@@ -18,8 +18,9 @@ var shells = [][]string{
 	{"zsh", "-f", "-i", "+m", "+Z"},
 }
 
-// TestTheSessionOfTheReadme pastes the commands of the README's first session into each shell. Only the address differs.
-func TestTheSessionOfTheReadme(t *testing.T) {
+// TestReadmeSession checks that the commands of the README's first session work in each shell. Only the address
+// differs.
+func TestReadmeSession(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +60,8 @@ func TestTheSessionOfTheReadme(t *testing.T) {
 	}
 }
 
-// TestTheDrillOfTheManual makes a backup, tries it and restores it, by the words of docs/operations.md.
-func TestTheDrillOfTheManual(t *testing.T) {
+// TestBackupDocs checks that the commands of docs/operations.md back up, test and restore a database.
+func TestBackupDocs(t *testing.T) {
 	manual, err := os.ReadFile("docs/operations.md")
 	if err != nil {
 		t.Fatal(err)

@@ -25,9 +25,9 @@ var modelSettings = []string{
 	"LATCHKEY_REFRESH_GRACE=" + grace.String(),
 }
 
-// TestRefreshTokensFollowTheirModel lets users do what they may in any order, thieves present any token there ever was,
-// the clock jump and the server restart; and foretells every answer.
-func TestRefreshTokensFollowTheirModel(t *testing.T) {
+// TestRefreshModel checks that the server answers random sequences of user actions, stolen tokens, clock changes and
+// restarts as a model predicts.
+func TestRefreshModel(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		named := 0
 		rapid.Check(t, func(t *rapid.T) {

@@ -19,8 +19,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestCallersAtOnceGetOneChild, whether they ask one server or two.
-func TestCallersAtOnceGetOneChild(t *testing.T) {
+// TestRefreshConcurrent checks that concurrent refreshes on one and two servers return the same new token.
+func TestRefreshConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for _, servers := range [][]*e2e.Env{{s}, {s, s.AnotherNode()}} {
@@ -55,8 +55,9 @@ func crowd(c *e2e.Client, servers ...*e2e.Env) {
 	c.RefreshToken = tabs[0].RefreshToken
 }
 
-// TestCallersWhoHangUpDisturbNobody: half of them do, each at another moment.
-func TestCallersWhoHangUpDisturbNobody(t *testing.T) {
+// TestRefreshConcurrentDisconnects checks that concurrent refreshes return one new token although half of the clients
+// disconnect at different moments.
+func TestRefreshConcurrentDisconnects(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		defer http.DefaultClient.CloseIdleConnections() // a server that stops waits for those that have asked nothing yet
 		mario := s.Register("mario")
@@ -95,8 +96,9 @@ func TestCallersWhoHangUpDisturbNobody(t *testing.T) {
 	})
 }
 
-// TestALostAnswerCostsNothing, wherever the request was when its client hung up.
-func TestALostAnswerCostsNothing(t *testing.T) {
+// TestRefreshResponseLost checks that a client continues its session when it disconnects at any moment of a refresh and
+// retries.
+func TestRefreshResponseLost(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		defer http.DefaultClient.CloseIdleConnections()
 		mario := s.Register("mario")
@@ -118,8 +120,8 @@ func TestALostAnswerCostsNothing(t *testing.T) {
 	})
 }
 
-// TestSignOutWinsAgainstRefresh in every order that they can happen in.
-func TestSignOutWinsAgainstRefresh(t *testing.T) {
+// TestRefreshRacesSignOut checks that the session has ended after a sign-out and a refresh in any order.
+func TestRefreshRacesSignOut(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for range 12 {
@@ -146,8 +148,9 @@ func TestSignOutWinsAgainstRefresh(t *testing.T) {
 	})
 }
 
-// TestNoSignInWithTheOldPasswordOutlivesIt, though it was checked while it was right.
-func TestNoSignInWithTheOldPasswordOutlivesIt(t *testing.T) {
+// TestSignInRacesPasswordChange checks that no session of a sign-in with the old password remains after the password
+// change.
+func TestSignInRacesPasswordChange(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, old := s.Register("mario"), e2e.Password
 		for round := range 5 {
@@ -174,7 +177,8 @@ func TestNoSignInWithTheOldPasswordOutlivesIt(t *testing.T) {
 	})
 }
 
-func TestManySessionsRefreshAtOnce(t *testing.T) {
+// TestRefreshManySessions checks that many sessions refresh concurrently.
+func TestRefreshManySessions(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		sessions := make([]*e2e.Client, 64)
@@ -192,7 +196,8 @@ func TestManySessionsRefreshAtOnce(t *testing.T) {
 	}, "LATCHKEY_MAX_SESSIONS=100")
 }
 
-func TestAKilledServerKeepsItsWord(t *testing.T) {
+// TestRefreshServerKilled checks that refreshes that a killed server acknowledged are valid after its restart.
+func TestRefreshServerKilled(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		parent := p.Register("mario")
@@ -237,14 +242,16 @@ func TestAKilledServerKeepsItsWord(t *testing.T) {
 	})
 }
 
-func TestTwoProcessesGiveOneChild(t *testing.T) {
+// TestRefreshTwoProcesses checks that concurrent refreshes in two processes return the same new token.
+func TestRefreshTwoProcesses(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		one, other := e2e.StartProcess(t, database), e2e.StartProcess(t, database)
 		crowd(one.Register("mario"), one.Env, other.Env)
 	})
 }
 
-func TestATerminatedServerExitsWithZero(t *testing.T) {
+// TestStopExitCode checks that a server exits with status 0 after SIGTERM.
+func TestStopExitCode(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		mario := p.Register("mario")
@@ -259,8 +266,8 @@ func TestATerminatedServerExitsWithZero(t *testing.T) {
 	})
 }
 
-// TestStoppingAnswersWhatWasAccepted ends a server under 200 requests that take their time.
-func TestStoppingAnswersWhatWasAccepted(t *testing.T) {
+// TestStopFinishesRequests checks that a stopping server answers 200 accepted slow requests.
+func TestStopFinishesRequests(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		p.Register("mario")
@@ -288,8 +295,8 @@ func TestStoppingAnswersWhatWasAccepted(t *testing.T) {
 	})
 }
 
-// TestWhoTerminatesAgainDoesNotWait for a request that would take the server some seconds to give up.
-func TestWhoTerminatesAgainDoesNotWait(t *testing.T) {
+// TestStopSecondSignal checks that a second signal stops a server without waiting for its requests.
+func TestStopSecondSignal(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.SQLite(t))
 	beginRequest(p, `{"query": "{ serverInfo { registration } }"}`)
 	ended := make(chan error, 1)

@@ -25,7 +25,8 @@ const (
 	skew        = 5 * time.Second  // how far a server's clock may have gone back
 )
 
-func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
+// TestRefreshRotates checks that each refresh returns a new pair of tokens.
+func TestRefreshRotates(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		seen := map[string]bool{mario.RefreshToken: true, mario.AccessToken: true}
@@ -45,7 +46,8 @@ func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
 	})
 }
 
-func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
+// TestRefreshGrace checks that a used refresh token returns the same successor within the grace period.
+func TestRefreshGrace(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		parent := mario.RefreshToken
@@ -73,7 +75,9 @@ func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
 	})
 }
 
-func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
+// TestRefreshGraceReturnsNewest checks that the predecessor of the newest token returns that one within the grace
+// period.
+func TestRefreshGraceReturnsNewest(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		mario.Refresh().Ok()
@@ -88,8 +92,8 @@ func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
 	})
 }
 
-// TestReplayAfterTheGraceEndsTheSession, together with all its access tokens.
-func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
+// TestRefreshReuseEndsSession checks that reuse after the grace period ends the session and its access tokens.
+func TestRefreshReuseEndsSession(t *testing.T) {
 	for _, after := range []time.Duration{grace, grace + time.Second, time.Minute} {
 		t.Run(after.String(), func(t *testing.T) {
 			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
@@ -110,7 +114,9 @@ func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
 	}
 }
 
-func TestAGrandparentEndsTheSessionEvenInsideTheGrace(t *testing.T) {
+// TestRefreshReuseOfOlderGeneration checks that reuse of the last token but one ends the session, also within the grace
+// period.
+func TestRefreshReuseOfOlderGeneration(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		second := nextToken(first)
@@ -123,8 +129,8 @@ func TestAGrandparentEndsTheSessionEvenInsideTheGrace(t *testing.T) {
 	})
 }
 
-// TestGenerationsAreToldApartWithinOneMoment advances three of them before the clock does.
-func TestGenerationsAreToldApartWithinOneMoment(t *testing.T) {
+// TestRefreshGenerationsAtOneTime checks that three generations that were issued at the same time are distinct.
+func TestRefreshGenerationsAtOneTime(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		last := nextToken(nextToken(nextToken(first)))
@@ -133,7 +139,8 @@ func TestGenerationsAreToldApartWithinOneMoment(t *testing.T) {
 	})
 }
 
-func TestReuseEndsNoOtherSession(t *testing.T) {
+// TestRefreshReuseKeepsOtherSessions checks that reuse ends no other session.
+func TestRefreshReuseKeepsOtherSessions(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		phone := s.Register("mario")
 		laptop := s.SignIn("mario")
@@ -147,7 +154,8 @@ func TestReuseEndsNoOtherSession(t *testing.T) {
 	})
 }
 
-func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
+// TestRefreshAcrossRestarts checks that refresh state is the same after restarts and on other servers.
+func TestRefreshAcrossRestarts(t *testing.T) {
 	for _, how := range []struct {
 		name string
 		next func(s *e2e.Env) *e2e.Env
@@ -177,8 +185,9 @@ func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
 	}
 }
 
-// TestAClockGoneBackRefusesTheParent and nothing more: nobody has done anything wrong.
-func TestAClockGoneBackRefusesTheParent(t *testing.T) {
+// TestRefreshClockMovedBack checks that a used token is rejected after the clock moves back, and that the session
+// continues.
+func TestRefreshClockMovedBack(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		parent := s.Register("mario")
 		child := nextToken(parent)
@@ -198,8 +207,9 @@ func TestAClockGoneBackRefusesTheParent(t *testing.T) {
 	})
 }
 
-// TestATokenAheadOfTheDatabaseIsRefused and nothing more: the database may be an old copy.
-func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
+// TestRefreshTokenAheadOfDatabase checks that a token newer than the database, as after restoring a backup, is
+// rejected, and that the session continues.
+func TestRefreshTokenAheadOfDatabase(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		if craftToken(mario, 0) != mario.RefreshToken {
@@ -219,7 +229,8 @@ func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
 	})
 }
 
-func TestASessionUnusedTooLongEnds(t *testing.T) {
+// TestSessionIdleTimeout checks that an unused session expires.
+func TestSessionIdleTimeout(t *testing.T) {
 	const idle = time.Hour
 	for after, want := range map[time.Duration]bool{
 		idle - time.Second: true, idle - microsecond: true, idle: false, idle + time.Second: false,
@@ -240,7 +251,8 @@ func TestASessionUnusedTooLongEnds(t *testing.T) {
 	}
 }
 
-func TestASessionEndsHoweverBusy(t *testing.T) {
+// TestSessionMaximumAge checks that a session expires at its maximum age, although it is in use.
+func TestSessionMaximumAge(t *testing.T) {
 	const limit = time.Hour
 	for after, want := range map[time.Duration]bool{
 		limit - time.Second: true, limit - microsecond: true, limit: false, limit + time.Second: false,
@@ -267,7 +279,9 @@ func TestASessionEndsHoweverBusy(t *testing.T) {
 	}
 }
 
-func TestExpiryIsToldAsItIs(t *testing.T) {
+// TestSessionExpiryReported checks that the expiry times in responses are exact, and that a replay within the grace
+// period does not move them.
+func TestSessionExpiryReported(t *testing.T) {
 	const access, idle, limit = 5 * time.Minute, 20 * time.Minute, time.Hour
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		begun := s.Clock.Now().UTC().Truncate(microsecond)
@@ -301,9 +315,9 @@ func TestExpiryIsToldAsItIs(t *testing.T) {
 		"LATCHKEY_SESSION_TTL="+limit.String())
 }
 
-// TestARefreshMeetsTheEndOfItsAccount: it comes again while the session's row is being deleted, which PostgreSQL has it
-// wait for.
-func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
+// TestRefreshRacesAccountDeletion checks that a refresh fails cleanly while its account is deleted, which PostgreSQL
+// makes it wait for.
+func TestRefreshRacesAccountDeletion(t *testing.T) {
 	s := e2e.Start(t, storetest.Postgres(t))
 	mario := s.Register("mario")
 	parent := mario.RefreshToken
@@ -326,8 +340,9 @@ func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
 	(<-answered).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 }
 
-// TestEverythingOfAnEndedSessionIsRefused at once, what the grace would allow included.
-func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
+// TestSessionEndedRejectsTokens checks that all tokens of an ended session are rejected at once, also within the grace
+// period.
+func TestSessionEndedRejectsTokens(t *testing.T) {
 	for _, way := range []struct {
 		name    string
 		end     func(c *e2e.Client)
@@ -365,7 +380,9 @@ func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
 	}
 }
 
-func TestADisabledAccountComesBackOnlyWithItsStatus(t *testing.T) {
+// TestSessionsOfDisabledAccount checks that the sessions of a disabled account are rejected, and continue when the
+// account is enabled.
+func TestSessionsOfDisabledAccount(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		s.Execute(`UPDATE users SET status = 'DISABLED'`)
@@ -378,7 +395,9 @@ func TestADisabledAccountComesBackOnlyWithItsStatus(t *testing.T) {
 	})
 }
 
-func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
+// TestSignOutWithOlderToken checks that signOut ends the session of any of its refresh tokens, used ones included, and
+// no other session.
+func TestSignOutWithOlderToken(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		phone := s.Register("mario")
 		laptop := s.SignIn("mario")
@@ -404,7 +423,8 @@ func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
 	})
 }
 
-func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
+// TestSignOutWithInvalidToken checks that signOut with an invalid token responds alike and ends nothing.
+func TestSignOutWithInvalidToken(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		dead := s.SignIn("mario")
@@ -423,7 +443,8 @@ func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
 	})
 }
 
-func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
+// TestSessionsAfterPasswordChange checks that a password change leaves only the new pair of tokens valid.
+func TestSessionsAfterPasswordChange(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		phone := s.Register("mario")
 		laptop := s.SignIn("mario")
@@ -442,8 +463,8 @@ func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
 	})
 }
 
-// TestADamagedTokenIsRefused in the same bytes as any, and the session is none the worse for it.
-func TestADamagedTokenIsRefused(t *testing.T) {
+// TestRefreshTokenDamaged checks that a damaged token is rejected like any invalid one, and that the session continues.
+func TestRefreshTokenDamaged(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for range 5 {
@@ -495,7 +516,8 @@ func TestADamagedTokenIsRefused(t *testing.T) {
 	})
 }
 
-func TestTokensOfOneKindNeverPassForTheOther(t *testing.T) {
+// TestTokenKindsNotInterchangeable checks that access and refresh tokens are not accepted in place of each other.
+func TestTokenKindsNotInterchangeable(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		s.RejectsRefresh(mario.AccessToken)
@@ -505,8 +527,8 @@ func TestTokensOfOneKindNeverPassForTheOther(t *testing.T) {
 	})
 }
 
-// TestTwoRefreshesInOneRequestAreRefusedWhole, before the first of them has happened.
-func TestTwoRefreshesInOneRequestAreRefusedWhole(t *testing.T) {
+// TestRefreshTwiceInOneRequest checks that a request with two refreshes is rejected before the first one.
+func TestRefreshTwiceInOneRequest(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		before := mario.Row()
@@ -521,8 +543,8 @@ func TestTwoRefreshesInOneRequestAreRefusedWhole(t *testing.T) {
 	})
 }
 
-// TestRefreshingTooOftenHasToWait and costs nobody their session.
-func TestRefreshingTooOftenHasToWait(t *testing.T) {
+// TestRefreshRateLimit checks that too many refreshes are delayed, and that the session continues.
+func TestRefreshRateLimit(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		other := s.SignIn("mario")
@@ -556,8 +578,8 @@ func TestRefreshingTooOftenHasToWait(t *testing.T) {
 	})
 }
 
-// TestReuseIsSeenHoweverOften: a thief cannot hide behind the limit.
-func TestReuseIsSeenHoweverOften(t *testing.T) {
+// TestRefreshReuseBeyondRateLimit checks that reuse is detected also beyond the rate limit.
+func TestRefreshReuseBeyondRateLimit(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		last := nextToken(first)
@@ -570,8 +592,8 @@ func TestReuseIsSeenHoweverOften(t *testing.T) {
 	})
 }
 
-// TestNothingInTheDatabaseIsAToken takes every value of a busy database for one.
-func TestNothingInTheDatabaseIsAToken(t *testing.T) {
+// TestDatabaseHoldsNoTokens checks that no value in the database is accepted as a token.
+func TestDatabaseHoldsNoTokens(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		for range 3 {
