@@ -1634,7 +1634,7 @@ enum RegistrationMode {
   OPEN
   "No one. Operators create the accounts."
   CLOSED
-  "Only users who have been invited."
+  "Reserved for invitations, which do not exist yet. Until then it is the same as CLOSED."
   INVITE
 }
 

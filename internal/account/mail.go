@@ -49,7 +49,7 @@ func (l MailTemplate) TTL() time.Duration { return cmp.Or(lives[l], 24*time.Hour
 // Mail is an email to one person, before it is rendered.
 type Mail struct {
 	ID        ID // the same for all attempts, for the Message-ID
-	Template    MailTemplate
+	Template  MailTemplate
 	To        string // an address that CheckEmail accepts
 	Languages string // the recipient's preference, an Accept-Language header
 	Username  string // the current username of the account

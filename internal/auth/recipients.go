@@ -40,7 +40,7 @@ func (s *Service) newMail(template account.MailTemplate, address string, client 
 	now := s.Now()
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
-		Template:    template,
+		Template:  template,
 		To:        address,
 		Languages: account.Printable(client.Languages, account.MaxLanguages),
 		IPAddress: client.IPAddress,

@@ -343,7 +343,7 @@ func sample(kind account.MailTemplate) account.Mail {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	return account.Mail{
 		ID:        account.IDOf(account.MailKind, [16]byte{}),
-		Template:    kind,
+		Template:  kind,
 		To:        "mario@example.com",
 		Username:  "mario",
 		NewEmail:  "mario.rossi@example.com",

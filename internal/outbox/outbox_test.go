@@ -97,7 +97,7 @@ func (n *node) mail(template account.MailTemplate) account.Mail {
 	now := n.Now()
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
-		Template:    template,
+		Template:  template,
 		To:        address,
 		CreatedAt: now,
 		ExpiresAt: now.Add(template.TTL()),

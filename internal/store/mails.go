@@ -42,7 +42,7 @@ func (r *mailRow) toMail() *OutboxMail {
 	return &OutboxMail{
 		Mail: account.Mail{
 			ID:        r.ID,
-			Template:    r.Letter,
+			Template:  r.Letter,
 			To:        r.Recipient,
 			Languages: r.Languages,
 			Username:  r.Username,
