@@ -29,8 +29,8 @@ var layers = []struct {
 	{".", "the program is the command line with its schema and signals"},
 }
 
-// never are imports that a package must not have, whatever its layer. The packages are those that begin with the text.
-var never = []struct {
+// backgroundInterval are imports that a package must not have, whatever its layer. The packages are those that begin with the text.
+var backgroundInterval = []struct {
 	packages, except, imports, reason string
 }{
 	{"", "internal/store", "github.com/jmoiron/sqlx", "all SQL is in the store"},
@@ -104,7 +104,7 @@ func TestImportsPointDownwards(t *testing.T) {
 // TestImportsThatMustNotBe holds packages to what they must never import.
 func TestImportsThatMustNotBe(t *testing.T) {
 	for path, p := range program(t) {
-		for _, rule := range never {
+		for _, rule := range backgroundInterval {
 			if !strings.HasPrefix(path, rule.packages) || rule.except != "" && strings.HasPrefix(path, rule.except) {
 				continue
 			}

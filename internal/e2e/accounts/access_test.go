@@ -128,7 +128,7 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi, toad := s.Register("mario"), s.Register("luigi"), s.Register("toad")
-		s.Execute(`UPDATE users SET role = 'STAFF' WHERE username = 'toad'`)
+		s.Exec(`UPDATE users SET role = 'STAFF' WHERE username = 'toad'`)
 		names := strings.NewReplacer("$profile", mario.ProfileID, "$user", mario.UserID,
 			"$session", mario.SessionID(), "$spare", s.SignIn("mario").SessionID())
 		for _, row := range matrix {

@@ -130,7 +130,7 @@ func TestSignInHidesExistence(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		s.Register("luigi")
-		s.Execute(`UPDATE users SET status = 'DISABLED' WHERE username = 'luigi'`)
+		s.Exec(`UPDATE users SET status = 'DISABLED' WHERE username = 'luigi'`)
 		var bodies []string
 		for _, in := range []e2e.Vars{
 			{"identifier": "mario", "password": "not-his-password"},
@@ -323,7 +323,7 @@ func TestSignOutReasons(t *testing.T) {
 func TestDisabledAtOnce(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
-		s.Execute(`UPDATE users SET status = 'DISABLED'`)
+		s.Exec(`UPDATE users SET status = 'DISABLED'`)
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		mario.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 	})
@@ -465,7 +465,7 @@ func TestPasswordRehash(t *testing.T) {
 		encode := base64.RawStdEncoding.EncodeToString
 		salt := []byte("0123456789abcdef")
 		old := "$argon2id$v=19$m=8192,t=1,p=1$" + encode(salt) + "$" + encode(argon2.IDKey([]byte(e2e.Password), salt, 1, 8192, 1, 32))
-		s.Execute("UPDATE users SET password_hash = '" + old + "'")
+		s.Exec("UPDATE users SET password_hash = '" + old + "'")
 		hash := func() (hash string) {
 			if err := s.DB().QueryRow(`SELECT password_hash FROM users`).Scan(&hash); err != nil {
 				t.Fatal(err)

@@ -55,7 +55,7 @@ type page struct {
 // page asks for a page and demands that its parts agree.
 func fetchPage(c *e2e.Client, arguments e2e.Vars) (p page) {
 	c.T.Helper()
-	a := c.Ask(e2e.ListProfiles, arguments).Ok()
+	a := c.Ask(e2e.ListProfilesQuery, arguments).Ok()
 	edges, _ := a.Get("profiles.edges").([]any)
 	nodes, _ := a.Get("profiles.nodes").([]any)
 	if len(edges) != len(nodes) {
@@ -214,7 +214,7 @@ func TestProfilePageSizes(t *testing.T) {
 			{"first": 1 << 40}, {"first": "1"}, {"first": 1.5},
 			{"order": e2e.Vars{"field": "PASSWORD"}}, {"order": e2e.Vars{"direction": "SIDEWAYS"}},
 		} {
-			reader.Ask(e2e.ListProfiles, bad).FailsWith("BAD_USER_INPUT")
+			reader.Ask(e2e.ListProfilesQuery, bad).FailsWith("BAD_USER_INPUT")
 		}
 		reader.Ask(`{ profiles(first: 101) { totalCount } }`, nil).FailsWith("BAD_USER_INPUT")
 	})
@@ -338,9 +338,9 @@ func TestProfileFilters(t *testing.T) {
 			{"search": strings.Repeat("é", 101)}, {"location": strings.Repeat("é", 31)},
 			{"search": "a\x00b"}, {"location": "a\nb"}, {"search": "\ufffd"}, {"isOrganizer": "yes"},
 		} {
-			reader.Ask(e2e.ListProfiles, e2e.Vars{"filter": bad}).FailsWith("BAD_USER_INPUT")
+			reader.Ask(e2e.ListProfilesQuery, e2e.Vars{"filter": bad}).FailsWith("BAD_USER_INPUT")
 		}
-		reader.Ask(e2e.ListProfiles, e2e.Vars{"filter": e2e.Vars{"password": "x"}}).FailsWith("GRAPHQL_VALIDATION_FAILED")
+		reader.Ask(e2e.ListProfilesQuery, e2e.Vars{"filter": e2e.Vars{"password": "x"}}).FailsWith("GRAPHQL_VALIDATION_FAILED")
 	})
 }
 
@@ -354,7 +354,7 @@ func TestProfileCursorOfAnotherList(t *testing.T) {
 			changed := maps.Clone(arguments)
 			maps.Copy(changed, change)
 			changed["after"] = cursor
-			return reader.Ask(e2e.ListProfiles, changed)
+			return reader.Ask(e2e.ListProfilesQuery, changed)
 		}
 		use(cursor, nil).Ok()
 		use(cursor, e2e.Vars{"first": 5}).Ok()
@@ -448,8 +448,8 @@ func TestProfileTotalCountOnRequest(t *testing.T) {
 	counted := `query ($n: Int) { profiles(first: $n) { nodes { id } totalCount } }`
 	reader.Ask(counted, e2e.Vars{"n": 3}).Ok().Equals("profiles.totalCount", 30)
 	reader.Ask(counted, e2e.Vars{"n": 0}).Ok().Equals("profiles.totalCount", 30)
-	s.Execute(`CREATE FUNCTION trap(bigint) RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''counted''; END'`)
-	s.Execute(`CREATE AGGREGATE public.count(*) (sfunc = trap, stype = bigint, initcond = '0')`)
+	s.Exec(`CREATE FUNCTION trap(bigint) RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''counted''; END'`)
+	s.Exec(`CREATE AGGREGATE public.count(*) (sfunc = trap, stype = bigint, initcond = '0')`)
 	reader.Ask(counted, e2e.Vars{"n": 3}).FailsWith("INTERNAL_SERVER_ERROR")
 	same(t, "without the count", fetchPage(reader, e2e.Vars{"first": 3}).names, names(many())[:3])
 	reader.Ask(`query ($no: Boolean!) { profiles { nodes { id } totalCount @include(if: $no) } }`, e2e.Vars{"no": false}).Ok()
@@ -488,15 +488,15 @@ func TestProfileOrderOnBothEngines(t *testing.T) {
 // dictionary returns the URL of a PostgreSQL database whose own order of texts is not that of their bytes.
 func dictionary(t *testing.T) string {
 	t.Helper()
-	base := &e2e.Env{T: t, Database: storetest.Postgres(t)}
+	base := e2e.NewEnv(t, storetest.Postgres(t), nil)
 	u, err := url.Parse(base.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.Path += "_icu"
 	name := strings.TrimPrefix(u.Path, "/")
-	base.Execute("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
-	t.Cleanup(func() { base.Execute("DROP DATABASE " + name + " WITH (FORCE)") })
+	base.Exec("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+	t.Cleanup(func() { base.Exec("DROP DATABASE " + name + " WITH (FORCE)") })
 	return u.String()
 }
 

@@ -110,10 +110,10 @@ func TestExplorerOnlyInDevelopment(t *testing.T) {
 		"/explorer/key.svg":         "image/svg+xml",
 		"/explorer/operations.json": "application/json",
 	}
-	for mode, settings := range e2e.Modes {
+	for mode, settings := range e2e.Modes() {
 		s := e2e.Start(t, storetest.SQLite(t), settings...)
 		for _, path := range append(slices.Collect(maps.Keys(types)), "/explorer/", "/explorer/page.html") {
-			response := s.Raw("GET", path, "")
+			response := s.SendRaw("GET", path, "")
 			h := response.Header
 			switch {
 			case mode == "development" && types[path] != "":

@@ -13,8 +13,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// recipeBlock is a block of docs/adding-a-field.md that names the file it changes or creates.
-var recipeBlock = regexp.MustCompile("(?ms)^```(diff|sql) (\\S+)\n(.*?)^```")
+// guideBlock is a block of docs/adding-a-field.md that names the file it changes or creates.
+var guideBlock = regexp.MustCompile("(?ms)^```(diff|sql) (\\S+)\n(.*?)^```")
 
 // TestAddingAFieldDocs checks that the steps of docs/adding-a-field.md, applied to a copy of the module, add a field
 // that works.
@@ -27,7 +27,7 @@ func TestAddingAFieldDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := recipeBlock.FindAllStringSubmatch(string(manual), -1)
+	blocks := guideBlock.FindAllStringSubmatch(string(manual), -1)
 	if len(blocks) == 0 {
 		t.Fatal("the recipe changes nothing")
 	}

@@ -21,12 +21,12 @@ import (
 func TestSecurityHeaders(t *testing.T) {
 	const strict = "default-src 'none'; frame-ancestors 'none'"
 	const jsonType = "application/json"
-	for mode, settings := range e2e.Modes {
+	for mode, settings := range e2e.Modes() {
 		s := e2e.Start(t, storetest.SQLite(t), settings...)
 		seen := map[int]bool{}
 		check := func(method, target, body string, headers ...string) {
 			t.Helper()
-			response := s.Raw(method, target, body, headers...)
+			response := s.SendRaw(method, target, body, headers...)
 			what := fmt.Sprintf("%s: %s %s %q: %d", mode, method, target, headers, response.StatusCode)
 			seen[response.StatusCode] = true
 			h := response.Header
@@ -176,7 +176,7 @@ func TestErrorsEchoNothing(t *testing.T) {
 		with(map[string]any{"identifier": marker, "password": marker}),
 		strings.Repeat(marker, 20_000),
 	}
-	for mode, settings := range e2e.Modes {
+	for mode, settings := range e2e.Modes() {
 		s := e2e.Start(t, storetest.SQLite(t), settings...)
 		check := func(what string, response *http.Response) {
 			t.Helper()
@@ -191,13 +191,13 @@ func TestErrorsEchoNothing(t *testing.T) {
 		for _, body := range bodies {
 			for _, accept := range []string{jsonType, "application/graphql-response+json"} {
 				what := body[:min(len(body), 200)]
-				check(what, s.Raw("POST", "/graphql", body, "Content-Type", jsonType, "Accept", accept))
+				check(what, s.SendRaw("POST", "/graphql", body, "Content-Type", jsonType, "Accept", accept))
 			}
 			if len(body) < 1000 {
 				u := url.Values{"query": {body}, "variables": {body}, "operationName": {body}}
-				check("GET "+body, s.Raw("GET", "/graphql?"+u.Encode(), ""))
+				check("GET "+body, s.SendRaw("GET", "/graphql?"+u.Encode(), ""))
 				u = url.Values{"query": {"{__typename}"}, "variables": {body}, body: {body}}
-				check("GET "+body, s.Raw("GET", "/graphql?"+u.Encode(), ""))
+				check("GET "+body, s.SendRaw("GET", "/graphql?"+u.Encode(), ""))
 			}
 		}
 		for _, name := range []string{
@@ -211,19 +211,19 @@ func TestErrorsEchoNothing(t *testing.T) {
 				if name != "Content-Type" {
 					headers = append(headers, "Content-Type", jsonType)
 				}
-				check(method+" with "+name, s.Raw(method, "/graphql", `{"query":"{me{id}}"}`, headers...))
+				check(method+" with "+name, s.SendRaw(method, "/graphql", `{"query":"{me{id}}"}`, headers...))
 			}
 		}
 		for _, value := range []string{"Bearer " + marker, "Basic " + marker, marker + " x"} {
-			check(value, s.Raw("POST", "/graphql", `{"query":"{me{id}}"}`, "Content-Type", jsonType, "Authorization", value))
+			check(value, s.SendRaw("POST", "/graphql", `{"query":"{me{id}}"}`, "Content-Type", jsonType, "Authorization", value))
 		}
-		check("a bad request id", s.Raw("GET", "/healthz", "", "X-Request-Id", marker+"<>"))
+		check("a bad request id", s.SendRaw("GET", "/healthz", "", "X-Request-Id", marker+"<>"))
 		for _, target := range []string{
 			"/" + marker, "//" + marker, "/a/../" + marker, "/graphql/" + marker, "/graphql?" + marker, "/?" + marker,
 			"/healthz?" + marker, "/%" + marker, "http://" + marker + "/graphql",
 		} {
 			for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", marker} {
-				check(method+" "+target, s.Raw(method, target, ""))
+				check(method+" "+target, s.SendRaw(method, target, ""))
 			}
 		}
 	}

@@ -140,7 +140,7 @@ func TestForgedAccessTokens(t *testing.T) {
 			}
 			return text
 		}
-		before := mario.Row()
+		before := mario.SessionRow()
 		for _, row := range []struct{ name, access, reason string }{
 			{"another subject", f.kept(header, ofLuigi), "INVALID"},
 			{"a later expiry", f.kept(header, later), "INVALID"},
@@ -209,7 +209,7 @@ func TestForgedAccessTokens(t *testing.T) {
 				t.Errorf("%s: the answer tells the token", row.name)
 			}
 		}
-		if mario.Row() != before || s.Count("sessions") != 2 {
+		if mario.SessionRow() != before || s.Count("sessions") != 2 {
 			t.Error("a forgery changed a session")
 		}
 		if strings.Contains(s.Logs(), f.signature) {
@@ -240,12 +240,12 @@ func TestAuthorizationHeaderRepeated(t *testing.T) {
 			r.Header["Content-Type"], r.Header["Authorization"] = []string{"application/json"}, headers
 			return r
 		}
-		nobody := s.Anonymous()
-		nobody.Send(ask("Bearer "+mario.AccessToken, "Bearer "+luigi.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask("Bearer "+mario.AccessToken, "Bearer "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask("Basic "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask(mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask("Bearer "+mario.AccessToken)).Ok().Equals("me.id", mario.UserID)
+		anonymous := s.Anonymous()
+		anonymous.Send(ask("Bearer "+mario.AccessToken, "Bearer "+luigi.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask("Bearer "+mario.AccessToken, "Bearer "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask("Basic "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask(mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask("Bearer "+mario.AccessToken)).Ok().Equals("me.id", mario.UserID)
 
 		response, err := http.DefaultClient.Do(ask("Bearer " + mario.AccessToken + strings.Repeat("A", 32<<10)))
 		if err != nil {

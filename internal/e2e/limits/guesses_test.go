@@ -14,19 +14,21 @@ import (
 )
 
 // at returns somebody behind the proxy of this machine who comes from an address.
-func newVisitor(s *e2e.Env, address string) *visitor { return &visitor{s.Anonymous(), address} }
+func newVisitor(s *e2e.Env, address string) *networkClient {
+	return &networkClient{s.Anonymous(), address}
+}
 
-type visitor struct {
+type networkClient struct {
 	*e2e.Client
 	address string
 }
 
-func (v *visitor) ask(query string, variables e2e.Vars) *e2e.Response {
+func (v *networkClient) ask(query string, variables e2e.Vars) *e2e.Response {
 	v.T.Helper()
 	return v.AskWith(http.Header{"X-Forwarded-For": {v.address}}, query, variables)
 }
 
-func (v *visitor) guess(identifier, password string) (code string, wait int) {
+func (v *networkClient) guess(identifier, password string) (code string, wait int) {
 	v.T.Helper()
 	return v.ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{"identifier": identifier, "password": password}}).Code("obtainToken")
 }
@@ -110,8 +112,8 @@ func TestPasswordAttemptsBlocked(t *testing.T) {
 		if code, _ := newVisitor(s, "192.0.2.1").guess("mario", e2e.Password); code != "OK" {
 			t.Fatalf("the owner where they are known: %s", code)
 		}
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token(), "p": e2e.NewPassword}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token(), "p": e2e.NewPassword}).Ok()
 		if code, _ := stranger.guess("mario", e2e.NewPassword); code != "OK" {
 			t.Fatalf("after a reset: %s", code)
 		}
@@ -170,16 +172,16 @@ func TestPasswordAttemptsAllFields(t *testing.T) {
 
 // TestNetworkLimits checks that each anonymous action is limited per network, independently of other networks.
 func TestNetworkLimits(t *testing.T) {
-	for kind, do := range map[string]func(v *visitor, n int) (code string, wait int){
-		"SIGN_IN": func(v *visitor, n int) (string, int) { return v.guess(fmt.Sprint("nobody", n), "wrong-password") },
-		"REGISTER": func(v *visitor, n int) (string, int) {
+	for kind, do := range map[string]func(v *networkClient, n int) (code string, wait int){
+		"SIGN_IN": func(v *networkClient, n int) (string, int) { return v.guess(fmt.Sprint("nobody", n), "wrong-password") },
+		"REGISTER": func(v *networkClient, n int) (string, int) {
 			return v.ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": strings.Map(letters, fmt.Sprint(v.address, "-", n)), "password": e2e.Password}}).Code("register")
 		},
-		"REFRESH": func(v *visitor, n int) (string, int) {
+		"REFRESH": func(v *networkClient, n int) (string, int) {
 			return v.ask(`mutation { refreshToken(input: {refreshToken: "rt_x"}) { userErrors { code } } }`, nil).Code("refreshToken")
 		},
-		"MAIL": func(v *visitor, n int) (string, int) {
-			return v.ask(e2e.RequestResetMutation, e2e.Vars{"e": fmt.Sprintf("nobody%d@example.com", n)}).Code("requestPasswordReset")
+		"MAIL": func(v *networkClient, n int) (string, int) {
+			return v.ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": fmt.Sprintf("nobody%d@example.com", n)}).Code("requestPasswordReset")
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
@@ -274,7 +276,7 @@ func TestPasswordAttemptsOfPendingAccount(t *testing.T) {
 				}
 			}
 		}
-	}, e2e.EmailVerification, proxied)
+	}, e2e.RequireEmailVerification, proxied)
 }
 
 // TestPasswordAttemptsOfDisabledAccount checks that sign-in to a disabled account fails like a wrong password, and
@@ -282,7 +284,7 @@ func TestPasswordAttemptsOfPendingAccount(t *testing.T) {
 func TestPasswordAttemptsOfDisabledAccount(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		newVisitor(s, "192.0.2.1").ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "password": e2e.Password}}).Ok()
-		s.Execute(`UPDATE users SET status = 'DISABLED'`)
+		s.Exec(`UPDATE users SET status = 'DISABLED'`)
 		for i := range 6 {
 			code, _ := newVisitor(s, "198.51.100.1").guess("mario", e2e.Password)
 			if want := []string{"INVALID_CREDENTIALS", "RATE_LIMITED"}[i/5]; code != want {

@@ -113,7 +113,7 @@ type fleet struct {
 	t          testing.TB
 	database   string
 	book       *ledger
-	keepers    []*keeper
+	keepers    []*ledgerClient
 	mayFail    bool // the database may, so that nodes answer that something went wrong
 	unanswered atomic.Int64
 	started    int
@@ -132,7 +132,7 @@ func newFleet(t testing.TB, database string) *fleet {
 	f := &fleet{t: t, database: database, book: newLedger(t)}
 	for i := range 4 {
 		f.keepers = append(f.keepers,
-			&keeper{ledger: f.book, number: i, rand: rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))})
+			&ledgerClient{ledger: f.book, number: i, rand: rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))})
 	}
 	return f
 }
@@ -207,7 +207,7 @@ func (f *fleet) until(facts int) {
 
 // roam asks one node after the other for things until done is closed. What became of a request that got no answer, or
 // none that tells, the keeper finds out before going on.
-func (k *keeper) roam(f *fleet, done <-chan struct{}) {
+func (k *ledgerClient) roam(f *fleet, done <-chan struct{}) {
 	for {
 		select {
 		case <-done:
@@ -217,7 +217,7 @@ func (k *keeper) roam(f *fleet, done <-chan struct{}) {
 		k.Client = f.any(k.rand).Anonymous()
 		next := k.choose()
 		a, err := k.perform(next)
-		if err == nil && !(f.mayFail && refusal(a) == "INTERNAL_SERVER_ERROR") {
+		if err == nil && !(f.mayFail && errorCode(a) == "INTERNAL_SERVER_ERROR") {
 			k.note(next.with(a.Ok()))
 			continue
 		}
@@ -227,7 +227,7 @@ func (k *keeper) roam(f *fleet, done <-chan struct{}) {
 }
 
 // settleOn does so on nodes that stay.
-func (k *keeper) settleOn(f *fleet, unknown fact) {
+func (k *ledgerClient) settleOn(f *fleet, unknown fact) {
 	f.calm.RLock()
 	defer f.calm.RUnlock()
 	k.Client = f.any(k.rand).Anonymous()

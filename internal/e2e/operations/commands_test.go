@@ -28,7 +28,7 @@ import (
 
 // TestHelp checks that help lists each command and setting without a database.
 func TestHelp(t *testing.T) {
-	s := &e2e.Env{T: t, Database: "sqlite:", Clock: e2e.NewClock(time.Time{})}
+	s := e2e.NewEnv(t, "sqlite:", e2e.NewClock(time.Time{}))
 	for _, args := range [][]string{
 		{"--help"}, {"-h"}, {"serve", "--help"}, {"keys", "--help"}, {"keys", "retire", "--help"},
 	} {
@@ -73,7 +73,7 @@ func TestSettingsAnywhere(t *testing.T) {
 
 // TestErrorsForOperators checks that error messages say what the operator can do, without internal causes.
 func TestErrorsForOperators(t *testing.T) {
-	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: e2e.NewClock(time.Time{})}
+	s := e2e.NewEnv(t, storetest.SQLite(t), e2e.NewClock(time.Time{}))
 	s.RunFails("run latchkey migrate up first", "user", "list")
 	s.RunFails("put -- before an argument", "user", "create", "-SEKRET")
 	e2e.Start(t, s.Database).Stop()
@@ -102,8 +102,8 @@ func TestErrorsForOperators(t *testing.T) {
 
 // TestCommandsWithoutDatabase checks that commands about the program itself run with settings that prevent a start.
 func TestCommandsWithoutDatabase(t *testing.T) {
-	s := &e2e.Env{T: t, Database: "nowhere", Clock: e2e.NewClock(time.Time{})}
-	if printed := s.Run("schema"); printed != e2e.Schema {
+	s := e2e.NewEnv(t, "nowhere", e2e.NewClock(time.Time{}))
+	if printed := s.Run("schema"); printed != e2e.Schema() {
 		t.Errorf("the schema is %s", printed)
 	}
 	version := regexp.MustCompile(`^latchkey \S+( \(\w+ of .+\))?, go1\.\S+.*\n$`)
@@ -121,37 +121,37 @@ func TestMigrateCommand(t *testing.T) {
 		if len(first) != 5 || !slices.Equal(strings.Fields(first[3]), []string{"3", "0003_throttles", at}) {
 			t.Fatalf("the status is %q", first)
 		}
-		if said := s.Run("migrate", "up"); said != "The schema is up to date.\n" {
-			t.Fatalf("up says %s", said)
+		if printed := s.Run("migrate", "up"); printed != "The schema is up to date.\n" {
+			t.Fatalf("up says %s", printed)
 		}
 		s.Stop()
-		s.Execute(`DROP TABLE throttles`)
-		s.Execute(`DELETE FROM schema_migrations WHERE version = 3`)
+		s.Exec(`DROP TABLE throttles`)
+		s.Exec(`DELETE FROM schema_migrations WHERE version = 3`)
 		for _, args := range [][]string{{"user", "list"}, {"keys", "list"}, {"restore-cut"}} {
 			s.RunFails("run latchkey migrate up first", args...)
 		}
 		for range 2 {
-			if said := s.Run("migrate", "up", "--dry-run"); said != "0003_throttles would be applied.\n" {
-				t.Fatalf("the dry run says %s", said)
+			if printed := s.Run("migrate", "up", "--dry-run"); printed != "0003_throttles would be applied.\n" {
+				t.Fatalf("the dry run says %s", printed)
 			}
 		}
 		if have := status()[3]; !strings.HasSuffix(have, "0003_throttles  not yet") {
 			t.Fatalf("the status is %q", have)
 		}
-		if said := s.Run("migrate", "up"); said != "0003_throttles is applied.\n" {
-			t.Fatalf("up says %s", said)
+		if printed := s.Run("migrate", "up"); printed != "0003_throttles is applied.\n" {
+			t.Fatalf("up says %s", printed)
 		}
 		var steps []store.Step
 		if err := json.Unmarshal([]byte(s.Run("migrate", "status", "--json")), &steps); err != nil || len(steps) != 3 ||
 			steps[2].AppliedAt == nil || steps[2].Name != "0003_throttles" {
 			t.Fatalf("the status is %v, %v", steps, err)
 		}
-		s.Execute(`INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (4, '0004_x', 'x', 0)`)
+		s.Exec(`INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (4, '0004_x', 'x', 0)`)
 		for _, args := range [][]string{{"migrate", "status"}, {"migrate", "up", "--dry-run"}, {"migrate", "up"}} {
 			s.RunFails("use a newer program", args...)
 		}
 		for _, version := range []string{"0", "-1"} {
-			s.Execute(`UPDATE schema_migrations SET version = ` + version + ` WHERE name = '0004_x'`)
+			s.Exec(`UPDATE schema_migrations SET version = ` + version + ` WHERE name = '0004_x'`)
 			for _, args := range [][]string{{"migrate", "status"}, {"migrate", "up"}, {"check"}, {"user", "list"}} {
 				s.RunFails("which there never was", args...)
 			}
@@ -162,15 +162,15 @@ func TestMigrateCommand(t *testing.T) {
 // TestMigrateEmptyDatabase checks that latchkey migrate creates a database that a server then uses.
 func TestMigrateEmptyDatabase(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
+		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		if strings.HasPrefix(url, "sqlite:") {
 			s.RunFails("no such file", "migrate", "status")
 			s.RunFails("no such file", "migrate", "up", "--dry-run")
-		} else if said := s.Run("migrate", "up", "--dry-run"); strings.Count(said, "would be applied") != 3 {
-			t.Fatalf("the dry run says %s", said)
+		} else if printed := s.Run("migrate", "up", "--dry-run"); strings.Count(printed, "would be applied") != 3 {
+			t.Fatalf("the dry run says %s", printed)
 		}
-		if said := s.Run("migrate", "up"); strings.Count(said, "is applied") != 3 {
-			t.Fatalf("up says %s", said)
+		if printed := s.Run("migrate", "up"); strings.Count(printed, "is applied") != 3 {
+			t.Fatalf("up says %s", printed)
 		}
 		e2e.Start(t, url).Register("mario")
 	})
@@ -189,7 +189,7 @@ func showUser(s *e2e.Env, who string) (u userJSON) {
 func createUser(s *e2e.Env, username string, more ...string) {
 	s.T.Helper()
 	args := append([]string{"user", "create", username}, more...)
-	if _, err := s.TryRunWith(e2e.Password+"\n", args...); err != nil {
+	if _, err := s.TryRunWithInput(e2e.Password+"\n", args...); err != nil {
 		s.T.Fatal(err)
 	}
 }
@@ -197,15 +197,15 @@ func createUser(s *e2e.Env, username string, more ...string) {
 // TestUserCreate checks that an operator creates users.
 func TestUserCreate(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		said, err := s.TryRunWith(e2e.Password+"\nmore\n", "user", "create", "Mario", "--email", "Mario@Example.com",
+		printed, err := s.TryRunWithInput(e2e.Password+"\nmore\n", "user", "create", "Mario", "--email", "Mario@Example.com",
 			"--name", "Mario M.", "--role", "admin", "--registration", "closed", "--json")
 		var made userJSON
-		if err := errors.Join(err, json.Unmarshal([]byte(said), &made)); err != nil {
+		if err := errors.Join(err, json.Unmarshal([]byte(printed), &made)); err != nil {
 			t.Fatal(err)
 		}
 		if made.Username != "Mario" || *made.Email != "Mario@Example.com" || made.EmailVerified || made.Name != "Mario M." ||
-			made.Role != account.Admin || made.Status != account.Active || strings.Contains(said, "assword") {
-			t.Fatalf("made %s", said)
+			made.Role != account.Admin || made.Status != account.Active || strings.Contains(printed, "assword") {
+			t.Fatalf("made %s", printed)
 		}
 		mario := s.SignIn("mario")
 		mario.Ask(`{ me { role profile { username location } } }`, nil).Ok().Equals("me.role", "ADMIN").
@@ -229,7 +229,7 @@ func TestUserCreate(t *testing.T) {
 			{e2e.Password, string(made.ID), "luigi@example.com", "RESERVED at username"},
 			{"", "luigi", "luigi@example.com", "password"},
 		} {
-			printed, err := s.TryRunWith(refused.typed, "user", "create", refused.username, "--email", refused.email)
+			printed, err := s.TryRunWithInput(refused.typed, "user", "create", refused.username, "--email", refused.email)
 			if err == nil || !strings.Contains(err.Error(), refused.why) || printed != "" || cli.ExitCode(err) != 1 ||
 				refused.typed != "" && strings.Contains(err.Error(), refused.typed) {
 				t.Errorf("%+v: %v %s", refused, err, printed)
@@ -243,7 +243,7 @@ func TestUserCreate(t *testing.T) {
 		if s.Count("users") != 1 || s.Count("profiles") != 1 {
 			t.Error("a refused command did something")
 		}
-		s.Execute("UPDATE users SET name = 'M\u202eoiram'")
+		s.Exec("UPDATE users SET name = 'M\u202eoiram'")
 		if text := s.Run("user", "show", "mario"); !strings.Contains(text, "M\ufffdoiram") {
 			t.Errorf("a name turns the terminal round: %q", text)
 		}
@@ -260,8 +260,8 @@ func TestUserCreate(t *testing.T) {
 // TestUserList checks that an operator lists users in pages.
 func TestUserList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		if said := s.Run("user", "list", "--json"); said != "[]\n" {
-			t.Fatalf("nobody is %s", said)
+		if printed := s.Run("user", "list", "--json"); printed != "[]\n" {
+			t.Fatalf("nobody is %s", printed)
 		}
 		names := []string{"mario", "luigi", "peach", "toad", "yoshi"}
 		for _, name := range names {
@@ -303,15 +303,15 @@ func TestUserList(t *testing.T) {
 // TestUserDisable checks that an operator disables and enables users.
 func TestUserDisable(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		mario, luigi := s.RegisterAndSignIn("mario", "mario@example.com"), s.RegisterAndSignIn("luigi", "luigi@example.com")
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		link := s.NextEmail(box, "mario@example.com").Token()
-		if said := s.Run("user", "disable", "mario@example.com"); said != "User mario disabled; all sessions revoked.\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("user", "disable", "mario@example.com"); printed != "User mario disabled; all sessions revoked.\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		mario.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
-		s.Obtain("mario", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.ObtainToken("mario", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 		isDead := func(token string) {
 			t.Helper()
 			if code := s.Redeem("resetPassword", token); code != "TOKEN_INVALID" {
@@ -328,8 +328,8 @@ func TestUserDisable(t *testing.T) {
 		if again := strings.Count(s.Logs(), `"user_archived"`); again != logged || logged == 0 {
 			t.Errorf("once disabled, it is logged %d times, then %d", logged, again)
 		}
-		if said := s.Run("user", "enable", "mario"); said != "User mario enabled.\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("user", "enable", "mario"); printed != "User mario enabled.\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		if mario.SignedIn() {
 			t.Fatal("an ended session lives again")
@@ -337,9 +337,9 @@ func TestUserDisable(t *testing.T) {
 		isDead(link)
 		back := s.SignIn("mario")
 
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.Clock.Advance(time.Minute)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		link = s.NextEmail(box, "mario@example.com").Token()
 		s.Run("user", "role", "mario", "staff")
 		back.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -361,22 +361,22 @@ func TestUserDisable(t *testing.T) {
 // ends sessions.
 func TestUserResetPassword(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "Mario@example.com")
+		mario := s.RegisterAndSignIn("mario", "Mario@example.com")
 		smtp := "--smtp-url=" + strings.TrimPrefix(box.Setting, "LATCHKEY_SMTP_URL=")
 		s.RunFails("LATCHKEY_SMTP_URL is not set", "user", "reset-password", "mario",
 			"--mode", "production", "--public-url", "https://x.example")
-		if said := s.Run("user", "reset-password", "mario", smtp); !strings.Contains(said, "outbox for mario") {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("user", "reset-password", "mario", smtp); !strings.Contains(printed, "outbox for mario") {
+			t.Fatalf("it says %s", printed)
 		}
 		l := s.NextEmail(box, "Mario@example.com")
 		if !mario.SignedIn() {
 			t.Fatal("the mail ends sessions")
 		}
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": l.Token(), "p": e2e.NewPassword}).Ok()
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": l.Token(), "p": e2e.NewPassword}).Ok()
 		if mario.SignedIn() {
 			t.Fatal("the new password ends no sessions")
 		}
-		s.Obtain("mario", e2e.NewPassword).Ok()
+		s.ObtainToken("mario", e2e.NewPassword).Ok()
 		s.Register("luigi")
 		s.RunFails("This user has no email address", "user", "reset-password", "luigi", smtp)
 	})
@@ -385,14 +385,14 @@ func TestUserResetPassword(t *testing.T) {
 // TestUserDelete checks that an operator deletes users.
 func TestUserDelete(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "mario@example.com")
+		mario := s.RegisterAndSignIn("mario", "mario@example.com")
 		for _, typed := range []string{"", "no\n", "y\n"} {
-			if printed, err := s.TryRunWith(typed, "user", "delete", "mario"); err == nil || printed != "" || !mario.SignedIn() {
+			if printed, err := s.TryRunWithInput(typed, "user", "delete", "mario"); err == nil || printed != "" || !mario.SignedIn() {
 				t.Fatalf("%q: %v %s", typed, err, printed)
 			}
 		}
-		if said, err := s.TryRunWith("yes\n", "user", "delete", "mario"); err != nil || said != "User mario deleted.\n" {
-			t.Fatalf("%v %s", err, said)
+		if printed, err := s.TryRunWithInput("yes\n", "user", "delete", "mario"); err != nil || printed != "User mario deleted.\n" {
+			t.Fatalf("%v %s", err, printed)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		for _, table := range []string{"users", "profiles", "sessions", "devices", "one_time_tokens"} {
@@ -429,7 +429,7 @@ func TestUserPending(t *testing.T) {
 		s.RunFails("Several pending accounts have this address", "user", "show", "mario@example.com")
 		s.NextEmail(box, "mario@example.com")
 		s.Run("user", "delete", "luigi", "--yes")
-		s.NoEmail(box)
+		s.AssertNoEmail(box)
 		if s.Count("users") != 1 {
 			t.Error("the wrong one is deleted")
 		}
@@ -517,8 +517,8 @@ func TestUserSessionsEnd(t *testing.T) {
 			t.Fatalf("shown: %v", sessions)
 		}
 		newest := string(sessions[0].ID)
-		if said := s.Run("sessions", "revoke", "--session", newest); said != "1 session revoked.\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("sessions", "revoke", "--session", newest); printed != "1 session revoked.\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		if left := showUser(s, "mario").Sessions; len(left) != 2 || slices.ContainsFunc(left, func(j sessionJSON) bool {
 			return string(j.ID) == newest
@@ -526,8 +526,8 @@ func TestUserSessionsEnd(t *testing.T) {
 			t.Fatalf("left: %v", left)
 		}
 		s.RunFails("There is no such session, or it has ended", "sessions", "revoke", "--session", newest)
-		if said := s.Run("sessions", "revoke", "mario", "--json"); said != "{\n  \"revoked\": 2\n}\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("sessions", "revoke", "mario", "--json"); printed != "{\n  \"revoked\": 2\n}\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		for _, c := range []*e2e.Client{mario, second, third} {
 			c.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -563,10 +563,10 @@ func TestBackupConsistent(t *testing.T) {
 			}
 		})
 	}
-	said := s.Run("backup", path)
+	printed := s.Run("backup", path)
 	all.Wait()
-	if !strings.HasPrefix(said, path+" is a copy of the database.") || !strings.Contains(said, "LATCHKEY_SECRET") {
-		t.Errorf("it says %s", said)
+	if !strings.HasPrefix(printed, path+" is a copy of the database.") || !strings.Contains(printed, "LATCHKEY_SECRET") {
+		t.Errorf("it says %s", printed)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the file is %v %v", info, err)
@@ -581,8 +581,8 @@ func TestBackupConsistent(t *testing.T) {
 		t.Error("a file is replaced")
 	}
 	restored := e2e.Start(t, "sqlite:"+path)
-	if said := restored.Run("check"); !strings.HasPrefix(said, "No problems found") {
-		t.Errorf("check says %s", said)
+	if printed := restored.Run("check"); !strings.HasPrefix(printed, "No problems found") {
+		t.Errorf("check says %s", printed)
 	}
 	if mario.Env = restored; !mario.SignedIn() || restored.Count("users") != restored.Count("profiles") {
 		t.Error("the copy is not whole")
@@ -593,7 +593,7 @@ func TestBackupConsistent(t *testing.T) {
 // TestBackupAtomic checks that an interrupted or failed backup leaves no file.
 func TestBackupAtomic(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
-	s.Execute(`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device,
+	s.Exec(`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device,
 		ip_address, attempts, created_at, due_at, expires_at)
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
 		SELECT 'mail_' || i, '', 'FAILED', '', '', '', hex(randomblob(8000)), '', '', '', 0, 0, 0, 0 FROM n`)
@@ -668,8 +668,8 @@ func TestBackupAtomic(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	e2e.Must(t, err)
 	full.Path = shell
-	if said, err := full.CombinedOutput(); err == nil || !strings.Contains(string(said), "the backup failed") {
-		t.Errorf("it says %s", said)
+	if printed, err := full.CombinedOutput(); err == nil || !strings.Contains(string(printed), "the backup failed") {
+		t.Errorf("it says %s", printed)
 	}
 	nothing()
 }
@@ -698,15 +698,15 @@ func TestBackupUnusable(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Error("it is not made:", err)
 	}
-	songs := &e2e.Env{T: t, Database: "sqlite:" + filepath.Join(folder, "songs.db"), Clock: s.Clock}
-	songs.Execute(`CREATE TABLE songs (title TEXT)`)
+	songs := e2e.NewEnv(t, "sqlite:"+filepath.Join(folder, "songs.db"), s.Clock)
+	songs.Exec(`CREATE TABLE songs (title TEXT)`)
 	songs.RunFails("another program", "backup", filepath.Join(folder, "songs-copy.db"))
 }
 
 // TestBackupPostgres checks that latchkey backup refuses PostgreSQL and names pg_dump.
 func TestBackupPostgres(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
+		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		path := filepath.Join(t.TempDir(), "copy.db")
 		why := "pg_dump"
 		if strings.HasPrefix(url, "sqlite:") {
@@ -748,8 +748,8 @@ func TestCheckFindsProblems(t *testing.T) {
 		s.Run("user", "disable", "luigi")
 		fine := func() {
 			t.Helper()
-			if said := s.Run("check"); said != "No problems found in 1 signing key, 3 users and 2 sessions.\n" {
-				t.Fatalf("it says %s", said)
+			if printed := s.Run("check"); printed != "No problems found in 1 signing key, 3 users and 2 sessions.\n" {
+				t.Fatalf("it says %s", printed)
 			}
 		}
 		fine()
@@ -793,31 +793,31 @@ func TestCheckFindsProblems(t *testing.T) {
 				"a trigger"},
 			{`UPDATE signing_keys SET alg = 'ES256'`, `UPDATE signing_keys SET alg = 'EdDSA'`, "signing key"},
 		} {
-			s.Execute(damage.statement)
+			s.Exec(damage.statement)
 			printed, err := s.TryRun("check")
 			if err == nil || err.Error() != "1 problem found" || !strings.Contains(printed, damage.found) ||
 				strings.Count(printed, "\n") != 1 || cli.ExitCode(err) != 1 {
 				t.Errorf("%s: %v %s", damage.statement, err, printed)
 			}
-			s.Execute(damage.undo)
+			s.Exec(damage.undo)
 			fine()
 		}
 		printed, err := s.TryRun("check", "--secret", e2e.NextSecret)
 		if err == nil || !strings.Contains(printed, "the secret does not open") {
 			t.Errorf("another secret: %v %s", err, printed)
 		}
-		s.Execute(`UPDATE sessions SET salt = substr(salt, 1, 15)`)
+		s.Exec(`UPDATE sessions SET salt = substr(salt, 1, 15)`)
 		if printed, err := s.TryRun("check"); err == nil || strings.Count(printed, "no refresh token") != 2 {
 			t.Errorf("short salts: %v %s", err, printed)
 		}
 		if strings.HasPrefix(s.Database, "sqlite:") {
-			s.Execute(`PRAGMA foreign_keys = off; DELETE FROM users WHERE username = 'Mario'`)
+			s.Exec(`PRAGMA foreign_keys = off; DELETE FROM users WHERE username = 'Mario'`)
 			if printed, err := s.TryRun("check"); err == nil || !strings.Contains(printed, "refers to one of users") {
 				t.Errorf("orphans: %v %s", err, printed)
 			}
 		}
 		s.Stop()
-		s.Execute(`DELETE FROM schema_migrations WHERE version = 3`)
+		s.Exec(`DELETE FROM schema_migrations WHERE version = 3`)
 		s.RunFails("run latchkey migrate up", "check")
 	}, "LATCHKEY_EMAIL_VERIFICATION=required")
 }

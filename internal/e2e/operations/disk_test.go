@@ -23,7 +23,7 @@ func hampered(c *e2e.Client) {
 	for range 3 {
 		began := time.Now()
 		c.Ask(updateNameMutation, e2e.Vars{"n": "lost"}).FailsWith("INTERNAL_SERVER_ERROR")
-		c.Present(c.RefreshToken).FailsWith("INTERNAL_SERVER_ERROR")
+		c.RefreshWith(c.RefreshToken).FailsWith("INTERNAL_SERVER_ERROR")
 		c.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "luigi", "password": e2e.Password}}).
 			FailsWith("INTERNAL_SERVER_ERROR")
 		if took := time.Since(began); took > e2e.Timeout {
@@ -105,7 +105,7 @@ func TestStartRejectsForeignDatabase(t *testing.T) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-			(&e2e.Env{T: t, Database: "sqlite:" + path}).Execute(`CREATE TABLE songs (title TEXT)`)
+			e2e.NewEnv(t, "sqlite:"+path, nil).Exec(`CREATE TABLE songs (title TEXT)`)
 		}, "another program"},
 	}
 	if os.Geteuid() != 0 { // who may write to every file
@@ -209,8 +209,8 @@ func TestBackupRestoredAfterKill(t *testing.T) {
 	}
 	e2e.Must(t, os.Remove(path+"-wal"))
 	e2e.Must(t, os.Remove(path+"-shm"))
-	if said := p.Run("check"); !strings.Contains(said, " 1 user ") {
-		t.Fatalf("it says %s", said)
+	if printed := p.Run("check"); !strings.Contains(printed, " 1 user ") {
+		t.Fatalf("it says %s", printed)
 	}
 	e2e.Start(t, database).SignIn("mario")
 }
@@ -228,7 +228,7 @@ func TestReadinessOfDamagedDatabase(t *testing.T) {
 		if have := ready(s); have != http.StatusOK {
 			t.Fatalf("it answers %d", have)
 		}
-		s.Execute(`ALTER TABLE sessions RENAME TO elsewhere`)
+		s.Exec(`ALTER TABLE sessions RENAME TO elsewhere`)
 		if have := ready(s); have != http.StatusServiceUnavailable {
 			t.Errorf("without a table it answers %d", have)
 		}
@@ -237,7 +237,7 @@ func TestReadinessOfDamagedDatabase(t *testing.T) {
 		}
 	})
 	p := e2e.StartProcess(t, storetest.SQLite(t))
-	p.Execute(`PRAGMA wal_checkpoint(TRUNCATE)`) // until then the log has it all
+	p.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`) // until then the log has it all
 	e2e.Must(t, os.Truncate(strings.TrimPrefix(p.Database, "sqlite:"), 0))
 	if have := ready(p.Env); have != http.StatusServiceUnavailable {
 		t.Errorf("without anything in the file it answers %d", have)

@@ -57,10 +57,10 @@ func TestKeyPublishedBeforeUse(t *testing.T) {
 		}
 		s.Clock.Advance(time.Minute)
 		from := s.Clock.Now().Add(5 * time.Minute)
-		said := s.Run("keys", "rotate")
-		next, _, _ := strings.Cut(said, " ")
-		if said != next+" signs from "+from.UTC().Format(time.RFC3339)+".\n" {
-			t.Fatalf("rotate says %q", said)
+		printed := s.Run("keys", "rotate")
+		next, _, _ := strings.Cut(printed, " ")
+		if printed != next+" signs from "+from.UTC().Format(time.RFC3339)+".\n" {
+			t.Fatalf("rotate says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		for _, node := range []*e2e.Env{s, other} {
@@ -166,8 +166,8 @@ func TestKeyRetireKeepsSessions(t *testing.T) {
 		if !mario.SignedIn() {
 			t.Fatal("a failed command did something")
 		}
-		if said := s.Run("keys", "retire", first); !strings.HasSuffix(said, next+" signs now.\n") {
-			t.Fatalf("retire says %q", said)
+		if printed := s.Run("keys", "retire", first); !strings.HasSuffix(printed, next+" signs now.\n") {
+			t.Fatalf("retire says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		for _, node := range []*e2e.Env{s, other} {
@@ -183,8 +183,8 @@ func TestKeyRetireKeepsSessions(t *testing.T) {
 
 		// One that does not sign goes without a trace, and one that has signed leaves the signer alone.
 		unused := s.RotateKey()
-		if said := s.Run("keys", "retire", unused); !strings.HasSuffix(said, next+" signs now.\n") {
-			t.Fatalf("retire says %q", said)
+		if printed := s.Run("keys", "retire", unused); !strings.HasSuffix(printed, next+" signs now.\n") {
+			t.Fatalf("retire says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		if mario.Refresh().Ok(); mario.KeyID() != next || len(publishedKeys(s)) != 1 {
@@ -195,8 +195,8 @@ func TestKeyRetireKeepsSessions(t *testing.T) {
 		third := s.RotateKey()
 		s.Clock.Advance(5 * time.Minute)
 		fourth := s.RotateKey()
-		if said := s.Run("keys", "retire", third); !strings.HasSuffix(said, fourth+" signs now.\n") {
-			t.Fatalf("retire says %q", said)
+		if printed := s.Run("keys", "retire", third); !strings.HasSuffix(printed, fourth+" signs now.\n") {
+			t.Fatalf("retire says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		if mario.Refresh().Ok(); mario.KeyID() != fourth || !slices.Equal(publishedKeys(other), []string{fourth, next}) {
@@ -330,7 +330,7 @@ func TestKeyCommands(t *testing.T) {
 // database.
 func TestKeyCommandsNeedDatabase(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
-		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
+		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"restore-cut"}} {
 			if printed, err := s.TryRun(args...); err == nil || printed != "" {
 				t.Errorf("%q on nothing: %v %s", args, err, printed)
@@ -359,17 +359,17 @@ func TestSecretRotationKeepsSessions(t *testing.T) {
 		if !mario.SignedIn() || !luigi.SignedIn() {
 			t.Fatal("the change ended an access token")
 		}
-		mario.Present(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
-		grandchild := mario.Present(child).Ok().Text("refreshToken.tokens.refreshToken")
+		mario.RefreshWith(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
+		grandchild := mario.RefreshWith(child).Ok().Text("refreshToken.tokens.refreshToken")
 		if keyID(t, grandchild) != token.Secret(e2e.NextSecret).KeyID() || keyID(t, child) != token.Secret(e2e.Secret).KeyID() {
 			t.Fatal("the next generation is not computed with the current secret")
 		}
 		for _, node := range []*e2e.Env{changed, old, changed} {
 			mario.Env = node
-			mario.Present(child).Ok().Equals("refreshToken.tokens.refreshToken", grandchild)
+			mario.RefreshWith(child).Ok().Equals("refreshToken.tokens.refreshToken", grandchild)
 		}
 		mario.Env = s // which does not know the secret of the child it would have to give
-		mario.Present(child).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+		mario.RefreshWith(child).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 		mario.Env = changed
 		mario.Ask(page, e2e.Vars{"after": cursor}).FailsWith("BAD_USER_INPUT")
 
@@ -380,11 +380,11 @@ func TestSecretRotationKeepsSessions(t *testing.T) {
 		if err := s.DB().QueryRow(`SELECT salt FROM sessions WHERE id = $1`, string(id)).Scan(&salt); err != nil {
 			t.Fatal(err)
 		}
-		again := mario.Present(grandchild).Ok().Text("refreshToken.tokens.refreshToken")
+		again := mario.RefreshWith(grandchild).Ok().Text("refreshToken.tokens.refreshToken")
 		for _, generation := range []uint64{r.Generation, r.Generation + 1, r.Generation + 2} { // parent, current, next
 			forged := token.Secret(e2e.Secret).RefreshToken(r.Session, salt, generation)
 			mario.Ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`, e2e.Vars{"t": forged}).Ok().Equals("verifyToken.valid", false)
-			mario.Present(forged).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+			mario.RefreshWith(forged).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 		}
 		mario.RefreshToken = again
 
@@ -429,7 +429,7 @@ func TestSecretRotationOnTwoNodes(t *testing.T) {
 			child := mario.Refresh().Ok().Text("refreshToken.tokens.refreshToken")
 			for _, replay := range []*e2e.Env{a, b} {
 				mario.Env = replay
-				mario.Present(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
+				mario.RefreshWith(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
 			}
 		}
 		next := a.RotateKey("--secret-previous", e2e.NextSecret)
@@ -468,9 +468,9 @@ func TestSecretWrong(t *testing.T) {
 				"LATCHKEY_SECRET=" + e2e.Secret, "LATCHKEY_SECRET_PREVIOUS=" + strings.Repeat("x", 32)},
 		} {
 			// Another algorithm would make a key, which must not be sealed with a wrong secret.
-			said := s.StartError(append(settings, "LATCHKEY_SIGNING_ALG=ES256")...)
-			if !strings.Contains(said, want) || strings.Contains(said, "\n") {
-				t.Errorf("want %q, have %q", want, said)
+			printed := s.StartError(append(settings, "LATCHKEY_SIGNING_ALG=ES256")...)
+			if !strings.Contains(printed, want) || strings.Contains(printed, "\n") {
+				t.Errorf("want %q, have %q", want, printed)
 			}
 		}
 		if s.AnotherNode(); s.Count("signing_keys") != 1 {
@@ -491,17 +491,17 @@ func TestSecretFileRotation(t *testing.T) {
 	if err := os.Rename(file, file+".old"); err != nil {
 		t.Fatal(err)
 	}
-	if said := s.StartError(); !strings.Contains(said, "latchkey.secret is missing") {
-		t.Fatal(said)
+	if printed := s.StartError(); !strings.Contains(printed, "latchkey.secret is missing") {
+		t.Fatal(printed)
 	}
 	if _, err := os.Stat(file); err == nil {
 		t.Fatal("a secret was made that opens nothing")
 	}
 	for range 2 {
 		mario.Env = s.AnotherNode("LATCHKEY_SECRET=", "LATCHKEY_SECRET_PREVIOUS_FILE="+file+".old")
-		mario.Present(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
+		mario.RefreshWith(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
 	}
-	mario.Present(child).Ok()
+	mario.RefreshWith(child).Ok()
 	mario.Env = s.AnotherNode("LATCHKEY_SECRET=")
 	if mario.Refresh().Ok(); !mario.SignedIn() {
 		t.Fatal("signed out by the change")
@@ -519,27 +519,27 @@ func TestSessionsRevokedAfterRestore(t *testing.T) {
 		s.Clock.Advance(time.Microsecond)
 		cut := s.Clock.Now().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 		sentence := "Every session created before " + cut + " is revoked.\n"
-		if said := s.Run("restore-cut"); said != sentence {
-			t.Fatalf("it says %q", said)
+		if printed := s.Run("restore-cut"); printed != sentence {
+			t.Fatalf("it says %q", printed)
 		}
 		after := s.SignIn("mario")
 		for _, node := range []*e2e.Env{s, other} {
 			for _, c := range before {
 				c.Env = node
 				c.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
-				c.Present(c.RefreshToken).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+				c.RefreshWith(c.RefreshToken).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 			}
 			if after.Env = node; !after.SignedIn() {
 				t.Fatal("a session begun since is over")
 			}
 			after.Refresh().Ok()
 		}
-		if said := s.Run("restore-cut"); said != sentence {
-			t.Fatalf("the second time it says %q", said)
+		if printed := s.Run("restore-cut"); printed != sentence {
+			t.Fatalf("the second time it says %q", printed)
 		}
 		s.Clock.Advance(-time.Hour)
-		if said := s.Run("restore-cut"); said != sentence {
-			t.Fatalf("with a clock gone back it says %q", said)
+		if printed := s.Run("restore-cut"); printed != sentence {
+			t.Fatalf("with a clock gone back it says %q", printed)
 		}
 		s.Clock.Advance(time.Hour)
 		if !after.SignedIn() || before[0].SignedIn() {

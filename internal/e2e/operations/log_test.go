@@ -20,7 +20,7 @@ func TestLogReaderGone(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.SQLite(t))
 	p.Stderr.Close()
 	for range 2 { // each writes a line at once
-		p.Obtain("nobody", "not-the-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		p.ObtainToken("nobody", "not-the-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 	}
 }
 
@@ -33,7 +33,8 @@ func TestLogCompleteAfterStop(t *testing.T) {
 	stopped := sync.OnceValue(func() error { stop(); return <-ended })
 	t.Cleanup(func() { stopped() })
 	go func() { ended <- e2e.RunProgram(ctx, nil, settings, strings.NewReader(""), io.Discard, log, time.Now) }()
-	s := &e2e.Env{T: t, Clock: e2e.NewClock(time.Now()), Log: log, Secrets: new(sync.Map)}
+	s := e2e.NewEnv(t, "", e2e.NewClock(time.Now()))
+	s.Log = log
 	e2e.WaitFor(t, "it does not start", func() bool {
 		found := regexp.MustCompile(`"graphql":"(.+?)/graphql"`).FindStringSubmatch(log.String())
 		if found != nil {
@@ -56,11 +57,11 @@ func TestLogCompleteAfterStop(t *testing.T) {
 	}
 	operations, last := 0, ""
 	for line := range strings.Lines(log.String()) {
-		var told struct{ Msg string }
-		if err := json.Unmarshal([]byte(line), &told); err != nil {
+		var logged struct{ Msg string }
+		if err := json.Unmarshal([]byte(line), &logged); err != nil {
 			t.Fatalf("%v: %q", err, line)
 		}
-		if last = told.Msg; last == gqlhttp.OperationLine {
+		if last = logged.Msg; last == gqlhttp.OperationLine {
 			operations++
 		}
 	}

@@ -87,19 +87,19 @@ func TestBackupDocs(t *testing.T) {
 		shell := exec.Command("sh", "-e")
 		shell.Dir, shell.Env = folder, []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 		shell.Stdin = strings.NewReader(strings.ReplaceAll(block+rest, "/backups", backups))
-		said, err := shell.CombinedOutput()
+		printed, err := shell.CombinedOutput()
 		if err != nil {
-			t.Fatalf("%s: %v: %s", mark, err, said)
+			t.Fatalf("%s: %v: %s", mark, err, printed)
 		}
-		return string(said)
+		return string(printed)
 	}
 	database := "sqlite:" + filepath.Join(folder, "latchkey.db")
 	s := e2e.Start(t, database, "LATCHKEY_SECRET=")
 	mario := s.Register("mario")
 	follow("latchkey backup /backups/")
-	if said := follow("# a drill\n"); !strings.Contains(said, "No problems found in 1 signing key, 1 user") ||
-		!strings.Contains(said, "is revoked.") || !strings.Contains(said, " mario ") {
-		t.Errorf("the drill says %s", said)
+	if printed := follow("# a drill\n"); !strings.Contains(printed, "No problems found in 1 signing key, 1 user") ||
+		!strings.Contains(printed, "is revoked.") || !strings.Contains(printed, " mario ") {
+		t.Errorf("the drill says %s", printed)
 	}
 	if !mario.SignedIn() {
 		t.Error("the drill did something to the server")

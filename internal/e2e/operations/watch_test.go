@@ -103,7 +103,7 @@ func TestMetrics(t *testing.T) {
 		mario.Refresh().Ok()
 		mario.Refresh().Ok()
 		s.Clock.Advance(time.Hour)
-		s.Anonymous().Present(used).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+		s.Anonymous().RefreshWith(used).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 		visit(t, "GET", s.URL+"/nowhere")
 		visit(t, "GET", s.URL+"/healthz")
 		visit(t, "PUT", s.URL+"/graphql")
@@ -159,13 +159,13 @@ func TestMetrics(t *testing.T) {
 				t.Log(series, have[series])
 			}
 		}
-	}, watching, e2e.EmailVerification, box.Setting)
+	}, watching, e2e.RequireEmailVerification, box.Setting)
 }
 
 // TestMetricsOfOutbox checks that the metrics count queued emails where no node delivers them.
 func TestMetricsOfOutbox(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		s.Anonymous().Ask(e2e.ResendMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ResendActivationMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.Clock.Advance(time.Minute)
 		have := readMetrics(s)
 		if have["latchkey_outbox_mails"] != "1" || have["latchkey_outbox_oldest_seconds"] != "60" ||
@@ -304,7 +304,7 @@ func TestOpsListenerAddressInUse(t *testing.T) {
 // TestReadiness checks that readiness follows a server from its start to the loss of its database.
 func TestReadiness(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		starting := &e2e.Env{T: t, Database: s.Database, Clock: s.Clock, Log: new(e2e.Buffer), Secrets: new(sync.Map)}
+		starting := e2e.NewEnv(t, s.Database, s.Clock)
 		starting.Server = starting.Open(watching)
 		opsAnswers(starting, "/healthz", http.StatusOK)
 		opsAnswers(starting, "/readyz", http.StatusServiceUnavailable)
@@ -316,7 +316,7 @@ func TestReadiness(t *testing.T) {
 		opsAnswers(s, "/healthz", http.StatusOK)
 		opsAnswers(s, "/readyz", http.StatusServiceUnavailable)
 		have := readMetrics(s)
-		if _, told := have["latchkey_outbox_mails"]; told || have["latchkey_database_up"] != "0" {
+		if _, line := have["latchkey_outbox_mails"]; line || have["latchkey_database_up"] != "0" {
 			t.Errorf("%v", have)
 		}
 	}, watching)
@@ -325,7 +325,7 @@ func TestReadiness(t *testing.T) {
 // TestReadinessWhileDraining checks that a stopping server is not ready while it finishes a request.
 func TestReadinessWhileDraining(t *testing.T) {
 	clock := e2e.NewClock(time.Now())
-	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: clock, Log: new(e2e.Buffer), Secrets: new(sync.Map)}
+	s := e2e.NewEnv(t, storetest.SQLite(t), clock)
 	s.Options.DrainTimeout = 4 * e2e.Timeout
 	s.Server = s.Open(watching)
 	public := s.Server.HTTP()
@@ -388,7 +388,7 @@ func (l brokenLog) Handle(ctx context.Context, r slog.Record) error {
 
 // TestMetricsOfPanic checks that a panic outside of the GraphQL handler is counted.
 func TestMetricsOfPanic(t *testing.T) {
-	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: e2e.NewClock(time.Now()), Log: new(e2e.Buffer)}
+	s := e2e.NewEnv(t, storetest.SQLite(t), e2e.NewClock(time.Now()))
 	s.Options.Log = slog.New(brokenLog{slog.NewJSONHandler(s.Log, nil)})
 	s.Server = s.Open(watching)
 	defer s.Server.Close()
@@ -471,14 +471,14 @@ func (c *collector) named(name string) (spans []*tracepb.Span) {
 
 // attributes returns what a span says, numbers as text.
 func attributes(span *tracepb.Span) map[string]string {
-	said := map[string]string{}
+	printed := map[string]string{}
 	for _, a := range span.Attributes {
-		said[a.Key] = a.Value.GetStringValue()
-		if said[a.Key] == "" {
-			said[a.Key] = fmt.Sprint(a.Value.GetIntValue())
+		printed[a.Key] = a.Value.GetStringValue()
+		if printed[a.Key] == "" {
+			printed[a.Key] = fmt.Sprint(a.Value.GetIntValue())
 		}
 	}
-	return said
+	return printed
 }
 
 // TestTrace checks that a request's trace continues that of the caller, down to the database.
@@ -540,7 +540,7 @@ func TestTraceHasNoSecrets(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		const address, trap = "mario@example.com", "a-text-of-the-client"
 		box := e2e.NewMailbox(t)
-		s := e2e.Start(t, database, collector.setting, e2e.EmailVerification, box.Setting)
+		s := e2e.Start(t, database, collector.setting, e2e.RequireEmailVerification, box.Setting)
 		s.RegisterWithEmail("mario", address)
 		activation := s.NextEmail(box, address).Token()
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": activation}).Ok()
@@ -555,11 +555,11 @@ func TestTraceHasNoSecrets(t *testing.T) {
 			node(id: "`+trap+`") { id } }`))
 		visit(t, strings.ToUpper(trap), s.URL+"/graphql")
 		s.Anonymous().Ask(`{ A_text_of_the_client(x: "`+trap+`") }`, nil)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": address}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": address}).Ok()
 		reset := s.NextEmail(box, address).Token()
 		s.Anonymous().Ask(`mutation ($t: String!, $p: String!) { resetPassword(input: {token: $t, newPassword: $p}) {
 			changed } }`, e2e.Vars{"t": reset, "p": "another-password"}).Equals("resetPassword.changed", true)
-		s.Execute(`DROP TABLE devices`)
+		s.Exec(`DROP TABLE devices`)
 		s.Anonymous().Ask(`mutation ($p: String!) { obtainToken(input: {identifier: "mario", password: $p}) {
 			user { id } } }`, e2e.Vars{"p": "another-password"}).FailsWith("INTERNAL_SERVER_ERROR")
 		s.Stop()
@@ -606,12 +606,12 @@ func TestTraceCollectorDown(t *testing.T) {
 	}))
 	defer hanging.Close()
 	defer close(over)
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody.Close()
-	for _, address := range []string{hanging.URL, "http://" + nobody.Addr().String()} {
+	closed.Close()
+	for _, address := range []string{hanging.URL, "http://" + closed.Addr().String()} {
 		s := e2e.Start(t, storetest.SQLite(t), traceTo(t, address))
 		for range 50 {
 			s.Anonymous().Ask(`{ serverInfo { registration } }`, nil).Ok()
@@ -619,7 +619,7 @@ func TestTraceCollectorDown(t *testing.T) {
 		if address == hanging.URL {
 			<-asked
 		} else {
-			s.WaitForEmails("traces not sent", 1)
+			s.WaitForLog("traces not sent", 1)
 		}
 		stopped := make(chan struct{})
 		go func() {

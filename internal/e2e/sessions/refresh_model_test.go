@@ -206,7 +206,7 @@ func (w *world) exchange(f *family, generation int) {
 	if valid := want == givesNext || want == givesSame || want == isLimited; verdict.Get("verifyToken.valid") != valid {
 		w.Fatalf("generation %d: %s; verifyToken says %s", generation, want, verdict.Body)
 	}
-	a := c.Present(f.refresh[generation])
+	a := c.RefreshWith(f.refresh[generation])
 	have := isRefused
 	switch {
 	case len(a.Errors) > 0 && a.Errors[0].Extensions.Code == "RATE_LIMITED":
@@ -274,7 +274,7 @@ func (w *world) signIn(t *rapid.T) {
 	}
 	p := rapid.SampledFrom(w.people).Draw(t, "person")
 	c := w.site.Anonymous()
-	c.SignInWith(p.name, p.password)
+	c.TrySignIn(p.name, p.password)
 	w.begin(p, c)
 }
 

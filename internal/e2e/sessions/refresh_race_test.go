@@ -35,11 +35,11 @@ func TestRefreshConcurrent(t *testing.T) {
 // crowd has 32 callers refresh at once and demands that all of them get the same, new refresh token.
 func crowd(c *e2e.Client, servers ...*e2e.Env) {
 	c.T.Helper()
-	generation := c.Row().Generation
+	generation := c.SessionRow().Generation
 	tabs := make([]*e2e.Client, 32)
 	e2e.Concurrently(len(tabs), func(i int) {
 		tabs[i] = servers[i%len(servers)].Anonymous()
-		tabs[i].Present(c.RefreshToken).Ok()
+		tabs[i].RefreshWith(c.RefreshToken).Ok()
 	})
 	for _, tab := range tabs {
 		if tab.RefreshToken != tabs[0].RefreshToken || tab.RefreshToken == c.RefreshToken {
@@ -49,7 +49,7 @@ func crowd(c *e2e.Client, servers ...*e2e.Env) {
 			c.T.Fatal("a caller's access token does not work")
 		}
 	}
-	if have := c.Row().Generation; have != generation+1 {
+	if have := c.SessionRow().Generation; have != generation+1 {
 		c.T.Fatalf("%d generations on", have-generation)
 	}
 	c.RefreshToken = tabs[0].RefreshToken
@@ -73,14 +73,14 @@ func TestRefreshConcurrentDisconnects(t *testing.T) {
 					return
 				}
 				tabs[i] = s.Anonymous()
-				tabs[i].Present(mario.RefreshToken).Ok()
+				tabs[i].RefreshWith(mario.RefreshToken).Ok()
 			})
 			for _, tab := range tabs {
 				if tab.RefreshToken != tabs[0].RefreshToken || !tab.SignedIn() {
 					t.Fatal("the callers who stayed did not get one child that works")
 				}
 			}
-			if have := mario.Row().Generation; have != round+1 {
+			if have := mario.SessionRow().Generation; have != round+1 {
 				t.Fatalf("generation %d after %d rounds", have, round+1)
 			}
 			for _, err := range lost {
@@ -114,7 +114,7 @@ func TestRefreshResponseLost(t *testing.T) {
 				t.Fatalf("%s: the access token does not work", patience)
 			}
 		}
-		if have, want := mario.Row().Generation, 60; have != want {
+		if have, want := mario.SessionRow().Generation, 60; have != want {
 			t.Fatalf("generation %d after %d refreshes", have, want)
 		}
 	})
@@ -133,15 +133,15 @@ func TestRefreshRacesSignOut(t *testing.T) {
 					tabs[i].SignOut(mario.RefreshToken)
 					return
 				}
-				tabs[i].Present(mario.RefreshToken)
+				tabs[i].RefreshWith(mario.RefreshToken)
 			})
-			mario.IsSignedOut()
+			mario.AssertSignedOut()
 			for _, tab := range tabs {
 				if tab.RefreshToken != "" {
-					tab.IsSignedOut()
+					tab.AssertSignedOut()
 				}
 			}
-			if row := mario.Row(); row.Reason != "sign_out" {
+			if row := mario.SessionRow(); row.Reason != "sign_out" {
 				t.Fatalf("ended by %q", row.Reason)
 			}
 		}
@@ -162,11 +162,11 @@ func TestSignInRacesPasswordChange(t *testing.T) {
 					return
 				}
 				late[i] = s.Anonymous()
-				late[i].SignInWith("mario", old)
+				late[i].TrySignIn("mario", old)
 			})
 			for _, c := range late {
 				if c.RefreshToken != "" {
-					c.IsSignedOut()
+					c.AssertSignedOut()
 				}
 			}
 			if !mario.SignedIn() {
@@ -189,7 +189,7 @@ func TestRefreshManySessions(t *testing.T) {
 		})
 		e2e.Concurrently(len(sessions), func(i int) { sessions[i].Refresh().Ok() })
 		for _, c := range sessions {
-			if row := c.Row(); row.Generation != 1 || row.Replays != 0 || !c.SignedIn() {
+			if row := c.SessionRow(); row.Generation != 1 || row.GraceReplays != 0 || !c.SignedIn() {
 				t.Fatalf("a session did not refresh: %+v", row)
 			}
 		}
@@ -206,7 +206,7 @@ func TestRefreshServerKilled(t *testing.T) {
 
 		p = e2e.StartProcess(t, database)
 		mario := p.Anonymous()
-		mario.Present(parent.RefreshToken).Ok()
+		mario.RefreshWith(parent.RefreshToken).Ok()
 		if mario.RefreshToken != child.RefreshToken {
 			t.Fatal("the parent answers another child than before")
 		}
@@ -234,7 +234,7 @@ func TestRefreshServerKilled(t *testing.T) {
 			}
 			p = e2e.StartProcess(t, database)
 			mario = p.Anonymous()
-			mario.Present(acknowledged).Ok()
+			mario.RefreshWith(acknowledged).Ok()
 			if !mario.SignedIn() {
 				t.Fatal("the session did not survive")
 			}

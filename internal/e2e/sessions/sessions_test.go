@@ -199,7 +199,7 @@ func TestSessionPurge(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for i := range 3 {
-			s.Execute(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at,
+			s.Exec(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at,
 				expires_at, grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last)
 				SELECT id || '-' || u.n || '-%d', user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at, expires_at,
 				grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last
