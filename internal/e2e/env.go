@@ -108,15 +108,41 @@ func (env *Env) Serve() {
 }
 
 // Each runs a story as a subtest on each engine, SQLite and PostgreSQL, with a server and an empty database of its own.
+// With -short it runs on SQLite only.
 func Each(t *testing.T, story func(t *testing.T, s *Env), settings ...string) {
 	t.Helper()
-	storetest.Each(t, func(t *testing.T, url string) { story(t, Start(t, url, settings...)) })
+	EachDatabase(t, func(t *testing.T, url string) { story(t, Start(t, url, settings...)) })
 }
 
 // EachStrict is Each with one more subtest: PostgreSQL with serializable transactions.
 func EachStrict(t *testing.T, story func(t *testing.T, s *Env), settings ...string) {
 	t.Helper()
-	storetest.EachStrict(t, func(t *testing.T, url string) { story(t, Start(t, url, settings...)) })
+	EachDatabaseStrict(t, func(t *testing.T, url string) { story(t, Start(t, url, settings...)) })
+}
+
+// EachDatabase is Each without a server: the story starts servers on the database itself.
+func EachDatabase(t *testing.T, story func(t *testing.T, url string)) {
+	t.Helper()
+	if testing.Short() {
+		onSQLite(t, story)
+		return
+	}
+	storetest.Each(t, story)
+}
+
+// EachDatabaseStrict is [EachStrict] without a server.
+func EachDatabaseStrict(t *testing.T, story func(t *testing.T, url string)) {
+	t.Helper()
+	if testing.Short() {
+		onSQLite(t, story)
+		return
+	}
+	storetest.EachStrict(t, story)
+}
+
+func onSQLite(t *testing.T, story func(t *testing.T, url string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { story(t, storetest.SQLite(t)) })
 }
 
 // EachOnTwoNodes is Each with two servers on the database. Clients send their requests to both in turns.

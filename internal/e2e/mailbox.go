@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
-
-	"latchkey/internal/store/storetest"
 )
 
 // Mailbox is an SMTP server that keeps the emails that it receives.
@@ -59,13 +57,13 @@ func NewMailbox(t testing.TB) *Mailbox {
 // EachWithMail is [Each] with a mailbox that receives the server's emails.
 func EachWithMail(t *testing.T, story func(t *testing.T, s *Env, box *Mailbox), settings ...string) {
 	t.Helper()
-	storetest.Each(t, withMail(story, settings))
+	EachDatabase(t, withMail(story, settings))
 }
 
 // EachStrictWithMail is [EachStrict] with a mailbox that receives the server's emails.
 func EachStrictWithMail(t *testing.T, story func(t *testing.T, s *Env, box *Mailbox), settings ...string) {
 	t.Helper()
-	storetest.EachStrict(t, withMail(story, settings))
+	EachDatabaseStrict(t, withMail(story, settings))
 }
 
 func withMail(story func(t *testing.T, s *Env, box *Mailbox), settings []string) func(t *testing.T, url string) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"latchkey/internal/e2e"
-	"latchkey/internal/store/storetest"
 )
 
 // TestActivation checks that an account is pending until its email address is confirmed.
@@ -758,7 +757,7 @@ func TestOutboxDoesNotDelayResponse(t *testing.T) {
 // TestOutboxSenderKilled checks that an email is sent again with the same ID and token if the server is killed before
 // the SMTP server's reply.
 func TestOutboxSenderKilled(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		box := e2e.NewMailbox(t)
 		speak := box.Hold()
 		defer speak()

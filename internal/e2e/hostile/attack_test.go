@@ -265,7 +265,7 @@ func TestErrorsLimited(t *testing.T) {
 // TestResponseSizeLimited checks that the server returns the largest page, and rejects concurrent ones beyond its byte
 // budget.
 func TestResponseSizeLimited(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
 		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		s.Options.DrainTimeout = time.Millisecond
 		s.Server = s.Open()

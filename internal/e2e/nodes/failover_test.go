@@ -17,6 +17,9 @@ import (
 // TestFailoverOfNodes checks that no acknowledged write is lost and no user is signed out when nodes are added, stopped
 // and killed under load. Clients retry only failed connections. LATCHKEY_TEST_CHANGES is the number of changes.
 func TestFailoverOfNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	changes := testNumber(t, "LATCHKEY_TEST_CHANGES", 4)
 	f := newFleet(t, storetest.Postgres(t))
 	for range 3 {
@@ -37,6 +40,9 @@ func TestFailoverOfNodes(t *testing.T) {
 // TestFailoverPostgresRestart checks that no acknowledged write is lost when all processes of PostgreSQL are killed
 // under load and it restarts.
 func TestFailoverPostgresRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	server := storetest.NewServer(t)
 	f := newFleet(t, server.URL())
 	f.survives(server.Crash, server.Start)
@@ -45,6 +51,9 @@ func TestFailoverPostgresRestart(t *testing.T) {
 // TestFailoverToStandby checks that no acknowledged write is lost when a standby replaces a primary that was killed
 // under load.
 func TestFailoverToStandby(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	primary := storetest.NewServer(t)
 	standby := primary.Standby()
 	f := newFleet(t, primary.URL(standby))

@@ -208,7 +208,7 @@ func deleteProfile(c *e2e.Client) {
 // TestFaultInEachDatabaseCall checks that each request stays atomic when any one of its calls to the database driver
 // fails. LATCHKEY_TEST_SEED is the first fault. On PostgreSQL every third call fails.
 func TestFaultInEachDatabaseCall(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		goroutines := runtime.NumGoroutine()
 		seed := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
@@ -331,6 +331,9 @@ func errorCode(a *e2e.Response) string {
 // TestFaultConnectionsTerminated checks that requests survive PostgreSQL terminating all connections repeatedly, as
 // operators and failovers do.
 func TestFaultConnectionsTerminated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	p := e2e.StartProcess(t, storetest.Postgres(t))
 	mario := p.Register("mario")
 	db := p.DB()

@@ -25,8 +25,11 @@ import (
 // TestKillKeepsAcknowledgedWrites checks that each write that a killed server acknowledged is there after its restart.
 // LATCHKEY_TEST_KILLS is the number of kills, LATCHKEY_TEST_SEED repeats the clients' choices.
 func TestKillKeepsAcknowledgedWrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts many servers")
+	}
 	kills, seed := testNumber(t, "LATCHKEY_TEST_KILLS", 5), testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 		restart := func() *e2e.Process {
 			return e2e.StartProcess(t, database, "LATCHKEY_MAX_SESSIONS=1000", "LATCHKEY_REFRESH_GRACE=60s",

@@ -20,7 +20,7 @@ func TestNodesThreeEquivalent(t *testing.T) {
 	begin := time.Now()
 	alone := e2e.StartAt(t, storetest.SQLite(t), e2e.NewClock(begin))
 	want := newStream(t, seed, alone).run(requests)
-	storetest.EachStrict(t, func(t *testing.T, database string) {
+	e2e.EachDatabaseStrict(t, func(t *testing.T, database string) {
 		one := e2e.StartAt(t, database, e2e.NewClock(begin))
 		newStream(t, seed, one, one.AnotherNode(), one.AnotherNode()).run(requests).equals(t, want)
 	})
@@ -29,6 +29,9 @@ func TestNodesThreeEquivalent(t *testing.T) {
 // TestNodesProcessesEquivalent checks that two processes with one SQLite file and the real clock answer a random stream
 // of requests like one.
 func TestNodesProcessesEquivalent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts many servers")
+	}
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 80)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 	transcriptOf := func(nodes int) transcript {
@@ -76,6 +79,9 @@ func useAPI(c *e2e.Client) {
 // TestNodesBehindPgBouncer checks that 32 concurrent users and the migration work through PgBouncer in transaction mode
 // with five connections.
 func TestNodesBehindPgBouncer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	s := e2e.Start(t, storetest.Pooled(t, storetest.Postgres(t)), "LATCHKEY_LIMIT_REGISTER=1000/1h")
 	crowd := make([]*e2e.Client, 32)
 	e2e.Concurrently(4, func(first int) { // for a hash takes its time

@@ -161,7 +161,7 @@ func TestMigrateCommand(t *testing.T) {
 
 // TestMigrateEmptyDatabase checks that latchkey migrate creates a database that a server then uses.
 func TestMigrateEmptyDatabase(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
 		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		if strings.HasPrefix(url, "sqlite:") {
 			s.RunFails("no such file", "migrate", "status")
@@ -705,7 +705,7 @@ func TestBackupUnusable(t *testing.T) {
 
 // TestBackupPostgres checks that latchkey backup refuses PostgreSQL and names pg_dump.
 func TestBackupPostgres(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
 		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		path := filepath.Join(t.TempDir(), "copy.db")
 		why := "pg_dump"

@@ -329,7 +329,7 @@ func TestKeyCommands(t *testing.T) {
 // TestKeyCommandsNeedDatabase checks that the keys commands and restore-cut neither accept nor create an empty
 // database.
 func TestKeyCommandsNeedDatabase(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
 		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"restore-cut"}} {
 			if printed, err := s.TryRun(args...); err == nil || printed != "" {

@@ -27,6 +27,9 @@ func runMove(s *e2e.Env, args []string, settings ...string) (printed string, err
 
 // TestTransferKeepsSessions checks that sessions, pending emails and tokens of SQLite continue on PostgreSQL.
 func TestTransferKeepsSessions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	secret := filepath.Join(filepath.Dir(strings.TrimPrefix(from, "sqlite:")), "latchkey.secret")
 	box := e2e.NewMailbox(t)
@@ -115,6 +118,9 @@ func TestTransferKeepsSessions(t *testing.T) {
 // TestTransferKilled checks that a killed transfer leaves a database that serves as before or a complete one, and can
 // be run again.
 func TestTransferKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	s := e2e.NewEnv(t, from, e2e.NewClock(time.Now()))
 	p := e2e.StartProcess(t, from)
@@ -219,6 +225,9 @@ func TestTransferKilled(t *testing.T) {
 
 // TestTransferRejected checks that impossible transfers are refused in one line without database URLs.
 func TestTransferRejected(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	s := e2e.Start(t, from)
 	s.Register("mario")

@@ -537,7 +537,7 @@ func TestTrace(t *testing.T) {
 // TestTraceHasNoSecrets checks that traces hold no secret that a client sent in any part of a request.
 func TestTraceHasNoSecrets(t *testing.T) {
 	collector := newCollector(t)
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		const address, trap = "mario@example.com", "a-text-of-the-client"
 		box := e2e.NewMailbox(t)
 		s := e2e.Start(t, database, collector.setting, e2e.RequireEmailVerification, box.Setting)

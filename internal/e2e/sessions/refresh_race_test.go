@@ -198,7 +198,7 @@ func TestRefreshManySessions(t *testing.T) {
 
 // TestRefreshServerKilled checks that refreshes that a killed server acknowledged are valid after its restart.
 func TestRefreshServerKilled(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		parent := p.Register("mario")
 		child := nextToken(parent)
@@ -244,7 +244,7 @@ func TestRefreshServerKilled(t *testing.T) {
 
 // TestRefreshTwoProcesses checks that concurrent refreshes in two processes return the same new token.
 func TestRefreshTwoProcesses(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		one, other := e2e.StartProcess(t, database), e2e.StartProcess(t, database)
 		crowd(one.Register("mario"), one.Env, other.Env)
 	})
@@ -252,7 +252,7 @@ func TestRefreshTwoProcesses(t *testing.T) {
 
 // TestStopExitCode checks that a server exits with status 0 after SIGTERM.
 func TestStopExitCode(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		mario := p.Register("mario")
 		p.Terminate()
@@ -268,7 +268,7 @@ func TestStopExitCode(t *testing.T) {
 
 // TestStopFinishesRequests checks that a stopping server answers 200 accepted slow requests.
 func TestStopFinishesRequests(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		p.Register("mario")
 		began := make([]*halfRequest, 200)
