@@ -5,28 +5,30 @@ import (
 	"time"
 )
 
-// Set moves the clock to a time.
-func (c *Clock) Set(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = now
-}
-
-// Clock is the time as the server sees it. It stands still until moved.
+// Clock is the time of a server. It stands still until it is set or advanced.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
 }
 
-// NewClock returns a clock that stands still.
+// NewClock returns a clock that is set to now.
 func NewClock(now time.Time) *Clock { return &Clock{now: now} }
 
+// Now returns the time of the clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
+// Set sets the clock.
+func (c *Clock) Set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
+// Advance moves the clock forward, or back for a negative duration.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

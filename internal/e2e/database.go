@@ -4,91 +4,80 @@ import (
 	"database/sql"
 	"net/url"
 	"strings"
+
+	"latchkey/internal/store"
 )
 
-// DB opens the site's database behind the server's back.
-func (s *Env) DB() *sql.DB {
-	s.T.Helper()
-	driver, name := "pgx", s.Database
-	if path, ok := strings.CutPrefix(s.Database, "sqlite:"); ok {
-		driver, name = "sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_busy_timeout=5000"
+// DB opens another connection to the database. It is closed at the end of the test.
+func (env *Env) DB() *sql.DB {
+	env.T.Helper()
+	driver, name := "sqlite3", ""
+	if path, ok := strings.CutPrefix(env.Database, "sqlite:"); ok {
+		name = "file:" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=5000"
+	} else {
+		u, err := url.Parse(env.Database)
+		if err != nil {
+			env.T.Fatal(err)
+		}
+		query := u.Query()
+		query.Set("default_query_exec_mode", "exec") // a pooler may execute a prepared statement on another connection
+		u.RawQuery = query.Encode()
+		driver, name = "pgx", u.String()
 	}
 	db, err := sql.Open(driver, name)
 	if err != nil {
-		s.T.Fatal(err)
+		env.T.Fatal(err)
 	}
-	s.T.Cleanup(func() { db.Close() })
+	env.T.Cleanup(func() { db.Close() })
 	return db
 }
 
-// Execute does to the database what no request can.
-func (s *Env) Execute(statement string) {
-	s.T.Helper()
-	if _, err := s.DB().Exec(statement); err != nil {
-		s.T.Fatal(err)
+// Exec executes a statement on the database.
+func (env *Env) Exec(statement string) {
+	env.T.Helper()
+	if _, err := env.DB().Exec(statement); err != nil {
+		env.T.Fatal(err)
 	}
 }
 
-// Count returns how many rows a table has.
-func (s *Env) Count(table string) (n int) {
-	s.T.Helper()
-	if err := s.DB().QueryRow("SELECT COUNT(*) FROM " + table).Scan(&n); err != nil {
-		s.T.Fatal(err)
+// Count returns the number of rows of a table.
+func (env *Env) Count(table string) (n int) {
+	env.T.Helper()
+	if err := env.DB().QueryRow("SELECT COUNT(*) FROM " + table).Scan(&n); err != nil {
+		env.T.Fatal(err)
 	}
 	return n
 }
 
-// sessionRow is how a session stands.
-type sessionRow struct {
-	Generation, Replays, refreshes      int
-	generationAt, lastUsedAt, expiresAt int64
-	revokedAt                           int64
-	Reason                              string
-}
-
-// Row reads how the client's session stands from the database.
-func (c *Client) Row() (r sessionRow) {
-	c.T.Helper()
-	db := c.DB()
-	defer db.Close()
-	err := db.QueryRow(`SELECT generation, grace_replays, refreshes, generation_at, last_used_at, expires_at,
-		COALESCE(revoked_at, 0), COALESCE(revoke_reason, '') FROM sessions WHERE id = $1`, c.SessionID()).Scan(
-		&r.Generation, &r.Replays, &r.refreshes, &r.generationAt, &r.lastUsedAt, &r.expiresAt, &r.revokedAt, &r.Reason)
-	if err != nil {
-		c.T.Fatal(err)
-	}
-	return r
-}
-
-// Dump returns every value in the database, as bytes or text.
-func (s *Env) Dump() map[string]bool {
-	s.T.Helper()
+// Dump returns the set of all values in the database.
+func (env *Env) Dump() map[string]bool {
+	env.T.Helper()
 	names := `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`
-	if strings.HasPrefix(s.Database, "sqlite:") {
+	if strings.HasPrefix(env.Database, "sqlite:") {
 		names = `SELECT name FROM sqlite_schema WHERE type = 'table'`
 	}
 	values := map[string]bool{}
-	for _, table := range s.Values(names) {
-		for _, value := range s.Values(`SELECT * FROM "` + table + `"`) {
+	for _, table := range env.Values(names) {
+		for _, value := range env.Values(`SELECT * FROM "` + table + `"`) {
 			values[value] = true
 		}
 	}
 	return values
 }
 
-// Values returns all that a query finds.
-func (s *Env) Values(query string) (values []string) {
-	s.T.Helper()
-	db := s.DB()
+// Values returns all values of the rows of a query, except NULL.
+func (env *Env) Values(query string) (values []string) {
+	env.T.Helper()
+	db := env.DB()
 	defer db.Close()
 	rows, err := db.Query(query)
 	if err != nil {
-		s.T.Fatal(err)
+		env.T.Fatal(err)
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
-		s.T.Fatal(err)
+		env.T.Fatal(err)
 	}
 	row := make([]sql.NullString, len(columns))
 	fields := make([]any, len(columns))
@@ -97,7 +86,7 @@ func (s *Env) Values(query string) (values []string) {
 	}
 	for rows.Next() {
 		if err := rows.Scan(fields...); err != nil {
-			s.T.Fatal(err)
+			env.T.Fatal(err)
 		}
 		for _, value := range row {
 			if value.Valid {
@@ -106,7 +95,20 @@ func (s *Env) Values(query string) (values []string) {
 		}
 	}
 	if err := rows.Err(); err != nil {
-		s.T.Fatal(err)
+		env.T.Fatal(err)
 	}
 	return values
+}
+
+// InStore runs f in a transaction of a connection other than the server's.
+func (env *Env) InStore(f func(tx *store.Tx) error) {
+	env.T.Helper()
+	st, err := store.Open(env.T.Context(), env.Database)
+	if err != nil {
+		env.T.Fatal(err)
+	}
+	defer st.Close()
+	if err := st.InTx(env.T.Context(), f); err != nil {
+		env.T.Fatal(err)
+	}
 }

@@ -10,46 +10,46 @@ import (
 
 const module = "latchkey"
 
-// layers are all packages of the program, from the lowest. A package imports packages of lower layers only, so those of
-// one layer know nothing of each other.
+// layers lists all packages of the program, from the lowest layer. A package imports packages of lower layers only, and
+// none of its own layer.
 var layers = []struct {
 	packages, reason string
 }{
-	{"internal/page", "pages are pages of anything"},
-	{"internal/account", "domain types depend on no use of them"},
+	{"internal/page", "pages and cursors are the same for every type"},
+	{"internal/account", "domain types do not depend on their use"},
 	{"internal/audit internal/config internal/gqlhttp internal/metrics internal/middleware internal/password " +
-		"internal/token internal/trace graph/explorer", "each does one thing for any program, in terms of the domain at most"},
-	{"internal/store", "what is stored does not depend on who stores it"},
+		"internal/token internal/trace graph/explorer", "each has one purpose, and needs domain types at most"},
+	{"internal/store", "persistence does not depend on use cases"},
 	{"internal/store/transfer internal/keyring internal/ratelimit internal/outbox",
-		"each is a service on the database, whatever the use cases are"},
-	{"internal/auth internal/mail graph/generated", "use cases are the same for every API, and emails for every use case"},
-	{"graph", "the API calls use cases, and decides nothing that they decide"},
-	{"internal/server", "the process connects what the settings name"},
-	{"internal/cli", "commands start the process or call use cases"},
-	{".", "the program is the command line with its schema and signals"},
+		"each is a service on the database that any use case can have"},
+	{"internal/auth internal/mail graph/generated", "use cases do not depend on the API, nor emails on use cases"},
+	{"graph", "the API calls use cases, and not the process"},
+	{"internal/server", "the server does not depend on the command line"},
+	{"internal/cli", "commands do not depend on the main package"},
+	{".", "nothing imports the main package"},
 }
 
-// never are imports that a package must not have, whatever its layer. The packages are those that begin with the text.
-var never = []struct {
-	packages, except, imports, reason string
+// forbidden lists imports that packages must not have in any layer. The packages are those whose paths have the prefix,
+// without the exception.
+var forbidden = []struct {
+	prefix, except, imports, reason string
 }{
 	{"", "internal/store", "github.com/jmoiron/sqlx", "all SQL is in the store"},
-	{"internal/", "internal/gqlhttp", "github.com/99designs/gqlgen", "only the API knows that it is GraphQL"},
-	{"internal/auth", "", "net/http database/sql", "use cases are neither requests nor statements"},
-	{"internal/store", "", "net/http", "a database is no server of HTTP"},
-	{"internal/account", "", "net/http database/sql", "domain types are only types"},
+	{"internal/", "internal/gqlhttp", "github.com/99designs/gqlgen", "only the API and its transport depend on GraphQL"},
+	{"internal/auth", "", "net/http database/sql", "use cases contain no HTTP and no SQL"},
+	{"internal/store", "", "net/http", "persistence contains no HTTP"},
+	{"internal/account", "", "net/http database/sql", "domain types contain no HTTP and no SQL"},
 }
 
 type listed struct {
-	ImportPath, Name      string
-	Imports, TestGoFiles  []string
-	GoFiles, XTestGoFiles []string
+	ImportPath, Name                                            string
+	Imports, GoFiles, IgnoredGoFiles, TestGoFiles, XTestGoFiles []string
 }
 
-// program returns the packages of the module, but those for tests and benchmarks, by their paths inside it.
+// program returns the packages of the module by their paths in it, except those for tests and benchmarks.
 func program(t *testing.T) map[string]listed {
 	t.Helper()
-	fields := "-json=ImportPath,Name,Imports,GoFiles,TestGoFiles,XTestGoFiles"
+	fields := "-json=ImportPath,Name,Imports,GoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
 	listing, err := exec.Command("go", "list", fields, module+"/...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -71,8 +71,8 @@ func program(t *testing.T) map[string]listed {
 	return packages
 }
 
-// TestImportsPointDownwards holds each package to the layers, and every package to a place in them.
-func TestImportsPointDownwards(t *testing.T) {
+// TestImportsFollowLayers checks that each package is in a layer, and imports packages of lower layers only.
+func TestImportsFollowLayers(t *testing.T) {
 	packages := program(t)
 	layerOf := map[string]int{}
 	for i, layer := range layers {
@@ -86,7 +86,7 @@ func TestImportsPointDownwards(t *testing.T) {
 	for path, p := range packages {
 		layer, known := layerOf[path]
 		if !known {
-			t.Errorf("%s has no place in the layers", path)
+			t.Errorf("%s is in no layer", path)
 			continue
 		}
 		for _, imported := range p.Imports {
@@ -101,11 +101,11 @@ func TestImportsPointDownwards(t *testing.T) {
 	}
 }
 
-// TestImportsThatMustNotBe holds packages to what they must never import.
-func TestImportsThatMustNotBe(t *testing.T) {
+// TestImportsForbidden checks that no package has a forbidden import.
+func TestImportsForbidden(t *testing.T) {
 	for path, p := range program(t) {
-		for _, rule := range never {
-			if !strings.HasPrefix(path, rule.packages) || rule.except != "" && strings.HasPrefix(path, rule.except) {
+		for _, rule := range forbidden {
+			if !strings.HasPrefix(path, rule.prefix) || rule.except != "" && strings.HasPrefix(path, rule.except) {
 				continue
 			}
 			for _, imported := range p.Imports {
@@ -119,9 +119,9 @@ func TestImportsThatMustNotBe(t *testing.T) {
 	}
 }
 
-// TestDependenciesHaveOneImporter holds each dependency to one package. Generated code belongs to the package that it is
-// generated for, and GraphQL to the API and its transport together.
-func TestDependenciesHaveOneImporter(t *testing.T) {
+// TestImportsOfDependencies checks that one package imports each dependency. The generated code and the transport count
+// as part of the API.
+func TestImportsOfDependencies(t *testing.T) {
 	owner := strings.NewReplacer("graph/generated", "graph", "internal/gqlhttp", "graph")
 	importer := map[string]string{}
 	for path, p := range program(t) {
@@ -140,16 +140,20 @@ func TestDependenciesHaveOneImporter(t *testing.T) {
 	}
 }
 
-// TestRoot holds the root of the module to two files, without tests.
-func TestRoot(t *testing.T) {
+// TestPackageMainFiles checks that the root of the module has no Go file but server.go and tools.go, and no test.
+func TestPackageMainFiles(t *testing.T) {
 	root := program(t)["."]
-	if !slices.Equal(root.GoFiles, []string{"server.go"}) || len(root.TestGoFiles)+len(root.XTestGoFiles) > 0 {
-		t.Errorf("the root has %v %v %v", root.GoFiles, root.TestGoFiles, root.XTestGoFiles)
+	if !slices.Equal(root.GoFiles, []string{"server.go"}) || !slices.Equal(root.IgnoredGoFiles, []string{"tools.go"}) ||
+		len(root.TestGoFiles)+len(root.XTestGoFiles) > 0 {
+		t.Errorf("the root has %v %v %v %v", root.GoFiles, root.IgnoredGoFiles, root.TestGoFiles, root.XTestGoFiles)
 	}
-	drawers := []string{"util", "utils", "common", "helpers", "types", "pkg"}
+}
+
+// TestPackageNames checks that packages are named after what they hold.
+func TestPackageNames(t *testing.T) {
 	for path, p := range program(t) {
-		if slices.Contains(drawers, p.Name) {
-			t.Errorf("%s is named after nothing that it holds", path)
+		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "pkg", "misc"}, p.Name) {
+			t.Errorf("the name of %s does not say what it holds", path)
 		}
 	}
 }

@@ -11,19 +11,8 @@ import (
 	"latchkey/internal/cli"
 )
 
-// signalled returns a context that is done once the process is told to stop, as main makes it.
-func signalled() context.Context {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	return ctx
-}
-
-// Main runs the tests of a package in the root of the module, where the documents are. Started by [StartProcess], it runs
-// the program instead.
+// Main runs the tests of a package in the root of the module, where the documents are. In a process that [StartProcess]
+// started it runs the program instead.
 func Main(m *testing.M) {
 	if os.Getenv("LATCHKEY_TEST_SERVER") != "" {
 		os.Exit(cli.Main(signalled(), cli.Program{Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout,
@@ -41,6 +30,17 @@ func Main(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	Schema = string(text)
+	schema = string(text)
 	os.Exit(m.Run())
+}
+
+// signalled returns a context that is done after a signal, as that of the program.
+func signalled() context.Context {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	return ctx
 }

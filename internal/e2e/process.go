@@ -8,28 +8,19 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// Terminate asks the process to end, if it has not.
-func (p *Process) Terminate() {
-	p.T.Helper()
-	if err := p.Command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.T.Fatal(err)
-	}
-}
-
-// Process is the server as a program of its own, with the real clock.
+// Process is a server in a process of its own, with the system clock. It can be killed.
 type Process struct {
 	*Env
 	Command *exec.Cmd
 	Stderr  io.Closer
 }
 
-// StartProcess runs the server as a program, on a free port, with settings of the form LATCHKEY_X=value.
+// StartProcess starts the server in a process of its own, on a free port. Settings have the form LATCHKEY_X=value.
 func StartProcess(t testing.TB, database string, settings ...string) *Process {
 	t.Helper()
 	program, err := os.Executable()
@@ -52,24 +43,34 @@ func StartBinary(t testing.TB, program, database string, settings ...string) *Pr
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Process{&Env{T: t, Database: database, Clock: NewClock(time.Now()), Secrets: new(sync.Map)}, command, stderr}
+	env := NewEnv(t, database, NewClock(time.Now()))
+	env.Log = nil
+	p := &Process{env, command, stderr}
 	t.Cleanup(p.Kill)
-	said := ""
-	for lines := bufio.NewScanner(stderr); p.URL == "" && lines.Scan(); said += lines.Text() + "\n" {
+	output := ""
+	for lines := bufio.NewScanner(stderr); p.URL == "" && lines.Scan(); output += lines.Text() + "\n" {
 		var line struct{ Msg, GraphQL string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "latchkey is ready" {
 			p.URL = strings.TrimSuffix(line.GraphQL, "/graphql")
 		}
 	}
 	if p.URL == "" {
-		t.Fatalf("the server did not start: %s", said)
+		t.Fatalf("the server did not start: %s", output)
 	}
 	go io.Copy(io.Discard, stderr)
 	return p
 }
 
-// Kill ends the process without warning.
+// Kill kills the process and waits for its end.
 func (p *Process) Kill() {
 	p.Command.Process.Kill()
 	p.Command.Wait()
+}
+
+// Terminate sends SIGTERM to the process, if it is running.
+func (p *Process) Terminate() {
+	p.T.Helper()
+	if err := p.Command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.T.Fatal(err)
+	}
 }

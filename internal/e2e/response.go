@@ -8,19 +8,7 @@ import (
 	"testing"
 )
 
-// Code returns OK, or the first mistake's or error's code.
-func (a *Response) Code(field string) (code string, wait int) {
-	a.T.Helper()
-	if len(a.Errors) > 0 {
-		return a.Errors[0].Extensions.Code, a.Errors[0].Extensions.RetryAfter
-	}
-	if code, ok := a.Get(field + ".userErrors.0.code").(string); ok {
-		return code, 0
-	}
-	return "OK", 0
-}
-
-// Response is what came back.
+// Response is an HTTP response with the GraphQL result in its body.
 type Response struct {
 	T      testing.TB
 	Status int         `json:"-"`
@@ -39,7 +27,7 @@ type Response struct {
 	}
 }
 
-// Ok demands that nothing went wrong, in errors or userErrors.
+// Ok fails the test if the response has errors or user errors.
 func (a *Response) Ok() *Response {
 	a.T.Helper()
 	if len(a.Errors) > 0 {
@@ -48,7 +36,7 @@ func (a *Response) Ok() *Response {
 	fields, _ := a.Data.(map[string]any)
 	for name, field := range fields {
 		if payload, isObject := field.(map[string]any); isObject {
-			if mistakes, _ := payload["userErrors"].([]any); len(mistakes) > 0 {
+			if userErrors, _ := payload["userErrors"].([]any); len(userErrors) > 0 {
 				a.T.Fatalf("%s: %s", name, a.Body)
 			}
 		}
@@ -56,7 +44,7 @@ func (a *Response) Ok() *Response {
 	return a
 }
 
-// FailsWith demands that the first error has the code, and an UNAUTHENTICATED one the reason.
+// FailsWith fails the test unless the first error has the code and, if given, the reason.
 func (a *Response) FailsWith(code string, reason ...string) {
 	a.T.Helper()
 	if len(a.Errors) == 0 || a.Errors[0].Extensions.Code != code {
@@ -67,8 +55,8 @@ func (a *Response) FailsWith(code string, reason ...string) {
 	}
 }
 
-// HasUserErrors demands that a field's userErrors are exactly these, each as CODE or CODE@path.inside.input, in any order,
-// and that the field answered nothing else.
+// HasUserErrors fails the test unless the user errors of a field are exactly those given, each as CODE or
+// CODE@path.inside.input, in any order, and the rest of its payload is null.
 func (a *Response) HasUserErrors(field string, want ...string) {
 	a.T.Helper()
 	payload, _ := a.Get(field).(map[string]any)
@@ -76,11 +64,11 @@ func (a *Response) HasUserErrors(field string, want ...string) {
 	for _, w := range want {
 		left[w]++
 	}
-	mistakes, _ := payload["userErrors"].([]any)
-	for _, m := range mistakes {
-		mistake := m.(map[string]any)
-		have := mistake["code"].(string)
-		if path, ok := mistake["field"].([]any); ok {
+	userErrors, _ := payload["userErrors"].([]any)
+	for _, m := range userErrors {
+		userError := m.(map[string]any)
+		have := userError["code"].(string)
+		if path, ok := userError["field"].([]any); ok {
 			parts := make([]string, len(path))
 			for i, p := range path {
 				parts[i] = p.(string)
@@ -101,7 +89,20 @@ func (a *Response) HasUserErrors(field string, want ...string) {
 	}
 }
 
-// Get returns what stands at a path such as "profiles.nodes.0.id" in data; nil for null and for nothing.
+// Code returns the code of the first error or of the first user error of a field, or OK, and the seconds after which to
+// retry.
+func (a *Response) Code(field string) (code string, wait int) {
+	a.T.Helper()
+	if len(a.Errors) > 0 {
+		return a.Errors[0].Extensions.Code, a.Errors[0].Extensions.RetryAfter
+	}
+	if code, ok := a.Get(field + ".userErrors.0.code").(string); ok {
+		return code, 0
+	}
+	return "OK", 0
+}
+
+// Get returns the value at a path in data, such as "profiles.nodes.0.id", or nil if there is none.
 func (a *Response) Get(path string) any {
 	at := a.Data
 	for _, step := range strings.Split(path, ".") {
@@ -121,7 +122,7 @@ func (a *Response) Get(path string) any {
 	return at
 }
 
-// Text returns the string at a path, which must be one.
+// Text returns the string at a path. It fails the test if there is none.
 func (a *Response) Text(path string) string {
 	a.T.Helper()
 	text, ok := a.Get(path).(string)
@@ -131,7 +132,7 @@ func (a *Response) Text(path string) string {
 	return text
 }
 
-// Equals demands a value at a path; numbers are float64.
+// Equals fails the test unless the value at a path prints like want. It returns the response.
 func (a *Response) Equals(path string, want any) *Response {
 	a.T.Helper()
 	if have := a.Get(path); fmt.Sprint(have) != fmt.Sprint(want) {

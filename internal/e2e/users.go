@@ -7,31 +7,95 @@ import (
 	"latchkey/internal/store"
 )
 
-// Person is a user to be listed.
+// Register registers a user with [Password] and returns a signed-in client.
+func (env *Env) Register(username string) *Client {
+	env.T.Helper()
+	c := env.Anonymous()
+	a := c.Ask(`mutation ($n: String!, $p: String!) { register(input: {username: $n, password: $p}) {
+		user { id profile { id } } tokens { accessToken refreshToken } userErrors { code field message } } }`,
+		Vars{"n": username, "p": Password}).Ok()
+	c.UseTokens(a, "register")
+	c.UserID, c.ProfileID = a.Text("register.user.id"), a.Text("register.user.profile.id")
+	return c
+}
+
+// SignIn signs in with [Password] and returns the client of the new session.
+func (env *Env) SignIn(identifier string) *Client {
+	env.T.Helper()
+	c := env.Anonymous()
+	a := c.Ask(`mutation ($n: String!, $p: String!) { obtainToken(input: {identifier: $n, password: $p}) {
+		user { id profile { id } } tokens { accessToken refreshToken } userErrors { code field message } } }`,
+		Vars{"n": identifier, "p": Password}).Ok()
+	c.UseTokens(a, "obtainToken")
+	c.UserID = a.Text("obtainToken.user.id")
+	return c
+}
+
+// RegisterWithEmail registers a user with an email address and returns the response.
+func (env *Env) RegisterWithEmail(username, email string) *Response {
+	env.T.Helper()
+	return env.Anonymous().Ask(RegisterMutation, Vars{"input": Vars{"username": username, "email": email, "password": Password}}).Ok()
+}
+
+// RegisterAndSignIn registers a user with an email address and returns a signed-in client. Registration must not
+// require confirmation of the address.
+func (env *Env) RegisterAndSignIn(username, email string) *Client {
+	env.T.Helper()
+	c := env.Anonymous()
+	a := env.RegisterWithEmail(username, email)
+	c.UseTokens(a, "register")
+	c.UserID = a.Text("register.user.id")
+	return c
+}
+
+// ObtainToken signs in and returns the response.
+func (env *Env) ObtainToken(identifier, password string) *Response {
+	env.T.Helper()
+	return env.Anonymous().Ask(ObtainTokenMutation, Vars{"input": Vars{"identifier": identifier, "password": password}})
+}
+
+// Redeem sends a one-time token to a field, such as activate, and returns the code of the error or user error, or "".
+func (env *Env) Redeem(purpose, token string) string {
+	env.T.Helper()
+	query, variables := map[string]string{
+		"activate": ActivateMutation, "resetPassword": ResetPasswordMutation, "confirmEmailChange": ConfirmEmailChangeMutation, "cancelEmailChange": CancelEmailChangeMutation,
+	}[purpose], Vars{"t": token}
+	if purpose == "resetPassword" {
+		variables["p"] = NewPassword
+	}
+	a := env.Anonymous().Ask(query, variables)
+	if len(a.Errors) > 0 {
+		return a.Errors[0].Extensions.Code
+	}
+	code, _ := a.Get(purpose + ".userErrors.0.code").(string)
+	return code
+}
+
+// Person is a user for a list of profiles.
 type Person struct {
 	Username, Description, Location string
 	Organizer                       bool
 	Joined                          time.Duration // since launch
 }
 
-// launch is when the first of a crowd joined.
+// launch is when the first Person joined.
 var launch = time.Date(2026, 5, 1, 12, 0, 0, 123456000, time.UTC)
 
-// AddUsers adds users with profiles without the cost of passwords, and returns somebody signed in who is not listed. The
-// n-th of the crowd has the n-th id.
-func (s *Env) AddUsers(people ...Person) *Client {
-	s.T.Helper()
+// AddUsers inserts users with profiles without passwords, and returns a signed-in client without a profile. The n-th
+// person has the n-th ID.
+func (env *Env) AddUsers(people ...Person) *Client {
+	env.T.Helper()
 	for i, p := range people {
-		s.AddUser(i, p)
+		env.AddUser(i, p)
 	}
-	reader := s.Register("reader")
+	reader := env.Register("reader")
 	reader.Ask(`mutation ($id: ID!) { deleteProfile(id: $id) { userErrors { code } } }`, Vars{"id": reader.ProfileID}).Ok()
 	return reader
 }
 
-// AddUser adds a user with the n-th id and a profile.
-func (s *Env) AddUser(n int, p Person) {
-	s.T.Helper()
+// AddUser inserts a user with the n-th ID and a profile.
+func (env *Env) AddUser(n int, p Person) {
+	env.T.Helper()
 	joined := launch.Add(p.Joined)
 	user := &account.User{
 		ID: nth(account.UserKind, n), Username: p.Username, Role: account.Member, Status: account.Active, CreatedAt: joined,
@@ -40,31 +104,14 @@ func (s *Env) AddUser(n int, p Person) {
 		ID: nth(account.ProfileKind, n), UserID: user.ID, Description: p.Description, Location: p.Location,
 		IsOrganizer: p.Organizer, DateJoined: joined, UpdatedOn: joined,
 	}
-	s.InStore(func(tx *store.Tx) error {
-		if err := tx.InsertUser(s.T.Context(), user, ""); err != nil {
+	env.InStore(func(tx *store.Tx) error {
+		if err := tx.InsertUser(env.T.Context(), user, ""); err != nil {
 			return err
 		}
-		return tx.InsertProfile(s.T.Context(), profile)
+		return tx.InsertProfile(env.T.Context(), profile)
 	})
-}
-
-// InStore does something to the database as another process would.
-func (s *Env) InStore(f func(tx *store.Tx) error) {
-	s.T.Helper()
-	st, err := store.Open(s.T.Context(), s.Database)
-	if err != nil {
-		s.T.Fatal(err)
-	}
-	defer st.Close()
-	if err := st.InTx(s.T.Context(), f); err != nil {
-		s.T.Fatal(err)
-	}
 }
 
 func nth(kind string, n int) account.ID {
 	return account.IDOf(kind, [16]byte{6: 0x70, 8: 0x80, 14: byte(n >> 8), 15: byte(n)})
 }
-
-const ListProfiles = `query ($first: Int, $after: String, $last: Int, $before: String, $filter: ProfileFilter, $order: ProfileOrder) {
-	profiles(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $order) {
-		edges { cursor node { id username } } nodes { id username } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }`

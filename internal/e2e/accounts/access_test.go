@@ -8,8 +8,9 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// TestEachRootFieldHasOneAccessMark also holds the public fields to a list, so that no field becomes public unnoticed.
-func TestEachRootFieldHasOneAccessMark(t *testing.T) {
+// TestAccessDirectives checks that each root field has exactly one access directive, and that the public fields are
+// those of testdata/public-fields.txt.
+func TestAccessDirectives(t *testing.T) {
 	var public []string
 	for _, field := range e2e.RootFields(e2e.LoadSchema(t)) {
 		marks := 0
@@ -32,8 +33,8 @@ func TestEachRootFieldHasOneAccessMark(t *testing.T) {
 	}
 }
 
-// TestEverythingIsDescribed holds the schema to a description for everything a client developer meets.
-func TestEverythingIsDescribed(t *testing.T) {
+// TestSchemaDescriptions checks that each type, field, argument and enum value of the schema has a description.
+func TestSchemaDescriptions(t *testing.T) {
 	s := e2e.LoadSchema(t)
 	missing := func(what, description string) {
 		if strings.TrimSpace(description) == "" {
@@ -69,8 +70,9 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 }
 
-// TestWhoMaySeeWhat asks every root field as a stranger, the owner of what it names, another member and staff.
-func TestWhoMaySeeWhat(t *testing.T) {
+// TestAccessMatrix checks that each root field answers an anonymous caller, the owner, another member and staff as its
+// directive says.
+func TestAccessMatrix(t *testing.T) {
 	const ok, null = "ok", "null"
 	signedIn := [4]string{"UNAUTHENTICATED", ok, ok, ok}
 	anyone := [4]string{ok, ok, ok, ok}
@@ -126,7 +128,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	}
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi, toad := s.Register("mario"), s.Register("luigi"), s.Register("toad")
-		s.Execute(`UPDATE users SET role = 'STAFF' WHERE username = 'toad'`)
+		s.Exec(`UPDATE users SET role = 'STAFF' WHERE username = 'toad'`)
 		names := strings.NewReplacer("$profile", mario.ProfileID, "$user", mario.UserID,
 			"$session", mario.SessionID(), "$spare", s.SignIn("mario").SessionID())
 		for _, row := range matrix {
@@ -146,8 +148,9 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	})
 }
 
-// TestOwnerRule is the rule on profiles alone: somebody else's, nobody's, and something that is no profile.
-func TestOwnerRule(t *testing.T) {
+// TestAccessOwnerOfProfile checks that only its owner changes a profile: another user's is FORBIDDEN, an unknown one
+// NOT_FOUND.
+func TestAccessOwnerOfProfile(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const update = `mutation ($id: ID!) { updateProfile(id: $id, input: {location: "Rome"}) { profile { id } } }`
 		mario, luigi := s.Register("mario"), s.Register("luigi")
@@ -165,8 +168,9 @@ func TestOwnerRule(t *testing.T) {
 	})
 }
 
-// TestOneCredentialARequest counts the marked fields however they are written.
-func TestOneCredentialARequest(t *testing.T) {
+// TestAccessOneCredentialPerRequest checks that a request has at most one field that issues tokens, also behind aliases
+// and fragments.
+func TestAccessOneCredentialPerRequest(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		const signIn = `obtainToken(input: {identifier: "mario", password: "i-keep-jumping"}) { user { id } }`

@@ -18,7 +18,8 @@ import (
 // The ancestors' own four tests: list signed in, list signed out, retrieve a profile, fill in the profile that was
 // made by itself.
 
-func TestMarioListsProfiles(t *testing.T) {
+// TestProfileList checks that a signed-in user lists profiles.
+func TestProfileList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		mario.Ask(`{ profiles { nodes { username } totalCount } }`, nil).Ok().
@@ -26,14 +27,16 @@ func TestMarioListsProfiles(t *testing.T) {
 	})
 }
 
-func TestStrangersDoNotListProfiles(t *testing.T) {
+// TestProfileListAnonymous checks that an anonymous caller lists no profiles.
+func TestProfileListAnonymous(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		s.Anonymous().Ask(`{ profiles { nodes { username } } }`, nil).FailsWith("UNAUTHENTICATED", "MISSING")
 	})
 }
 
-func TestMarioRetrievesAProfile(t *testing.T) {
+// TestProfileGet checks that a signed-in user reads a profile by its ID.
+func TestProfileGet(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		mario.Ask(`query ($id: ID!) { profile(id: $id) { id username viewerCanUpdate } }`, e2e.Vars{"id": luigi.ProfileID}).Ok().
@@ -41,7 +44,8 @@ func TestMarioRetrievesAProfile(t *testing.T) {
 	})
 }
 
-func TestMarioFillsInHisProfile(t *testing.T) {
+// TestProfileUpdate checks that a user changes their own profile.
+func TestProfileUpdate(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		s.Clock.Advance(time.Hour)
@@ -57,7 +61,8 @@ func TestMarioFillsInHisProfile(t *testing.T) {
 	})
 }
 
-func TestRegisterByUsernameByEmailOrByBoth(t *testing.T) {
+// TestRegisterIdentifiers checks that a user registers with a username, an email address or both.
+func TestRegisterIdentifiers(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		now := s.Clock.Now().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 		a := s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{
@@ -84,7 +89,8 @@ func TestRegisterByUsernameByEmailOrByBoth(t *testing.T) {
 	})
 }
 
-func TestEveryMistakeAtOnce(t *testing.T) {
+// TestRegisterUserErrors checks that the response lists all user errors of an input at once.
+func TestRegisterUserErrors(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{
@@ -100,7 +106,9 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 	})
 }
 
-func TestSignInInAnyCaseAndForm(t *testing.T) {
+// TestSignInNormalizesIdentifier checks that a user signs in with any spelling of their identifier that is equal after
+// normalization.
+func TestSignInNormalizesIdentifier(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "Señor.Ünique", "email": "Señor@Bücher.example", "password": "ｐａｓｓ i-keep-é"}}).Ok()
 		for _, identifier := range []string{
@@ -117,11 +125,12 @@ func TestSignInInAnyCaseAndForm(t *testing.T) {
 	})
 }
 
-func TestNobodyIsToldWhoIsRegistered(t *testing.T) {
+// TestSignInHidesExistence checks that the response to a failed sign-in does not depend on whether the user exists.
+func TestSignInHidesExistence(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		s.Register("luigi")
-		s.Execute(`UPDATE users SET status = 'DISABLED' WHERE username = 'luigi'`)
+		s.Exec(`UPDATE users SET status = 'DISABLED' WHERE username = 'luigi'`)
 		var bodies []string
 		for _, in := range []e2e.Vars{
 			{"identifier": "mario", "password": "not-his-password"},
@@ -144,7 +153,8 @@ func TestNobodyIsToldWhoIsRegistered(t *testing.T) {
 	})
 }
 
-func TestUpdateMe(t *testing.T) {
+// TestMeUpdate checks that a user changes their own name.
+func TestMeUpdate(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const update = `mutation ($name: String) { updateMe(input: {name: $name}) { user { name } userErrors { code field } } }`
 		mario := s.Register("mario")
@@ -156,7 +166,8 @@ func TestUpdateMe(t *testing.T) {
 	})
 }
 
-func TestDeleteMe(t *testing.T) {
+// TestMeDelete checks that a user deletes their own account with the current password.
+func TestMeDelete(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const deleteMe = `mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) { deletedUserId userErrors { code field } } }`
 		luigi, mario := s.Register("luigi"), s.Register("mario")
@@ -179,7 +190,8 @@ func TestDeleteMe(t *testing.T) {
 	})
 }
 
-func TestChangePassword(t *testing.T) {
+// TestPasswordChange checks that a user changes their password and receives new tokens.
+func TestPasswordChange(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const change = `mutation ($old: String!, $new: String!) { changePassword(input: {currentPassword: $old, newPassword: $new}) {
 			tokens { accessToken refreshToken } userErrors { code field } } }`
@@ -203,7 +215,8 @@ func TestChangePassword(t *testing.T) {
 	})
 }
 
-func TestChangeUsername(t *testing.T) {
+// TestUsernameChange checks that a user changes their username.
+func TestUsernameChange(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const change = `mutation ($p: String!, $n: String!) { changeUsername(input: {currentPassword: $p, newUsername: $n}) {
 			user { username profile { username } } userErrors { code field } } }`
@@ -220,7 +233,8 @@ func TestChangeUsername(t *testing.T) {
 	})
 }
 
-func TestProfileComesAndGoes(t *testing.T) {
+// TestProfileCreateAndDelete checks that a user deletes their profile and creates it again.
+func TestProfileCreateAndDelete(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const create = `mutation { createProfile(input: {location: "Rome"}) { profile { id username location viewerCanUpdate } userErrors { code field } } }`
 		const remove = `mutation ($id: ID!) { deleteProfile(id: $id) { deletedProfileId userErrors { code } } }`
@@ -237,7 +251,8 @@ func TestProfileComesAndGoes(t *testing.T) {
 	})
 }
 
-func TestVerifyToken(t *testing.T) {
+// TestTokenVerify checks that verifyToken reports whether an access token is valid.
+func TestTokenVerify(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const verify = `mutation ($t: String!) { verifyToken(input: {token: $t}) { valid kind expiresAt } }`
 		mario := s.Register("mario")
@@ -261,6 +276,7 @@ func TestVerifyToken(t *testing.T) {
 	})
 }
 
+// TestSignOut checks that signOut ends the session of the caller.
 func TestSignOut(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
@@ -284,7 +300,8 @@ func TestSignOut(t *testing.T) {
 	})
 }
 
-func TestWhyACallerCountsAsSignedOut(t *testing.T) {
+// TestSignOutReasons checks that an UNAUTHENTICATED error has the reason why the access token is not accepted.
+func TestSignOutReasons(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		intruder := s.Anonymous()
@@ -302,16 +319,18 @@ func TestWhyACallerCountsAsSignedOut(t *testing.T) {
 	})
 }
 
-func TestDisablingActsAtOnce(t *testing.T) {
+// TestDisabledAtOnce checks that disabling an account takes effect with the next request.
+func TestDisabledAtOnce(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
-		s.Execute(`UPDATE users SET status = 'DISABLED'`)
+		s.Exec(`UPDATE users SET status = 'DISABLED'`)
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		mario.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 	})
 }
 
-func TestRegistrationCanBeClosed(t *testing.T) {
+// TestRegisterClosed checks that a setting closes registration.
+func TestRegisterClosed(t *testing.T) {
 	for _, mode := range []string{"closed", "invite"} {
 		e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 			s.Anonymous().Ask(`{ serverInfo { registration } }`, nil).Ok().Equals("serverInfo.registration", strings.ToUpper(mode))
@@ -324,7 +343,8 @@ func TestRegistrationCanBeClosed(t *testing.T) {
 	}
 }
 
-func TestServerInfoTellsThePasswordPolicy(t *testing.T) {
+// TestServerInfoPasswordPolicy checks that serverInfo returns the password policy.
+func TestServerInfoPasswordPolicy(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Anonymous().Ask(`{ serverInfo { emailVerification password { minLength maxLength } } }`, nil).Ok().
 			Equals("serverInfo.password.minLength", 15).Equals("serverInfo.password.maxLength", 256).Equals("serverInfo.emailVerification", false)
@@ -332,8 +352,8 @@ func TestServerInfoTellsThePasswordPolicy(t *testing.T) {
 	}, "LATCHKEY_PASSWORD_MIN_LENGTH=15")
 }
 
-// TestAMutationSeesWhatItHasDone asks for several things in one request: each field finds what those before it left.
-func TestAMutationSeesWhatItHasDone(t *testing.T) {
+// TestMutationSeesEarlierFields checks that a field of a mutation sees the changes of the fields before it.
+func TestMutationSeesEarlierFields(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		mario.Ask(`mutation ($id: ID!) {
@@ -350,8 +370,9 @@ func TestAMutationSeesWhatItHasDone(t *testing.T) {
 	})
 }
 
-// TestTheViewerOfAnAnswer is whoever has signed in by the request, for what is theirs, and the caller otherwise.
-func TestTheViewerOfAnAnswer(t *testing.T) {
+// TestViewerAfterSignIn checks that a user in a response of register is shown as to themselves, and that no later field
+// is authorized by it.
+func TestViewerAfterSignIn(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		mario.Ask(`mutation ($id: ID!) {
@@ -365,8 +386,9 @@ func TestTheViewerOfAnAnswer(t *testing.T) {
 	})
 }
 
-// TestAPasswordChangeDoesNotUndoASignOut lets the sign-out be complete while the password is still being checked.
-func TestAPasswordChangeDoesNotUndoASignOut(t *testing.T) {
+// TestPasswordChangeRacesSignOut checks that a password change fails if its session is ended while the password is
+// checked.
+func TestPasswordChangeRacesSignOut(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		caller := s.Server.Service().Authenticate(t.Context(), mario.AccessToken)
@@ -379,8 +401,8 @@ func TestAPasswordChangeDoesNotUndoASignOut(t *testing.T) {
 	})
 }
 
-// TestDeletionRacesSignIn has nobody see an error that is not theirs to mend.
-func TestDeletionRacesSignIn(t *testing.T) {
+// TestMeDeleteRacesSignIn checks that concurrent sign-ins and deletions of an account return no internal error.
+func TestMeDeleteRacesSignIn(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		for round := range 5 {
 			name := fmt.Sprint("mario", round)
@@ -402,8 +424,9 @@ func TestDeletionRacesSignIn(t *testing.T) {
 	})
 }
 
-// TestOneNameManyRegistrations has 32 clients ask for one name at once, in several spellings.
-func TestOneNameManyRegistrations(t *testing.T) {
+// TestRegisterRacesForUsername checks that one of 32 concurrent registrations of a username, in several spellings,
+// succeeds.
+func TestRegisterRacesForUsername(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
 		spellings := []string{"señor", "SEÑOR", "sen\u0303or", "Señor"}
@@ -435,14 +458,14 @@ func TestOneNameManyRegistrations(t *testing.T) {
 	})
 }
 
-// TestOldHashesAreRenewed signs in with a hash of cheaper parameters, as an earlier configuration would have left it.
-func TestOldHashesAreRenewed(t *testing.T) {
+// TestPasswordRehash checks that signing in replaces a password hash that has weaker parameters than configured.
+func TestPasswordRehash(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		encode := base64.RawStdEncoding.EncodeToString
 		salt := []byte("0123456789abcdef")
 		old := "$argon2id$v=19$m=8192,t=1,p=1$" + encode(salt) + "$" + encode(argon2.IDKey([]byte(e2e.Password), salt, 1, 8192, 1, 32))
-		s.Execute("UPDATE users SET password_hash = '" + old + "'")
+		s.Exec("UPDATE users SET password_hash = '" + old + "'")
 		hash := func() (hash string) {
 			if err := s.DB().QueryRow(`SELECT password_hash FROM users`).Scan(&hash); err != nil {
 				t.Fatal(err)

@@ -55,7 +55,7 @@ type page struct {
 // page asks for a page and demands that its parts agree.
 func fetchPage(c *e2e.Client, arguments e2e.Vars) (p page) {
 	c.T.Helper()
-	a := c.Ask(e2e.ListProfiles, arguments).Ok()
+	a := c.Ask(e2e.ListProfilesQuery, arguments).Ok()
 	edges, _ := a.Get("profiles.edges").([]any)
 	nodes, _ := a.Get("profiles.nodes").([]any)
 	if len(edges) != len(nodes) {
@@ -144,7 +144,8 @@ var profileOrders = []e2e.Vars{
 	{"field": "USERNAME", "direction": "ASC"}, {"field": "USERNAME", "direction": "DESC"},
 }
 
-func TestPagesHoldEachProfileOnce(t *testing.T) {
+// TestProfilePagesComplete checks that pages in either direction hold each profile exactly once.
+func TestProfilePagesComplete(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		reader := s.AddUsers(people...)
@@ -167,7 +168,8 @@ func TestPagesHoldEachProfileOnce(t *testing.T) {
 	})
 }
 
-func TestSizesOfPages(t *testing.T) {
+// TestProfilePageSizes checks that the size of a page has a default and a maximum.
+func TestProfilePageSizes(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		all := names(people)
@@ -212,15 +214,15 @@ func TestSizesOfPages(t *testing.T) {
 			{"first": 1 << 40}, {"first": "1"}, {"first": 1.5},
 			{"order": e2e.Vars{"field": "PASSWORD"}}, {"order": e2e.Vars{"direction": "SIDEWAYS"}},
 		} {
-			reader.Ask(e2e.ListProfiles, bad).FailsWith("BAD_USER_INPUT")
+			reader.Ask(e2e.ListProfilesQuery, bad).FailsWith("BAD_USER_INPUT")
 		}
 		reader.Ask(`{ profiles(first: 101) { totalCount } }`, nil).FailsWith("BAD_USER_INPUT")
 	})
 }
 
-// TestPagesStayPutWhileProfilesComeAndGo adds and removes profiles on both sides of each page, and the one that the
-// cursor names.
-func TestPagesStayPutWhileProfilesComeAndGo(t *testing.T) {
+// TestProfilePagesStable checks that profiles that are added or removed on either side of a page, or at its cursor, do
+// not move the next page.
+func TestProfilePagesStable(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		reader := s.AddUsers(people...)
@@ -265,7 +267,8 @@ func TestPagesStayPutWhileProfilesComeAndGo(t *testing.T) {
 	})
 }
 
-func TestFilters(t *testing.T) {
+// TestProfileFilters checks that a list holds the profiles that match the filter.
+func TestProfileFilters(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		reader := s.AddUsers(
 			e2e.Person{Username: "ada", Location: "Zürich", Description: "Visits the École normale.", Organizer: true},
@@ -335,13 +338,14 @@ func TestFilters(t *testing.T) {
 			{"search": strings.Repeat("é", 101)}, {"location": strings.Repeat("é", 31)},
 			{"search": "a\x00b"}, {"location": "a\nb"}, {"search": "\ufffd"}, {"isOrganizer": "yes"},
 		} {
-			reader.Ask(e2e.ListProfiles, e2e.Vars{"filter": bad}).FailsWith("BAD_USER_INPUT")
+			reader.Ask(e2e.ListProfilesQuery, e2e.Vars{"filter": bad}).FailsWith("BAD_USER_INPUT")
 		}
-		reader.Ask(e2e.ListProfiles, e2e.Vars{"filter": e2e.Vars{"password": "x"}}).FailsWith("GRAPHQL_VALIDATION_FAILED")
+		reader.Ask(e2e.ListProfilesQuery, e2e.Vars{"filter": e2e.Vars{"password": "x"}}).FailsWith("GRAPHQL_VALIDATION_FAILED")
 	})
 }
 
-func TestForeignCursors(t *testing.T) {
+// TestProfileCursorOfAnotherList checks that a list rejects cursors that it did not issue.
+func TestProfileCursorOfAnotherList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		reader := s.AddUsers(many()...)
 		arguments := e2e.Vars{"first": 3, "order": profileOrders[0], "filter": e2e.Vars{"isOrganizer": true, "search": "user"}}
@@ -350,7 +354,7 @@ func TestForeignCursors(t *testing.T) {
 			changed := maps.Clone(arguments)
 			maps.Copy(changed, change)
 			changed["after"] = cursor
-			return reader.Ask(e2e.ListProfiles, changed)
+			return reader.Ask(e2e.ListProfilesQuery, changed)
 		}
 		use(cursor, nil).Ok()
 		use(cursor, e2e.Vars{"first": 5}).Ok()
@@ -393,7 +397,8 @@ func TestForeignCursors(t *testing.T) {
 	})
 }
 
-func TestACursorOutlivesItsProfileAndItsServer(t *testing.T) {
+// TestProfileCursorLasts checks that a cursor stays valid when its profile is deleted and the server restarts.
+func TestProfileCursorLasts(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		people := many()
 		reader := s.AddUsers(people...)
@@ -427,8 +432,9 @@ func TestACursorOutlivesItsProfileAndItsServer(t *testing.T) {
 	})
 }
 
-// TestTotalCountIsCountedOnlyWhenAskedFor puts an aggregate that fails in the place of PostgreSQL's own COUNT.
-func TestTotalCountIsCountedOnlyWhenAskedFor(t *testing.T) {
+// TestProfileTotalCountOnRequest checks that the server counts profiles only for requests with totalCount: COUNT fails
+// in the database of this test.
+func TestProfileTotalCountOnRequest(t *testing.T) {
 	database := storetest.Postgres(t)
 	u, err := url.Parse(database)
 	if err != nil {
@@ -442,15 +448,16 @@ func TestTotalCountIsCountedOnlyWhenAskedFor(t *testing.T) {
 	counted := `query ($n: Int) { profiles(first: $n) { nodes { id } totalCount } }`
 	reader.Ask(counted, e2e.Vars{"n": 3}).Ok().Equals("profiles.totalCount", 30)
 	reader.Ask(counted, e2e.Vars{"n": 0}).Ok().Equals("profiles.totalCount", 30)
-	s.Execute(`CREATE FUNCTION trap(bigint) RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''counted''; END'`)
-	s.Execute(`CREATE AGGREGATE public.count(*) (sfunc = trap, stype = bigint, initcond = '0')`)
+	s.Exec(`CREATE FUNCTION trap(bigint) RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''counted''; END'`)
+	s.Exec(`CREATE AGGREGATE public.count(*) (sfunc = trap, stype = bigint, initcond = '0')`)
 	reader.Ask(counted, e2e.Vars{"n": 3}).FailsWith("INTERNAL_SERVER_ERROR")
 	same(t, "without the count", fetchPage(reader, e2e.Vars{"first": 3}).names, names(many())[:3])
 	reader.Ask(`query ($no: Boolean!) { profiles { nodes { id } totalCount @include(if: $no) } }`, e2e.Vars{"no": false}).Ok()
 }
 
-// TestBothEnginesPutNamesInOneOrder compares them, PostgreSQL with a locale that sorts like a dictionary.
-func TestBothEnginesPutNamesInOneOrder(t *testing.T) {
+// TestProfileOrderOnBothEngines checks that SQLite and PostgreSQL sort names alike, although the locale of PostgreSQL
+// sorts like a dictionary.
+func TestProfileOrderOnBothEngines(t *testing.T) {
 	var people []e2e.Person
 	for i, name := range strings.Fields(`ada Adam ADELE a-b a.b a_b a+b ab a1 a10 a2 1a 10 9 -x _x .x +x Zoë zoe ZOF Ångström angel
 		ärger aerger éclair eclair Éa ñandú nandu nz øre ore œuvre oeuvre ßa ssb straße street Ω.α αβγ Ψυχή жук Жаба ёж еж ельник
@@ -481,20 +488,21 @@ func TestBothEnginesPutNamesInOneOrder(t *testing.T) {
 // dictionary returns the URL of a PostgreSQL database whose own order of texts is not that of their bytes.
 func dictionary(t *testing.T) string {
 	t.Helper()
-	base := &e2e.Env{T: t, Database: storetest.Postgres(t)}
+	base := e2e.NewEnv(t, storetest.Postgres(t), nil)
 	u, err := url.Parse(base.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.Path += "_icu"
 	name := strings.TrimPrefix(u.Path, "/")
-	base.Execute("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
-	t.Cleanup(func() { base.Execute("DROP DATABASE " + name + " WITH (FORCE)") })
+	base.Exec("CREATE DATABASE " + name + " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+	t.Cleanup(func() { base.Exec("DROP DATABASE " + name + " WITH (FORCE)") })
 	return u.String()
 }
 
-// TestFlagsOfAnEmptyPage asks at cursors whose profiles are there, and then gone.
-func TestFlagsOfAnEmptyPage(t *testing.T) {
+// TestProfilePageInfoOfEmptyPage checks that hasNextPage and hasPreviousPage are right for an empty page, with and
+// without the profile of its cursor.
+func TestProfilePageInfoOfEmptyPage(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		reader := s.Register("luigi")
 		for i, name := range []string{"daisy", "mario", "toad"} {

@@ -41,7 +41,7 @@ func (c *typed) Do(r *http.Request) (*http.Response, error) {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	c.TrackSecrets(e2e.ReceivedSecret, body)
+	c.TrackTokens(body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, err
 }
@@ -59,15 +59,15 @@ func (c *typed) refused(err error, code, reason string) {
 }
 
 // ok demands that nothing went wrong, in errors or userErrors.
-func (c *typed) ok(err error, mistakes ...client.UserErrorFields) {
+func (c *typed) ok(err error, userErrors ...client.UserErrorFields) {
 	c.T.Helper()
-	if err != nil || len(mistakes) > 0 {
-		c.T.Fatal(err, mistakes)
+	if err != nil || len(userErrors) > 0 {
+		c.T.Fatal(err, userErrors)
 	}
 }
 
-// TestAClientInGo goes through a session with a generated client, as docs/clients.md has it.
-func TestAClientInGo(t *testing.T) {
+// TestGoClient checks that a generated Go client goes through a complete session, as docs/clients.md describes it.
+func TestGoClient(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		ctx, c := t.Context(), &typed{Env: s}
 		api := graphql.NewClient(s.URL+"/graphql", c)
@@ -78,13 +78,13 @@ func TestAClientInGo(t *testing.T) {
 		}
 		again, err := client.Register(ctx, api, "mario", "short", client.TokenDeliveryBody)
 		c.ok(err)
-		var mistakes []string
-		for _, mistake := range again.Register.UserErrors {
-			mistakes = append(mistakes, fmt.Sprint(mistake.Code, mistake.Field))
+		var userErrors []string
+		for _, userError := range again.Register.UserErrors {
+			userErrors = append(userErrors, fmt.Sprint(userError.Code, userError.Field))
 		}
-		slices.Sort(mistakes)
-		if want := []string{"TAKEN[username]", "TOO_SHORT[password]"}; !slices.Equal(mistakes, want) {
-			t.Fatalf("want %v, have %v", want, mistakes)
+		slices.Sort(userErrors)
+		if want := []string{"TAKEN[username]", "TOO_SHORT[password]"}; !slices.Equal(userErrors, want) {
+			t.Fatalf("want %v, have %v", want, userErrors)
 		}
 		_, err = client.Me(ctx, api)
 		c.refused(err, "UNAUTHENTICATED", "MISSING")
@@ -151,8 +151,8 @@ func TestAClientInGo(t *testing.T) {
 	})
 }
 
-// TestTheManualKnowsEveryCode holds the tables of docs/clients.md to the codes and reasons there are.
-func TestTheManualKnowsEveryCode(t *testing.T) {
+// TestClientDocsErrorCodes checks that the tables of docs/clients.md hold exactly the codes and reasons of the API.
+func TestClientDocsErrorCodes(t *testing.T) {
 	manual, err := os.ReadFile("docs/clients.md")
 	if err != nil {
 		t.Fatal(err)
@@ -167,19 +167,19 @@ func TestTheManualKnowsEveryCode(t *testing.T) {
 		slices.Sort(codes)
 		tables = append(tables, codes)
 	}
-	var mistakes, refusals []string
+	var userErrors, refusals []string
 	for _, value := range e2e.LoadSchema(t).Types["UserErrorCode"].EnumValues {
-		mistakes = append(mistakes, value.Name)
+		userErrors = append(userErrors, value.Name)
 	}
 	codes := append(constants(t, "internal/account/error.go", "Code"), constants(t, "internal/gqlhttp/messages.go", "Code")...)
 	for _, code := range codes {
-		if !slices.Contains(mistakes, code) || code == "NOT_FOUND" {
+		if !slices.Contains(userErrors, code) || code == "NOT_FOUND" {
 			refusals = append(refusals, code)
 		}
 	}
-	slices.Sort(mistakes)
+	slices.Sort(userErrors)
 	slices.Sort(refusals)
-	if want := [][]string{refusals, mistakes}; fmt.Sprint(tables) != fmt.Sprint(want) {
+	if want := [][]string{refusals, userErrors}; fmt.Sprint(tables) != fmt.Sprint(want) {
 		t.Errorf("the tables have\n%v, want\n%v", tables, want)
 	}
 	for _, reason := range constants(t, "internal/account/error.go", "Reason") {

@@ -33,8 +33,8 @@ func loadExamples(s *e2e.Env) (list []example) {
 	return list
 }
 
-// TestExamplesAskForEverything holds the explorer's examples to the schema, each of whose root fields is in one.
-func TestExamplesAskForEverything(t *testing.T) {
+// TestExplorerExamplesComplete checks that the explorer's examples are valid and use each root field.
+func TestExplorerExamplesComplete(t *testing.T) {
 	s := e2e.LoadSchema(t)
 	asked, titles := map[string]bool{}, map[string]bool{}
 	for _, example := range loadExamples(e2e.Start(t, storetest.SQLite(t))) {
@@ -61,9 +61,9 @@ func TestExamplesAskForEverything(t *testing.T) {
 	}
 }
 
-// TestExamplesWork runs each example as somebody who is signed in and has mario's password, beside the mario whom they
-// tell of. Those that want a token from a mail, or from an answer, say so.
-func TestExamplesWork(t *testing.T) {
+// TestExplorerExamplesRun checks that each example of the explorer succeeds for a signed-in user, except those that
+// need a token from an email or a response.
+func TestExplorerExamplesRun(t *testing.T) {
 	want := map[string]string{
 		"Refresh": "TOKEN_INVALID", "Refresh with a cookie": "TOKEN_INVALID", "Activate an account": "TOKEN_INVALID",
 		"Set a new password": "TOKEN_INVALID", "Confirm the new email address": "TOKEN_INVALID",
@@ -99,8 +99,8 @@ func TestExamplesWork(t *testing.T) {
 	})
 }
 
-// TestTheExplorerIsForDevelopment asks for its page and every file of it.
-func TestTheExplorerIsForDevelopment(t *testing.T) {
+// TestExplorerOnlyInDevelopment checks that the explorer's page and files exist in development and not in production.
+func TestExplorerOnlyInDevelopment(t *testing.T) {
 	types := map[string]string{
 		"/":                         "text/html; charset=utf-8",
 		"/explorer/style.css":       "text/css; charset=utf-8",
@@ -110,10 +110,10 @@ func TestTheExplorerIsForDevelopment(t *testing.T) {
 		"/explorer/key.svg":         "image/svg+xml",
 		"/explorer/operations.json": "application/json",
 	}
-	for mode, settings := range e2e.Modes {
+	for mode, settings := range e2e.Modes() {
 		s := e2e.Start(t, storetest.SQLite(t), settings...)
 		for _, path := range append(slices.Collect(maps.Keys(types)), "/explorer/", "/explorer/page.html") {
-			response := s.Raw("GET", path, "")
+			response := s.SendRaw("GET", path, "")
 			h := response.Header
 			switch {
 			case mode == "development" && types[path] != "":

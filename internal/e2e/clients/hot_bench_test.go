@@ -21,10 +21,10 @@ func BenchmarkHot(b *testing.B) {
 		s := e2e.Start(b, url, "LATCHKEY_LOG_LEVEL=info", "LATCHKEY_METRICS_LISTEN=127.0.0.1:0")
 		mario := s.Register("mario")
 		for i := range 50 {
-			s.Execute(fmt.Sprintf(`INSERT INTO users (id, username, username_key, email_verified, name, role, status,
+			s.Exec(fmt.Sprintf(`INSERT INTO users (id, username, username_key, email_verified, name, role, status,
 				password_hash, epoch, created_at) VALUES ('user_%[1]d', 'toad%[1]d', 'toad%[1]d', 0=1, '', 'MEMBER',
 				'ACTIVE', '', 0, 0)`, i))
-			s.Execute(fmt.Sprintf(`INSERT INTO profiles (id, user_id, username, username_key, description,
+			s.Exec(fmt.Sprintf(`INSERT INTO profiles (id, user_id, username, username_key, description,
 				description_key, location, location_key, is_organizer, date_joined, updated_on) VALUES ('profile_%[1]d',
 				'user_%[1]d', 'toad%[1]d', 'toad%[1]d', 'I keep jumping', '', 'Rome', 'rome', 1=1, %[1]d, %[1]d)`, i))
 		}

@@ -13,11 +13,12 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// recipeBlock is a block of docs/adding-a-field.md that names the file it changes or creates.
-var recipeBlock = regexp.MustCompile("(?ms)^```(diff|sql) (\\S+)\n(.*?)^```")
+// guideBlock is a block of docs/adding-a-field.md that names the file it changes or creates.
+var guideBlock = regexp.MustCompile("(?ms)^```(diff|sql) (\\S+)\n(.*?)^```")
 
-// TestRecipeForAField follows docs/adding-a-field.md in a copy of the module, builds the program and uses the field.
-func TestRecipeForAField(t *testing.T) {
+// TestAddingAFieldDocs checks that the steps of docs/adding-a-field.md, applied to a copy of the module, add a field
+// that works.
+func TestAddingAFieldDocs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the program")
 	}
@@ -26,7 +27,7 @@ func TestRecipeForAField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := recipeBlock.FindAllStringSubmatch(string(manual), -1)
+	blocks := guideBlock.FindAllStringSubmatch(string(manual), -1)
 	if len(blocks) == 0 {
 		t.Fatal("the recipe changes nothing")
 	}

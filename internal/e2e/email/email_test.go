@@ -12,17 +12,17 @@ import (
 	"time"
 
 	"latchkey/internal/e2e"
-	"latchkey/internal/store/storetest"
 )
 
-func TestAnAccountWaitsForItsAddress(t *testing.T) {
+// TestActivation checks that an account is pending until its email address is confirmed.
+func TestActivation(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		a := s.RegisterWithEmail("mario", "Mario@Example.com")
 		a.Equals("register.user.status", "PENDING").Equals("register.user.email", "Mario@Example.com").
 			Equals("register.user.emailVerified", false).Equals("register.tokens", nil).Equals("register.user.lastLoginAt", nil)
 		for _, identifier := range []string{"mario", "MARIO@example.COM"} {
-			s.Obtain(identifier, e2e.Password).HasUserErrors("obtainToken", "EMAIL_NOT_VERIFIED")
-			s.Obtain(identifier, "not-his-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+			s.ObtainToken(identifier, e2e.Password).HasUserErrors("obtainToken", "EMAIL_NOT_VERIFIED")
+			s.ObtainToken(identifier, "not-his-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 		}
 		l := s.NextEmail(box, "Mario@example.com")
 		if !strings.HasPrefix(l.Text[strings.Index(l.Text, "http://localhost:5173/"):], "http://localhost:5173/activate#token=") ||
@@ -35,23 +35,24 @@ func TestAnAccountWaitsForItsAddress(t *testing.T) {
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": l.Token()}).Ok().
 			Equals("activate.user.status", "ACTIVE").Equals("activate.user.emailVerified", true).Equals("activate.user.email", "Mario@Example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": l.Token()}).HasUserErrors("activate", "TOKEN_INVALID@token")
-		s.Obtain("mario@example.com", e2e.Password).Ok().Equals("obtainToken.user.username", "mario")
+		s.ObtainToken("mario@example.com", e2e.Password).Ok().Equals("obtainToken.user.username", "mario")
 		s.Anonymous().Ask(`{ serverInfo { emailVerification } }`, nil).Equals("serverInfo.emailVerification", true)
 		s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "toad", "password": e2e.Password}}).
 			HasUserErrors("register", "REQUIRED@email")
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 }
 
-func TestActivationIsSentAgain(t *testing.T) {
+// TestActivationResent checks that a user requests another activation email.
+func TestActivationResent(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		first := s.NextEmail(box, "mario@example.com").Token()
 		resend := func() {
 			t.Helper()
-			s.Anonymous().Ask(e2e.ResendMutation, e2e.Vars{"e": "MARIO@example.com"}).Ok().Equals("resendActivation.accepted", true)
+			s.Anonymous().Ask(e2e.ResendActivationMutation, e2e.Vars{"e": "MARIO@example.com"}).Ok().Equals("resendActivation.accepted", true)
 		}
 		resend() // within a minute
-		s.NoEmail(box)
+		s.AssertNoEmail(box)
 		s.Clock.Advance(time.Minute)
 		resend()
 		second := s.NextEmail(box, "mario@example.com").Token()
@@ -65,15 +66,14 @@ func TestActivationIsSentAgain(t *testing.T) {
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": third}).Ok()
 		s.Clock.Advance(time.Minute)
 		resend() // nothing waits any more
-		s.NoEmail(box)
-		s.Anonymous().Ask(e2e.ResendMutation, e2e.Vars{"e": "nowhere"}).Equals("resendActivation.accepted", false).
+		s.AssertNoEmail(box)
+		s.Anonymous().Ask(e2e.ResendActivationMutation, e2e.Vars{"e": "nowhere"}).Equals("resendActivation.accepted", false).
 			Equals("resendActivation.userErrors.0.code", "INVALID")
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 }
 
-// TestRegistrationTellsNobodyWhoIsKnown registers a known and an unknown address, and compares all that a stranger
-// sees.
-func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
+// TestRegisterHidesExistence checks that registration responds alike for known and unknown email addresses.
+func TestRegisterHidesExistence(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
@@ -92,38 +92,39 @@ func TestRegistrationTellsNobodyWhoIsKnown(t *testing.T) {
 		for _, guess := range []string{"guess1", "guess2"} {
 			s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": guess, "email": "other@example.com", "password": e2e.Password}}).
 				HasUserErrors("register", "TAKEN@username")
-			s.Obtain(guess, e2e.Password).HasUserErrors("obtainToken", "EMAIL_NOT_VERIFIED")
+			s.ObtainToken(guess, e2e.Password).HasUserErrors("obtainToken", "EMAIL_NOT_VERIFIED")
 		}
 		// The usual password is mario's too, so the guesser has another one.
 		for _, address := range []string{"mario@example.com", "nobody@example.com"} {
 			s.Clock.Advance(time.Minute)
 			s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"email": address, "password": e2e.NewPassword}}).Ok()
-			s.Obtain(address, e2e.NewPassword).HasUserErrors("obtainToken", "EMAIL_NOT_VERIFIED")
-			s.Obtain(address, "neither-of-the-two").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+			s.ObtainToken(address, e2e.NewPassword).HasUserErrors("obtainToken", "EMAIL_NOT_VERIFIED")
+			s.ObtainToken(address, "neither-of-the-two").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 		}
-		var told, asked int
+		var notice, asked int
 		s.WaitForOutbox()
 		for range 5 {
 			l := box.Next()
 			switch {
 			case l.Headers.Get("To") == "<mario@example.com>" && l.Subject == "Confirm your email address": // the first
 			case l.To == "<mario@example.com>" && l.Token() == "" && strings.Contains(l.Text, "“mario”"):
-				told++
+				notice++
 			case l.To == "<NOBODY@example.com>", l.To == "<nobody@example.com>":
 				asked++
 			default:
 				t.Fatalf("a mail to %s: %s", l.To, l.Text)
 			}
 		}
-		if told != 2 || asked != 2 {
-			t.Fatalf("%d mails to mario, %d to nobody", told, asked)
+		if notice != 2 || asked != 2 {
+			t.Fatalf("%d mails to mario, %d to nobody", notice, asked)
 		}
-		s.Obtain("mario", e2e.Password).Ok()
-	}, e2e.EmailVerification)
+		s.ObtainToken("mario", e2e.Password).Ok()
+	}, e2e.RequireEmailVerification)
 }
 
-// TestTheOwnerOfAnAddressGetsIt is about accounts that somebody else made with it before.
-func TestTheOwnerOfAnAddressGetsIt(t *testing.T) {
+// TestActivationReleasesUnverifiedEmail checks that confirming an email address removes it from accounts that have not
+// confirmed it.
+func TestActivationReleasesUnverifiedEmail(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("thief", "peach@example.com")
 		trap := s.NextEmail(box, "peach@example.com").Token()
@@ -132,55 +133,56 @@ func TestTheOwnerOfAnAddressGetsIt(t *testing.T) {
 		key := s.NextEmail(box, "Peach@example.com").Token()
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": key}).Ok().Equals("activate.user.username", "peach")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": trap}).HasUserErrors("activate", "TOKEN_INVALID@token")
-		s.Obtain("thief", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.ObtainToken("thief", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 		s.RegisterWithEmail("thief", "thief@example.com") // the name is free again
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 	// Of an account that waits, the owner of the address can take possession by a new password too.
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("peach", "peach@example.com")
 		trap := s.NextEmail(box, "peach@example.com").Token()
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "peach@example.com"}).Ok()
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": s.NextEmail(box, "peach@example.com").Token(), "p": e2e.NewPassword}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "peach@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": s.NextEmail(box, "peach@example.com").Token(), "p": e2e.NewPassword}).Ok()
 		s.NextEmail(box, "peach@example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": trap}).HasUserErrors("activate", "TOKEN_INVALID@token")
-		s.Obtain("peach", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
-		s.Obtain("peach@example.com", e2e.NewPassword).Ok()
-	}, e2e.EmailVerification)
+		s.ObtainToken("peach", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.ObtainToken("peach@example.com", e2e.NewPassword).Ok()
+	}, e2e.RequireEmailVerification)
 	// Where addresses need no confirmation.
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		thief := s.RegisterAndConfirm("thief", "peach@example.com")
-		thief.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
+		thief := s.RegisterAndSignIn("thief", "peach@example.com")
+		thief.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
 		way := s.NextEmails(box)["<thief@example.com>"].Token()
 		s.Clock.Advance(time.Minute)
 		thief = s.SignIn("thief")
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "PEACH@example.com"}).Ok()
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": s.NextEmail(box, "peach@example.com").Token(), "p": e2e.NewPassword}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "PEACH@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": s.NextEmail(box, "peach@example.com").Token(), "p": e2e.NewPassword}).Ok()
 		if thief.SignedIn() {
 			t.Fatal("the session outlived the proof of the address")
 		}
-		s.Obtain("thief", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": way}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
+		s.ObtainToken("thief", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": way}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
 		peach := s.Anonymous()
-		peach.UseTokens(s.Obtain("peach@example.com", e2e.NewPassword).Ok(), "obtainToken")
+		peach.UseTokens(s.ObtainToken("peach@example.com", e2e.NewPassword).Ok(), "obtainToken")
 		peach.Ask(`{ me { email emailVerified pendingEmail } }`, nil).Ok().Equals("me.emailVerified", true).Equals("me.pendingEmail", nil)
 	})
 	// Somebody who has an address without having shown so does not block a change to it.
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("thief", "peach@example.com")
-		peach := s.RegisterAndConfirm("peach", "old@example.com")
-		peach.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "peach@example.com"}).Ok()
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": s.NextEmails(box)["<peach@example.com>"].Token()}).Ok().
+		s.RegisterAndSignIn("thief", "peach@example.com")
+		peach := s.RegisterAndSignIn("peach", "old@example.com")
+		peach.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "peach@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": s.NextEmails(box)["<peach@example.com>"].Token()}).Ok().
 			Equals("confirmEmailChange.user.email", "peach@example.com")
-		s.Obtain("peach@example.com", e2e.Password).Ok().Equals("obtainToken.user.username", "peach")
+		s.ObtainToken("peach@example.com", e2e.Password).Ok().Equals("obtainToken.user.username", "peach")
 		s.SignIn("thief").Ask(`{ me { email } }`, nil).Ok().Equals("me.email", nil)
 	})
 }
 
-func TestAForgottenPassword(t *testing.T) {
+// TestPasswordReset checks that a user sets a new password with the token of an email.
+func TestPasswordReset(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "Mario@example.com")
+		mario := s.RegisterAndSignIn("mario", "Mario@example.com")
 		for i, address := range []string{"mario@EXAMPLE.com", "nobody@example.com"} {
-			a := s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": address}).Ok()
+			a := s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": address}).Ok()
 			if want := `{"data":{"requestPasswordReset":{"accepted":true,"userErrors":[]}}}`; strings.TrimSpace(string(a.Body)) != want {
 				t.Fatalf("number %d: %s", i, a.Body)
 			}
@@ -191,18 +193,18 @@ func TestAForgottenPassword(t *testing.T) {
 		}
 		s.SignIn("mario")
 		for _, refused := range []string{"", "short", "password", "mario@example.com", "marrio123"} {
-			if a := s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": first, "p": refused}); a.Get("resetPassword.changed") != false ||
+			if a := s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": first, "p": refused}); a.Get("resetPassword.changed") != false ||
 				a.Text("resetPassword.userErrors.0.field.0") != "newPassword" {
 				t.Fatalf("%q: %s", refused, a.Body)
 			}
 		}
 		s.Clock.Advance(time.Minute)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		second := s.NextEmail(box, "Mario@example.com").Token()
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": first, "p": e2e.NewPassword}).
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": first, "p": e2e.NewPassword}).
 			Equals("resetPassword.changed", false).Equals("resetPassword.userErrors.0.code", "TOKEN_INVALID")
 		mario = s.SignIn("mario")
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": second, "p": e2e.NewPassword}).Ok().Equals("resetPassword.changed", true)
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": second, "p": e2e.NewPassword}).Ok().Equals("resetPassword.changed", true)
 		if l := s.NextEmail(box, "Mario@example.com"); l.Subject != "Your password has changed" {
 			t.Fatalf("no notice but %q", l.Subject)
 		}
@@ -210,19 +212,20 @@ func TestAForgottenPassword(t *testing.T) {
 			t.Fatal("the session outlived the password")
 		}
 		mario.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
-		s.Obtain("mario", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
-		mario.UseTokens(s.Obtain("mario", e2e.NewPassword).Ok(), "obtainToken")
+		s.ObtainToken("mario", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		mario.UseTokens(s.ObtainToken("mario", e2e.NewPassword).Ok(), "obtainToken")
 		mario.Ask(`{ me { emailVerified } }`, nil).Ok().Equals("me.emailVerified", true)
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": second, "p": e2e.Password}).Equals("resetPassword.userErrors.0.code", "TOKEN_INVALID")
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": second, "p": e2e.Password}).Equals("resetPassword.userErrors.0.code", "TOKEN_INVALID")
 	})
 }
 
-// TestWhatMakesATokenWorthless is the list of it.
-func TestWhatMakesATokenWorthless(t *testing.T) {
+// TestEmailTokenInvalidated checks that expiry, a change of password or email address, disabling and deletion
+// invalidate a token.
+func TestEmailTokenInvalidated(t *testing.T) {
 	ask := func(s *e2e.Env, box *e2e.Mailbox) string {
 		s.T.Helper()
 		s.Clock.Advance(time.Minute)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		return s.NextEmails(box)["<mario@example.com>"].Token()
 	}
 	for name, act := range map[string]func(s *e2e.Env, mario *e2e.Client, box *e2e.Mailbox){
@@ -231,39 +234,40 @@ func TestWhatMakesATokenWorthless(t *testing.T) {
 			mario.ChangePassword(e2e.Password, e2e.NewPassword)
 		},
 		"an email change": func(s *e2e.Env, mario *e2e.Client, box *e2e.Mailbox) {
-			mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "new@example.com"}).Ok()
-			s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": s.NextEmails(box)["<new@example.com>"].Token()}).Ok()
+			mario.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "new@example.com"}).Ok()
+			s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": s.NextEmails(box)["<new@example.com>"].Token()}).Ok()
 		},
 		"deletion": func(s *e2e.Env, mario *e2e.Client, _ *e2e.Mailbox) {
 			mario.Ask(`mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) { deletedUserId userErrors { code } } }`, e2e.Vars{"p": e2e.Password}).Ok()
 		},
-		"disabling": func(s *e2e.Env, _ *e2e.Client, _ *e2e.Mailbox) { s.Execute(`UPDATE users SET status = 'DISABLED'`) },
+		"disabling": func(s *e2e.Env, _ *e2e.Client, _ *e2e.Mailbox) { s.Exec(`UPDATE users SET status = 'DISABLED'`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-				s.RegisterAndConfirm("mario", "mario@example.com")
+				s.RegisterAndSignIn("mario", "mario@example.com")
 				good := ask(s, box)
 				act(s, s.SignIn("mario"), box)
 				want := "TOKEN_INVALID"
 				if name == "an hour" {
 					want = "TOKEN_EXPIRED"
 				}
-				s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": good, "p": "yet-another-password"}).Equals("resetPassword.userErrors.0.code", want)
+				s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": good, "p": "yet-another-password"}).Equals("resetPassword.userErrors.0.code", want)
 				if name == "disabling" {
 					s.Clock.Advance(time.Minute)
-					s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
-					s.NoEmail(box)
+					s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+					s.AssertNoEmail(box)
 				}
 			})
 		})
 	}
 }
 
-func TestAForgottenUsername(t *testing.T) {
+// TestUsernameReminder checks that a user requests their username by email.
+func TestUsernameReminder(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("mario.the-plumber", "mario@example.com")
+		s.RegisterAndSignIn("mario.the-plumber", "mario@example.com")
 		for _, address := range []string{"MARIO@example.com", "nobody@example.com"} {
-			s.Anonymous().Ask(e2e.ReminderMutation, e2e.Vars{"e": address}).Ok().Equals("requestUsernameReminder.accepted", true)
+			s.Anonymous().Ask(e2e.RequestUsernameReminderMutation, e2e.Vars{"e": address}).Ok().Equals("requestUsernameReminder.accepted", true)
 		}
 		if l := s.NextEmail(box, "mario@example.com"); !strings.Contains(l.Text, "mario.the-plumber") || l.Token() != "" {
 			t.Fatalf("the mail says %s", l.Text)
@@ -271,13 +275,14 @@ func TestAForgottenUsername(t *testing.T) {
 	})
 }
 
-func TestAnAddressChanges(t *testing.T) {
+// TestEmailChangeConfirmed checks that an email change takes effect when the new address is confirmed.
+func TestEmailChangeConfirmed(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "old@example.com")
-		mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": "wrong", "e": "nowhere"}).
+		mario := s.RegisterAndSignIn("mario", "old@example.com")
+		mario.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": "wrong", "e": "nowhere"}).
 			HasUserErrors("requestEmailChange", "INVALID_CREDENTIALS@currentPassword", "INVALID@newEmail")
-		s.NoEmail(box)
-		mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "New@example.com"}).Ok().
+		s.AssertNoEmail(box)
+		mario.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "New@example.com"}).Ok().
 			Equals("requestEmailChange.user.email", "old@example.com").Equals("requestEmailChange.user.pendingEmail", "New@example.com")
 		letters := s.NextEmails(box)
 		confirm, stop := letters["<New@example.com>"], letters["<old@example.com>"]
@@ -285,48 +290,49 @@ func TestAnAddressChanges(t *testing.T) {
 			!strings.Contains(confirm.Text, "/confirm-email#token=") {
 			t.Fatalf("%s\n%s", confirm.Text, stop.Text)
 		}
-		s.Obtain("new@example.com", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
-		s.Obtain("old@example.com", e2e.Password).Ok()
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": confirm.Token()}).Ok().Equals("confirmEmailChange.user.email", "New@example.com").
+		s.ObtainToken("new@example.com", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.ObtainToken("old@example.com", e2e.Password).Ok()
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": confirm.Token()}).Ok().Equals("confirmEmailChange.user.email", "New@example.com").
 			Equals("confirmEmailChange.user.emailVerified", true).Equals("confirmEmailChange.user.pendingEmail", nil)
 		if mario.SignedIn() {
 			t.Fatal("the session outlived the address")
 		}
 		s.NextEmail(box, "New@example.com")
-		s.Obtain("old@example.com", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
-		s.Obtain("new@example.com", e2e.Password).Ok()
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": confirm.Token()}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
+		s.ObtainToken("old@example.com", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.ObtainToken("new@example.com", e2e.Password).Ok()
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": confirm.Token()}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
 	})
 }
 
-// TestAChangeOfAddressIsStopped before it is confirmed and after, also when more has happened since.
-func TestAChangeOfAddressIsStopped(t *testing.T) {
+// TestEmailChangeCancelled checks that the owner of the old address cancels an email change before and after its
+// confirmation, also after later changes.
+func TestEmailChangeCancelled(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		thief := s.RegisterAndConfirm("mario", "mario@example.com")
-		thief.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
+		thief := s.RegisterAndSignIn("mario", "mario@example.com")
+		thief.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
 		letters := s.NextEmails(box)
 		stop, confirm := letters["<mario@example.com>"].Token(), letters["<thief@example.com>"].Token()
-		s.Anonymous().Ask(e2e.CancelMutation, e2e.Vars{"t": stop}).Ok().Equals("cancelEmailChange.cancelled", true)
+		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": stop}).Ok().Equals("cancelEmailChange.cancelled", true)
 		if thief.SignedIn() {
 			t.Fatal("the session outlived the stop")
 		}
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": confirm}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": confirm}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
 		s.SignIn("mario").Ask(`{ me { email pendingEmail } }`, nil).Ok().Equals("me.email", "mario@example.com").Equals("me.pendingEmail", nil)
-		s.Anonymous().Ask(e2e.CancelMutation, e2e.Vars{"t": stop}).Equals("cancelEmailChange.userErrors.0.code", "TOKEN_INVALID")
+		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": stop}).Equals("cancelEmailChange.userErrors.0.code", "TOKEN_INVALID")
 	})
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
-		drain(box)
+		box.Drain()
 		thief := s.SignIn("mario")
-		thief.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
+		thief.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "thief@example.com"}).Ok()
 		letters := s.NextEmails(box)
 		stop := letters["<mario@example.com>"].Token()
 		s.Clock.Advance(23 * time.Hour)
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": letters["<thief@example.com>"].Token()}).Ok()
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": letters["<thief@example.com>"].Token()}).Ok()
 		thief = s.SignIn("mario")
 		thief.ChangePassword(e2e.Password, e2e.NewPassword)
-		thief.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.NewPassword, "e": "thief2@example.com"}).Ok()
+		thief.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.NewPassword, "e": "thief2@example.com"}).Ok()
 		letters = map[string]e2e.Email{}
 		s.WaitForOutbox()
 		for range 6 { // both of the first change, and both of the second with two notices in between
@@ -335,28 +341,27 @@ func TestAChangeOfAddressIsStopped(t *testing.T) {
 		}
 		again := letters["<thief@example.com>Your email address is about to change"].Token()
 		s.Clock.Advance(23 * time.Hour)
-		s.Anonymous().Ask(e2e.CancelMutation, e2e.Vars{"t": stop}).Ok()
+		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": stop}).Ok()
 		if thief.SignedIn() {
 			t.Fatal("the session outlived the stop")
 		}
-		s.Anonymous().Ask(e2e.CancelMutation, e2e.Vars{"t": again}).Equals("cancelEmailChange.userErrors.0.code", "TOKEN_INVALID")
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": again}).Equals("cancelEmailChange.userErrors.0.code", "TOKEN_INVALID")
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.WaitForOutbox()
-		box.Mu.Lock()
-		reset := box.Letters[len(box.Letters)-1]
-		box.Mu.Unlock()
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": reset.Token(), "p": e2e.Password}).Ok()
-		s.Obtain("mario@example.com", e2e.Password).Ok()
-	}, e2e.EmailVerification)
+		received := box.All()
+		reset := received[len(received)-1]
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": reset.Token(), "p": e2e.Password}).Ok()
+		s.ObtainToken("mario@example.com", e2e.Password).Ok()
+	}, e2e.RequireEmailVerification)
 }
 
-// TestNoticesRunOut: the way back is open for a day, to an address that its user had confirmed, and not opened again by
-// a later change; and of two who move an address to and fro, the one who was there first keeps it.
-func TestNoticesRunOut(t *testing.T) {
+// TestEmailChangeCancelExpires checks that cancelling is possible for a day, only for a confirmed old address, and not
+// again after a later change; of two users who exchange an address, the first one keeps it.
+func TestEmailChangeCancelExpires(t *testing.T) {
 	move := func(s *e2e.Env, box *e2e.Mailbox, to string) (stop string) {
 		s.T.Helper()
 		s.Clock.Advance(time.Minute)
-		s.SignIn("mario").Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": to}).Ok()
+		s.SignIn("mario").Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": to}).Ok()
 		var confirm string
 		for address, l := range s.NextEmails(box) {
 			if address == "<"+to+">" {
@@ -365,7 +370,7 @@ func TestNoticesRunOut(t *testing.T) {
 				stop = l.Token()
 			}
 		}
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": confirm}).Ok()
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": confirm}).Ok()
 		s.NextEmail(box, to)
 		return stop
 	}
@@ -385,7 +390,7 @@ func TestNoticesRunOut(t *testing.T) {
 		if code := s.Redeem("cancelEmailChange", old); code != "TOKEN_EXPIRED" {
 			t.Fatalf("after another change: %q", code)
 		}
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		begin(s, box)
 		move(s, box, "thief@example.com")
@@ -397,18 +402,19 @@ func TestNoticesRunOut(t *testing.T) {
 		if code := s.Redeem("cancelEmailChange", thiefs); code != "TOKEN_INVALID" {
 			t.Fatalf("the thief's: %q", code)
 		}
-		s.Obtain("a@example.com", e2e.Password).Ok()
-	}, e2e.EmailVerification)
+		s.ObtainToken("a@example.com", e2e.Password).Ok()
+	}, e2e.RequireEmailVerification)
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("mario", "not-marios@example.com") // and nobody has asked
+		s.RegisterAndSignIn("mario", "not-marios@example.com") // and nobody has asked
 		if code := s.Redeem("cancelEmailChange", move(s, box, "mario@example.com")); code != "TOKEN_INVALID" {
 			t.Fatalf("from an address that was never confirmed: %q", code)
 		}
 	})
 }
 
-// TestAnAccountThatWaitsIsNotSeen in lists; its profile is there once it is activated, as it was registered.
-func TestAnAccountThatWaitsIsNotSeen(t *testing.T) {
+// TestActivationShowsProfile checks that the profile of a pending account is in no list, and unchanged in lists after
+// activation.
+func TestActivationShowsProfile(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
@@ -424,37 +430,38 @@ func TestAnAccountThatWaitsIsNotSeen(t *testing.T) {
 			e2e.Vars{"id": a.Text("register.user.profile.id")}).Ok().Equals("profile.username", "luigi").Equals("profile.location", "Rome").
 			Equals("profile.description", "Green").Equals("profile.isOrganizer", true).
 			Equals("profile.dateJoined", made.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 }
 
-// TestTwoWantOneAddress and one gets it.
-func TestTwoWantOneAddress(t *testing.T) {
+// TestEmailChangeRacesForAddress checks that one of two users who change to the same address succeeds.
+func TestEmailChangeRacesForAddress(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
-		mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "bros@example.com"}).Ok()
+		mario, luigi := s.RegisterAndSignIn("mario", "mario@example.com"), s.RegisterAndSignIn("luigi", "luigi@example.com")
+		mario.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "bros@example.com"}).Ok()
 		first := s.NextEmails(box)["<bros@example.com>"].Token()
 		s.Clock.Advance(time.Minute)
-		luigi.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "BROS@example.com"}).Ok()
+		luigi.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "BROS@example.com"}).Ok()
 		second := s.NextEmails(box)["<BROS@example.com>"].Token()
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": second}).Ok().Equals("confirmEmailChange.user.username", "luigi")
-		s.Anonymous().Ask(e2e.ConfirmMutation, e2e.Vars{"t": first}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": second}).Ok().Equals("confirmEmailChange.user.username", "luigi")
+		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": first}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
 		s.NextEmail(box, "BROS@example.com")
 		// Whoever asks for a confirmed address is not told so; its owner is.
 		s.Clock.Advance(time.Minute)
 		mario = s.SignIn("mario")
-		mario.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "bros@example.com"}).Ok().
+		mario.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "bros@example.com"}).Ok().
 			Equals("requestEmailChange.user.pendingEmail", "bros@example.com")
-		told := s.NextEmails(box)["<BROS@example.com>"]
-		if told.Token() != "" || !strings.Contains(told.Text, "“luigi”") {
-			t.Fatalf("the mail says %s", told.Text)
+		notice := s.NextEmails(box)["<BROS@example.com>"]
+		if notice.Token() != "" || !strings.Contains(notice.Text, "“luigi”") {
+			t.Fatalf("the mail says %s", notice.Text)
 		}
 	})
 }
 
-func TestNotices(t *testing.T) {
+// TestSecurityNotices checks that each change of an account's security sends a notice to its owner.
+func TestSecurityNotices(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "mario@example.com")
-		s.NoEmail(box)
+		mario := s.RegisterAndSignIn("mario", "mario@example.com")
+		s.AssertNoEmail(box)
 		notice := func(subject string) {
 			t.Helper()
 			if l := s.NextEmail(box, "mario@example.com"); l.Subject != subject {
@@ -462,12 +469,12 @@ func TestNotices(t *testing.T) {
 			}
 		}
 		s.SignIn("mario")
-		s.NoEmail(box)
+		s.AssertNoEmail(box)
 		c := s.Anonymous()
 		c.UseTokens(newAgent(c, "Firefox/150.0 (Linux)").ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{"identifier": "mario", "password": e2e.Password}}).Ok(), "obtainToken")
 		notice("New sign-in to your account")
 		newAgent(c, "Firefox/151.1 (Linux)").ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{"identifier": "mario", "password": e2e.Password}}).Ok()
-		s.NoEmail(box)
+		s.AssertNoEmail(box)
 		mario.ChangePassword(e2e.Password, e2e.NewPassword)
 		notice("Your password has changed")
 		mario.Ask(`mutation ($p: String!) { changeUsername(input: {currentPassword: $p, newUsername: "super.mario"}) { user { username } userErrors { code } } }`,
@@ -498,10 +505,10 @@ func tokensOf(s *e2e.Env, box *e2e.Mailbox) map[string]string {
 	tokens := map[string]string{"activate": s.NextEmail(box, "waiting@example.com").Token()}
 	s.RegisterWithEmail("mario", "mario@example.com")
 	s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
-	s.SignIn("mario").Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": "new@example.com"}).Ok()
+	s.SignIn("mario").Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "new@example.com"}).Ok()
 	letters := s.NextEmails(box)
 	tokens["confirmEmailChange"], tokens["cancelEmailChange"] = letters["<new@example.com>"].Token(), letters["<mario@example.com>"].Token()
-	s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+	s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 	tokens["resetPassword"] = s.NextEmail(box, "mario@example.com").Token()
 	for purpose, token := range tokens {
 		if token == "" {
@@ -520,10 +527,11 @@ func redeemPatiently(s *e2e.Env, purpose, token string) (code string) {
 	return code
 }
 
-// TestManyProveOneAddress: of several accounts that wait for an address, one is activated, the others end.
-func TestManyProveOneAddress(t *testing.T) {
-	onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		other := s.AnotherNode(e2e.EmailVerification, box.Setting)
+// TestActivationRacesForAddress checks that one of several pending accounts with the same address is activated, and the
+// others are deleted.
+func TestActivationRacesForAddress(t *testing.T) {
+	e2e.EachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
+		other := s.AnotherNode(e2e.RequireEmailVerification, box.Setting)
 		for round := range 3 {
 			address := fmt.Sprintf("peach%d@example.com", round)
 			var tokens []string
@@ -545,10 +553,11 @@ func TestManyProveOneAddress(t *testing.T) {
 				t.Fatalf("%d were activated", n)
 			}
 		}
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 }
 
-func TestATokenIsForOneThing(t *testing.T) {
+// TestEmailTokenHasOnePurpose checks that a token is accepted for its own purpose only.
+func TestEmailTokenHasOnePurpose(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		tokens := tokensOf(s, box)
 		for purpose, token := range tokens {
@@ -576,16 +585,17 @@ func TestATokenIsForOneThing(t *testing.T) {
 				}
 			}
 		}
-	}, e2e.EmailVerification)
+	}, e2e.RequireEmailVerification)
 }
 
-func TestSixteenRedeemOneToken(t *testing.T) {
+// TestEmailTokenRacesForUse checks that one of 16 concurrent uses of a token succeeds.
+func TestEmailTokenRacesForUse(t *testing.T) {
 	for _, purpose := range []string{"activate", "resetPassword", "confirmEmailChange", "cancelEmailChange"} {
 		t.Run(purpose, func(t *testing.T) {
-			onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
+			e2e.EachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 				token := tokensOf(s, box)[purpose]
 				var succeeded atomic.Int32
-				other := s.AnotherNode(e2e.EmailVerification, box.Setting)
+				other := s.AnotherNode(e2e.RequireEmailVerification, box.Setting)
 				e2e.Concurrently(16, func(i int) {
 					node := s
 					if i%2 == 1 {
@@ -602,42 +612,41 @@ func TestSixteenRedeemOneToken(t *testing.T) {
 				if n := succeeded.Load(); n != 1 {
 					t.Fatalf("%d succeeded", n)
 				}
-			}, e2e.EmailVerification)
+			}, e2e.RequireEmailVerification)
 		})
 	}
 }
 
-// TestAnAddressIsNotFlooded asks for more mails than an address gets.
-func TestAnAddressIsNotFlooded(t *testing.T) {
-	onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("mario", "mario@example.com")
-		e2e.Concurrently(16, func(int) { s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok() })
+// TestEmailRateLimit checks that the number of emails to one address is limited.
+func TestEmailRateLimit(t *testing.T) {
+	e2e.EachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
+		s.RegisterAndSignIn("mario", "mario@example.com")
+		e2e.Concurrently(16, func(int) {
+			s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		})
 		s.NextEmail(box, "mario@example.com")
 		for range 30 {
 			s.Clock.Advance(time.Minute)
-			s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "Mario@example.com"}).Ok().Equals("requestPasswordReset.accepted", true)
+			s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "Mario@example.com"}).Ok().Equals("requestPasswordReset.accepted", true)
 		}
-		s.Anonymous().Ask(e2e.ReminderMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestUsernameReminderMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.WaitForOutbox()
-		box.Mu.Lock()
-		n := len(box.Letters)
-		box.Mu.Unlock()
-		if n != 20+1 { // the reminder is another letter
+		if n := len(box.All()); n != 20+1 { // the reminder is another letter
 			t.Fatalf("%d mails", n)
 		}
-		box.Taken = n
 		s.Clock.Advance(24 * time.Hour)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.NextEmail(box, "mario@example.com")
 	})
 }
 
-func TestMailsSpeakTheReadersLanguage(t *testing.T) {
+// TestEmailLanguage checks that emails are in the language of the request.
+func TestEmailLanguage(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("mario", "mario@example.com")
+		s.RegisterAndSignIn("mario", "mario@example.com")
 		for accept, want := range map[string]string{"de-AT,en;q=0.5": "de", "es": "es", "fr, en;q=0.1": "en", "\xff": "en", "": "en"} {
 			s.Clock.Advance(time.Minute)
-			s.Anonymous().AskWith(http.Header{"Accept-Language": {accept}}, e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+			s.Anonymous().AskWith(http.Header{"Accept-Language": {accept}}, e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 			if l := s.NextEmail(box, "mario@example.com"); l.Language != want {
 				t.Errorf("%q: the mail is in %s: %s", accept, l.Language, l.Subject)
 			}
@@ -645,24 +654,24 @@ func TestMailsSpeakTheReadersLanguage(t *testing.T) {
 	})
 }
 
-// TestMailsOutliveTheirServer: refused for now, refused for good, a server that is away, and one that comes back too
-// late.
-func TestMailsOutliveTheirServer(t *testing.T) {
+// TestOutboxRetries checks that the outbox retries temporary failures, drops permanent ones and delivers after outages
+// and restarts.
+func TestOutboxRetries(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("mario", "mario@example.com")
+		s.RegisterAndSignIn("mario", "mario@example.com")
 		ask := func() {
 			t.Helper()
 			s.Clock.Advance(time.Minute)
-			s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+			s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		}
-		box.Response(451)
+		box.Reply(451)
 		ask()
 		first := box.Next()
-		s.WaitForEmails(`"email postponed"`, 1)
+		s.WaitForLog(`"email postponed"`, 1)
 		s.Clock.Advance(30 * time.Second)
 		second := box.Next()
-		s.WaitForEmails(`"email postponed"`, 2)
-		box.Response(0)
+		s.WaitForLog(`"email postponed"`, 2)
+		box.Reply(0)
 		s.Clock.Advance(time.Minute)
 		third := s.NextEmail(box, "mario@example.com")
 		if first.ID == "" || first.ID != second.ID || second.ID != third.ID || first.Token() != third.Token() {
@@ -672,15 +681,15 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 			t.Fatal("the token of the third try is not good")
 		}
 		s.NextEmail(box, "mario@example.com") // the notice
-		drain(box)
+		box.Drain()
 
-		box.Response(550)
+		box.Reply(550)
 		ask()
 		box.Next()
 		s.WaitForOutbox() // it is not tried again
-		s.NoEmail(box)
+		s.AssertNoEmail(box)
 
-		box.Response(451)
+		box.Reply(451)
 		ask()
 		waited := time.Duration(0)
 		for failures := 4; ; failures++ {
@@ -702,8 +711,8 @@ func TestMailsOutliveTheirServer(t *testing.T) {
 		if tokens := s.Count(`mails WHERE sealed_token IS NOT NULL`); tokens != 0 {
 			t.Fatalf("%d tokens are still kept", tokens)
 		}
-		box.Response(0)
-		s.NoEmail(box)
+		box.Reply(0)
+		s.AssertNoEmail(box)
 	})
 }
 
@@ -731,19 +740,13 @@ func postponedFor(s *e2e.Env, failures int) (pause time.Duration) {
 	}
 }
 
-func drain(box *e2e.Mailbox) {
-	for len(box.Came) > 0 {
-		<-box.Came
-	}
-}
-
-// TestAMailWaitsForNobody: the answer comes although the mail server does not.
-func TestAMailWaitsForNobody(t *testing.T) {
+// TestOutboxDoesNotDelayResponse checks that a response does not wait for the SMTP server.
+func TestOutboxDoesNotDelayResponse(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		speak := silent(box)
+		speak := box.Hold()
 		defer speak()
-		s.RegisterAndConfirm("mario", "mario@example.com")
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.RegisterAndSignIn("mario", "mario@example.com")
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		box.Next()
 		s.SignIn("mario")
 		speak()
@@ -751,23 +754,24 @@ func TestAMailWaitsForNobody(t *testing.T) {
 	})
 }
 
-// TestAMailOutlivesItsSender kills the server after its mail is taken and before it has heard so.
-func TestAMailOutlivesItsSender(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+// TestOutboxSenderKilled checks that an email is sent again with the same ID and token if the server is killed before
+// the SMTP server's reply.
+func TestOutboxSenderKilled(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		box := e2e.NewMailbox(t)
-		speak := silent(box)
+		speak := box.Hold()
 		defer speak()
 		p := e2e.StartProcess(t, database, box.Setting)
-		p.RegisterAndConfirm("mario", "mario@example.com")
-		p.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		p.RegisterAndSignIn("mario", "mario@example.com")
+		p.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		first := box.Next()
 		p.Kill()
 		speak()
 		s := e2e.StartAt(t, database, e2e.NewClock(time.Now().Add(6*time.Minute)), box.Setting)
 		second := box.Next()
 		s.WaitForOutbox()
-		if len(box.Letters) != 2 || first.ID != second.ID || first.Token() != second.Token() {
-			t.Fatalf("%d copies, %s and %s", len(box.Letters), first.ID, second.ID)
+		if len(box.All()) != 2 || first.ID != second.ID || first.Token() != second.Token() {
+			t.Fatalf("%d copies, %s and %s", len(box.All()), first.ID, second.ID)
 		}
 		if s.Redeem("resetPassword", first.Token()) != "" {
 			t.Fatal("the token is not good")
@@ -775,16 +779,16 @@ func TestAMailOutlivesItsSender(t *testing.T) {
 	})
 }
 
-// TestEachMailIsSentByOneNode has three nodes on one database.
-func TestEachMailIsSentByOneNode(t *testing.T) {
-	onEachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
+// TestOutboxOnThreeNodes checks that each email is sent by one of three nodes.
+func TestOutboxOnThreeNodes(t *testing.T) {
+	e2e.EachStrictWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		nodes := []*e2e.Env{s, s.AnotherNode(box.Setting), s.AnotherNode(box.Setting)}
 		const people = 12
 		for i := range people {
-			nodes[i%3].RegisterAndConfirm(fmt.Sprint("user", i), fmt.Sprintf("user%d@example.com", i))
+			nodes[i%3].RegisterAndSignIn(fmt.Sprint("user", i), fmt.Sprintf("user%d@example.com", i))
 		}
 		e2e.Concurrently(people, func(i int) {
-			nodes[i%3].Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": fmt.Sprintf("user%d@example.com", i)}).Ok()
+			nodes[i%3].Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": fmt.Sprintf("user%d@example.com", i)}).Ok()
 		})
 		if letters := s.NextEmails(box); len(letters) != people {
 			t.Fatalf("%d mails", len(letters))
@@ -792,8 +796,8 @@ func TestEachMailIsSentByOneNode(t *testing.T) {
 	})
 }
 
-// TestNobodySlipsARecipientIn tries addresses and names that could be more than they seem.
-func TestNobodySlipsARecipientIn(t *testing.T) {
+// TestEmailHeaderInjection checks that addresses and names add no recipients and headers to an email.
+func TestEmailHeaderInjection(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		for _, address := range []string{
 			"mario@example.com, thief@example.com", "mario@example.com;thief@example.com", "mario@example.com\r\nBcc: thief@example.com",
@@ -802,13 +806,13 @@ func TestNobodySlipsARecipientIn(t *testing.T) {
 		} {
 			a := s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "email": address, "password": e2e.Password}})
 			a.HasUserErrors("register", "INVALID@email")
-			if a := s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": address}); a.Get("requestPasswordReset.accepted") != false {
+			if a := s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": address}); a.Get("requestPasswordReset.accepted") != false {
 				t.Errorf("%q: %s", address, a.Body)
 			}
 		}
 		s.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario\r\nBcc: thief@example.com", "password": e2e.Password}}).
 			HasUserErrors("register", "INVALID@username")
-		c := s.RegisterAndConfirm("mario", "mario@example.com")
+		c := s.RegisterAndSignIn("mario", "mario@example.com")
 		newAgent(c, "Evil\tBrowser <script>\u202e").ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{
 			"identifier": "mario", "password": e2e.Password, "deviceName": "<b>Bcc: thief@example.com</b> http://localhost:5173/activate#token=x",
 		}}).Ok()
@@ -819,6 +823,7 @@ func TestNobodySlipsARecipientIn(t *testing.T) {
 	}, "LATCHKEY_NEW_DEVICE_NOTICE=on")
 }
 
+// TestMailCommands checks that the mail commands show templates and send a test email.
 func TestMailCommands(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		smtp := "--smtp-url=" + strings.TrimPrefix(box.Setting, "LATCHKEY_SMTP_URL=")
@@ -839,13 +844,13 @@ func TestMailCommands(t *testing.T) {
 		if l := s.NextEmail(box, "mario@example.com"); l.From != `"Latchkey" <no-reply@localhost>` {
 			t.Errorf("it comes from %s", l.From)
 		}
-		box.Response(550)
+		box.Reply(550)
 		s.RunFails("not sent: ", "mail", "test", "mario@example.com", smtp)
 	})
 }
 
-// TestTemplatesOfOnesOwn replaces a mail, and stops the start when one is broken.
-func TestTemplatesOfOnesOwn(t *testing.T) {
+// TestEmailTemplates checks that an operator's template replaces a built-in one, and a broken one prevents the start.
+func TestEmailTemplates(t *testing.T) {
 	folder := t.TempDir()
 	own := func(text string) {
 		t.Helper()
@@ -860,8 +865,8 @@ func TestTemplatesOfOnesOwn(t *testing.T) {
 	own(good)
 	setting := "LATCHKEY_MAIL_TEMPLATES=" + folder
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndConfirm("mario", "mario@example.com")
-		s.Anonymous().Ask(e2e.ReminderMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.RegisterAndSignIn("mario", "mario@example.com")
+		s.Anonymous().Ask(e2e.RequestUsernameReminderMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		if l := s.NextEmail(box, "mario@example.com"); l.Subject != "Hello from the club" || !strings.Contains(l.HTML, "You are mario.") {
 			t.Fatalf("%s: %s", l.Subject, l.HTML)
 		}
@@ -873,16 +878,17 @@ func TestTemplatesOfOnesOwn(t *testing.T) {
 	}, setting)
 }
 
-// TestWithoutAMailServer: the log has the mails in development, and nobody has them in production.
-func TestWithoutAMailServer(t *testing.T) {
+// TestEmailWithoutSMTP checks that emails without an SMTP server are in the log in development, and nowhere in
+// production.
+func TestEmailWithoutSMTP(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		s.RegisterAndConfirm("mario", "mario@example.com")
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
-		s.WaitForEmails(`/reset-password#token=`, 1)
+		s.RegisterAndSignIn("mario", "mario@example.com")
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.WaitForLog(`/reset-password#token=`, 1)
 		production := s.AnotherNode("LATCHKEY_MODE=production", "LATCHKEY_PUBLIC_URL=https://id.example.com")
 		s.Stop()
 		s.Clock.Advance(time.Hour)
-		production.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		production.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		if said := production.Log.String(); strings.Contains(said, "#token=") || !strings.Contains(said, "no email is delivered") {
 			t.Fatalf("it says %s", said)
 		}

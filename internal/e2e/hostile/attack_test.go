@@ -16,16 +16,17 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestEveryAnswerHasTheSecurityHeaders asks for everything there is, and for what there is not, by every method.
-func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
+// TestSecurityHeaders checks that responses of all paths, unknown ones included, to all methods have the security
+// headers.
+func TestSecurityHeaders(t *testing.T) {
 	const strict = "default-src 'none'; frame-ancestors 'none'"
 	const jsonType = "application/json"
-	for mode, settings := range e2e.Modes {
+	for mode, settings := range e2e.Modes() {
 		s := e2e.Start(t, storetest.SQLite(t), settings...)
 		seen := map[int]bool{}
 		check := func(method, target, body string, headers ...string) {
 			t.Helper()
-			response := s.Raw(method, target, body, headers...)
+			response := s.SendRaw(method, target, body, headers...)
 			what := fmt.Sprintf("%s: %s %s %q: %d", mode, method, target, headers, response.StatusCode)
 			seen[response.StatusCode] = true
 			h := response.Header
@@ -110,9 +111,8 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	}
 }
 
-// TestNothingIsEchoed sends markers wherever something can stand in a request. What comes back repeats none of them:
-// not the body, not the headers.
-func TestNothingIsEchoed(t *testing.T) {
+// TestErrorsEchoNothing checks that no body and no header of a response repeats a marker from any part of the request.
+func TestErrorsEchoNothing(t *testing.T) {
 	const marker = "hunter2hunter2"
 	const jsonType = "application/json"
 	request := func(members map[string]any) string {
@@ -176,7 +176,7 @@ func TestNothingIsEchoed(t *testing.T) {
 		with(map[string]any{"identifier": marker, "password": marker}),
 		strings.Repeat(marker, 20_000),
 	}
-	for mode, settings := range e2e.Modes {
+	for mode, settings := range e2e.Modes() {
 		s := e2e.Start(t, storetest.SQLite(t), settings...)
 		check := func(what string, response *http.Response) {
 			t.Helper()
@@ -191,13 +191,13 @@ func TestNothingIsEchoed(t *testing.T) {
 		for _, body := range bodies {
 			for _, accept := range []string{jsonType, "application/graphql-response+json"} {
 				what := body[:min(len(body), 200)]
-				check(what, s.Raw("POST", "/graphql", body, "Content-Type", jsonType, "Accept", accept))
+				check(what, s.SendRaw("POST", "/graphql", body, "Content-Type", jsonType, "Accept", accept))
 			}
 			if len(body) < 1000 {
 				u := url.Values{"query": {body}, "variables": {body}, "operationName": {body}}
-				check("GET "+body, s.Raw("GET", "/graphql?"+u.Encode(), ""))
+				check("GET "+body, s.SendRaw("GET", "/graphql?"+u.Encode(), ""))
 				u = url.Values{"query": {"{__typename}"}, "variables": {body}, body: {body}}
-				check("GET "+body, s.Raw("GET", "/graphql?"+u.Encode(), ""))
+				check("GET "+body, s.SendRaw("GET", "/graphql?"+u.Encode(), ""))
 			}
 		}
 		for _, name := range []string{
@@ -211,26 +211,27 @@ func TestNothingIsEchoed(t *testing.T) {
 				if name != "Content-Type" {
 					headers = append(headers, "Content-Type", jsonType)
 				}
-				check(method+" with "+name, s.Raw(method, "/graphql", `{"query":"{me{id}}"}`, headers...))
+				check(method+" with "+name, s.SendRaw(method, "/graphql", `{"query":"{me{id}}"}`, headers...))
 			}
 		}
 		for _, value := range []string{"Bearer " + marker, "Basic " + marker, marker + " x"} {
-			check(value, s.Raw("POST", "/graphql", `{"query":"{me{id}}"}`, "Content-Type", jsonType, "Authorization", value))
+			check(value, s.SendRaw("POST", "/graphql", `{"query":"{me{id}}"}`, "Content-Type", jsonType, "Authorization", value))
 		}
-		check("a bad request id", s.Raw("GET", "/healthz", "", "X-Request-Id", marker+"<>"))
+		check("a bad request id", s.SendRaw("GET", "/healthz", "", "X-Request-Id", marker+"<>"))
 		for _, target := range []string{
 			"/" + marker, "//" + marker, "/a/../" + marker, "/graphql/" + marker, "/graphql?" + marker, "/?" + marker,
 			"/healthz?" + marker, "/%" + marker, "http://" + marker + "/graphql",
 		} {
 			for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", marker} {
-				check(method+" "+target, s.Raw(method, target, ""))
+				check(method+" "+target, s.SendRaw(method, target, ""))
 			}
 		}
 	}
 }
 
-// TestErrorsComeInTheOrderOfTheDocument although fields beside one another are resolved at once.
-func TestErrorsComeInTheOrderOfTheDocument(t *testing.T) {
+// TestErrorsInDocumentOrder checks that errors are in the order of the document, although sibling fields are resolved
+// concurrently.
+func TestErrorsInDocumentOrder(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		for range 20 {
 			a := s.Anonymous().Ask(`{ a: me { id } b: profiles(first: 1) { totalCount } c: me { name } d: me { role } }`, nil)
@@ -245,8 +246,8 @@ func TestErrorsComeInTheOrderOfTheDocument(t *testing.T) {
 	})
 }
 
-// TestErrorsInAnAnswerAreFew asks for more that fails than an answer may say.
-func TestErrorsInAnAnswerAreFew(t *testing.T) {
+// TestErrorsLimited checks that the number of errors in a response is limited.
+func TestErrorsLimited(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	var failing, invalid strings.Builder
 	for i := range 20 {
@@ -261,9 +262,10 @@ func TestErrorsInAnAnswerAreFew(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBounded asks for the longest page there is, which is answered, and for more of it at once, which is not.
-func TestAnswersAreBounded(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
+// TestResponseSizeLimited checks that the server returns the largest page, and rejects concurrent ones beyond its byte
+// budget.
+func TestResponseSizeLimited(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
 		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		s.Options.DrainTimeout = time.Millisecond
 		s.Server = s.Open()

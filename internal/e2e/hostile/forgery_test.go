@@ -116,7 +116,8 @@ func newInsider(s *e2e.Env) *token.Issuer {
 	return token.NewIssuer("http://localhost:8080", ring, s.Clock.Now)
 }
 
-func TestForgedTokensOpenNothing(t *testing.T) {
+// TestForgedAccessTokens checks that forged access tokens are rejected.
+func TestForgedAccessTokens(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		sameSecret := e2e.Start(t, storetest.SQLite(t))
@@ -139,7 +140,7 @@ func TestForgedTokensOpenNothing(t *testing.T) {
 			}
 			return text
 		}
-		before := mario.Row()
+		before := mario.SessionRow()
 		for _, row := range []struct{ name, access, reason string }{
 			{"another subject", f.kept(header, ofLuigi), "INVALID"},
 			{"a later expiry", f.kept(header, later), "INVALID"},
@@ -208,7 +209,7 @@ func TestForgedTokensOpenNothing(t *testing.T) {
 				t.Errorf("%s: the answer tells the token", row.name)
 			}
 		}
-		if mario.Row() != before || s.Count("sessions") != 2 {
+		if mario.SessionRow() != before || s.Count("sessions") != 2 {
 			t.Error("a forgery changed a session")
 		}
 		if strings.Contains(s.Logs(), f.signature) {
@@ -225,8 +226,9 @@ func TestForgedTokensOpenNothing(t *testing.T) {
 	})
 }
 
-// TestATokenIsRefusedBesideAnother: one header with one token, or none of them counts (RFC 6750, section 2).
-func TestATokenIsRefusedBesideAnother(t *testing.T) {
+// TestAuthorizationHeaderRepeated checks that a request with several tokens or Authorization headers is unauthenticated
+// (RFC 6750, section 2).
+func TestAuthorizationHeaderRepeated(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		ask := func(headers ...string) *http.Request {
@@ -238,12 +240,12 @@ func TestATokenIsRefusedBesideAnother(t *testing.T) {
 			r.Header["Content-Type"], r.Header["Authorization"] = []string{"application/json"}, headers
 			return r
 		}
-		nobody := s.Anonymous()
-		nobody.Send(ask("Bearer "+mario.AccessToken, "Bearer "+luigi.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask("Bearer "+mario.AccessToken, "Bearer "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask("Basic "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask(mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
-		nobody.Send(ask("Bearer "+mario.AccessToken)).Ok().Equals("me.id", mario.UserID)
+		anonymous := s.Anonymous()
+		anonymous.Send(ask("Bearer "+mario.AccessToken, "Bearer "+luigi.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask("Bearer "+mario.AccessToken, "Bearer "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask("Basic "+mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask(mario.AccessToken)).FailsWith("UNAUTHENTICATED", "INVALID")
+		anonymous.Send(ask("Bearer "+mario.AccessToken)).Ok().Equals("me.id", mario.UserID)
 
 		response, err := http.DefaultClient.Do(ask("Bearer " + mario.AccessToken + strings.Repeat("A", 32<<10)))
 		if err != nil {
@@ -260,8 +262,9 @@ func TestATokenIsRefusedBesideAnother(t *testing.T) {
 	})
 }
 
-// TestTokensThatWereGenuine end with their key or their user, and take nobody else's along.
-func TestTokensThatWereGenuine(t *testing.T) {
+// TestFormerAccessTokens checks that access tokens end with their signing key or their user, and that other users stay
+// signed in.
+func TestFormerAccessTokens(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		luigi.Ask(`mutation { deleteMe(input: {currentPassword: "i-keep-jumping"}) { userErrors { code } } }`, nil).Ok()

@@ -10,8 +10,8 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// TestBadInput sends what no client should: each answers a typed error, the same on both engines, and stores nothing.
-func TestBadInput(t *testing.T) {
+// TestInputInvalid checks that invalid requests get a typed error, the same on both engines, and store nothing.
+func TestInputInvalid(t *testing.T) {
 	register := func(field, value string) e2e.Vars {
 		in := e2e.Vars{"username": "luigi", "password": e2e.Password}
 		in[field] = value
@@ -103,8 +103,8 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
-// TestLoneSurrogates come as escapes, in variables and in the document.
-func TestLoneSurrogates(t *testing.T) {
+// TestInputLoneSurrogates checks that lone surrogates are rejected as escapes in variables and in the document.
+func TestInputLoneSurrogates(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const inVariables = `{"query": "mutation ($u: String!, $p: String!) { register(input: {username: $u, password: $p}) { user { id } tokens { accessToken } userErrors { code field } } }",
 			"variables": {"u": "mario\ud800", "p": "i-keep-jumping\udfff"}}`
@@ -117,9 +117,8 @@ func TestLoneSurrogates(t *testing.T) {
 	})
 }
 
-// TestSecretsStayOutOfLogs greps everything the server said, at its most talkative, for everything it was told in
-// confidence.
-func TestSecretsStayOutOfLogs(t *testing.T) {
+// TestLogHasNoSecrets checks that the log at its most verbose level holds no secret that the server received or issued.
+func TestLogHasNoSecrets(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		secrets := []string{e2e.Password, mario.AccessToken, mario.RefreshToken}
@@ -130,7 +129,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 		mario.Refresh().Ok()
 		secrets = append(secrets, mario.AccessToken, mario.RefreshToken, e2e.Secret, "first-guess-9", "i-jump-higher-now", "second-guess-8", "third-guess-7", "fourth-guess-6")
 		mario.Ask(`mutation Renew($t: String!) { refreshToken(input: {refreshToken: $t}) { tokens { tokenType } } }`, e2e.Vars{"t": mario.RefreshToken}).Ok()
-		mario.Present(secrets[2][:40])
+		mario.RefreshWith(secrets[2][:40])
 		for _, secret := range secrets {
 			if strings.Contains(s.Log.String(), secret) {
 				t.Errorf("the log tells %q", secret)
@@ -147,7 +146,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 	})
 }
 
-// TestOtherEndpoints visits what is not GraphQL.
+// TestOtherEndpoints checks that the endpoints other than GraphQL answer as documented.
 func TestOtherEndpoints(t *testing.T) {
 	visit := func(t *testing.T, s *e2e.Env, path string, want int) *http.Response {
 		t.Helper()

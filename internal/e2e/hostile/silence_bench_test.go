@@ -23,17 +23,17 @@ func BenchmarkSilence(b *testing.B) {
 			name string
 			do   func(s *e2e.Env, n int, address string)
 		}{
-			{"requestPasswordReset", ask(e2e.RequestResetMutation)},
-			{"requestUsernameReminder", ask(e2e.ReminderMutation)},
-			{"resendActivation", ask(e2e.ResendMutation)},
+			{"requestPasswordReset", ask(e2e.RequestPasswordResetMutation)},
+			{"requestUsernameReminder", ask(e2e.RequestUsernameReminderMutation)},
+			{"resendActivation", ask(e2e.ResendActivationMutation)},
 			{"register", func(s *e2e.Env, n int, address string) { s.RegisterWithEmail(fmt.Sprint("guess", n), address) }},
 			{"obtainToken", func(s *e2e.Env, _ int, address string) {
-				s.Obtain(address, "not-the-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+				s.ObtainToken(address, "not-the-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 			}},
 		} {
 			b.Run(engine.name+"/"+act.name, func(b *testing.B) {
 				box := e2e.NewMailbox(b)
-				s := e2e.Start(b, engine.url(b), e2e.EmailVerification, box.Setting)
+				s := e2e.Start(b, engine.url(b), e2e.RequireEmailVerification, box.Setting)
 				s.RegisterWithEmail("mario", "mario@example.com")
 				s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
 				addresses := []string{"mario@example.com", "nobody@example.com"}

@@ -14,26 +14,30 @@ import (
 )
 
 // at returns somebody behind the proxy of this machine who comes from an address.
-func newVisitor(s *e2e.Env, address string) *visitor { return &visitor{s.Anonymous(), address} }
+func newVisitor(s *e2e.Env, address string) *networkClient {
+	return &networkClient{s.Anonymous(), address}
+}
 
-type visitor struct {
+type networkClient struct {
 	*e2e.Client
 	address string
 }
 
-func (v *visitor) ask(query string, variables e2e.Vars) *e2e.Response {
+func (v *networkClient) ask(query string, variables e2e.Vars) *e2e.Response {
 	v.T.Helper()
 	return v.AskWith(http.Header{"X-Forwarded-For": {v.address}}, query, variables)
 }
 
-func (v *visitor) guess(identifier, password string) (code string, wait int) {
+func (v *networkClient) guess(identifier, password string) (code string, wait int) {
 	v.T.Helper()
 	return v.ask(e2e.ObtainTokenMutation, e2e.Vars{"input": e2e.Vars{"identifier": identifier, "password": password}}).Code("obtainToken")
 }
 
 const proxied = "LATCHKEY_TRUSTED_PROXIES=127.0.0.0/8"
 
-func TestGuessesAreSlowedDown(t *testing.T) {
+// TestPasswordAttemptsDelayed checks that failed password attempts for a name are delayed, whether the user exists or
+// not.
+func TestPasswordAttemptsDelayed(t *testing.T) {
 	for name, identifiers := range map[string][]string{
 		// However the account is called.
 		"a user": {"mario", "MARIO", "ｍａｒｉｏ", "mario@example.com", "MARIO@EXAMPLE.COM"},
@@ -88,8 +92,8 @@ func TestGuessesAreSlowedDown(t *testing.T) {
 	}
 }
 
-// TestGuessingEnds after so many failures, until the password is reset.
-func TestGuessingEnds(t *testing.T) {
+// TestPasswordAttemptsBlocked checks that too many failed attempts block a password until it is reset.
+func TestPasswordAttemptsBlocked(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		newVisitor(s, "192.0.2.1").ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "email": "mario@example.com", "password": e2e.Password}}).Ok()
 		stranger := newVisitor(s, "198.51.100.1")
@@ -108,16 +112,16 @@ func TestGuessingEnds(t *testing.T) {
 		if code, _ := newVisitor(s, "192.0.2.1").guess("mario", e2e.Password); code != "OK" {
 			t.Fatalf("the owner where they are known: %s", code)
 		}
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token(), "p": e2e.NewPassword}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token(), "p": e2e.NewPassword}).Ok()
 		if code, _ := stranger.guess("mario", e2e.NewPassword); code != "OK" {
 			t.Fatalf("after a reset: %s", code)
 		}
 	}, proxied, "LATCHKEY_LIMIT_GUESSES=20")
 }
 
-// TestGuessesAtOnce: of many tries at once as many get an answer as one after the other.
-func TestGuessesAtOnce(t *testing.T) {
+// TestPasswordAttemptsConcurrent checks that concurrent attempts are limited like sequential ones.
+func TestPasswordAttemptsConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		s.Peer = s.AnotherNode(proxied)
 		newVisitor(s, "192.0.2.1").ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "password": e2e.Password}}).Ok()
@@ -136,7 +140,8 @@ func TestGuessesAtOnce(t *testing.T) {
 	}, proxied)
 }
 
-func TestEveryPasswordCheckIsCounted(t *testing.T) {
+// TestPasswordAttemptsAllFields checks that each field that checks a password counts failed attempts.
+func TestPasswordAttemptsAllFields(t *testing.T) {
 	for field, query := range map[string]string{
 		"changePassword":     `mutation ($p: String!) { changePassword(input: {currentPassword: $p, newPassword: "the-princess-is-elsewhere"}) { userErrors { code } } }`,
 		"changeUsername":     `mutation ($p: String!) { changeUsername(input: {currentPassword: $p, newUsername: "luigi"}) { userErrors { code } } }`,
@@ -165,18 +170,18 @@ func TestEveryPasswordCheckIsCounted(t *testing.T) {
 	}
 }
 
-// TestANetworkIsLimited for each kind of thing that strangers can do; its neighbours are not.
-func TestANetworkIsLimited(t *testing.T) {
-	for kind, do := range map[string]func(v *visitor, n int) (code string, wait int){
-		"SIGN_IN": func(v *visitor, n int) (string, int) { return v.guess(fmt.Sprint("nobody", n), "wrong-password") },
-		"REGISTER": func(v *visitor, n int) (string, int) {
+// TestNetworkLimits checks that each anonymous action is limited per network, independently of other networks.
+func TestNetworkLimits(t *testing.T) {
+	for kind, do := range map[string]func(v *networkClient, n int) (code string, wait int){
+		"SIGN_IN": func(v *networkClient, n int) (string, int) { return v.guess(fmt.Sprint("nobody", n), "wrong-password") },
+		"REGISTER": func(v *networkClient, n int) (string, int) {
 			return v.ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": strings.Map(letters, fmt.Sprint(v.address, "-", n)), "password": e2e.Password}}).Code("register")
 		},
-		"REFRESH": func(v *visitor, n int) (string, int) {
+		"REFRESH": func(v *networkClient, n int) (string, int) {
 			return v.ask(`mutation { refreshToken(input: {refreshToken: "rt_x"}) { userErrors { code } } }`, nil).Code("refreshToken")
 		},
-		"MAIL": func(v *visitor, n int) (string, int) {
-			return v.ask(e2e.RequestResetMutation, e2e.Vars{"e": fmt.Sprintf("nobody%d@example.com", n)}).Code("requestPasswordReset")
+		"MAIL": func(v *networkClient, n int) (string, int) {
+			return v.ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": fmt.Sprintf("nobody%d@example.com", n)}).Code("requestPasswordReset")
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
@@ -211,8 +216,8 @@ func letters(r rune) rune {
 	return r
 }
 
-// TestCountersOutliveTheServer restarts it between two guesses.
-func TestCountersOutliveTheServer(t *testing.T) {
+// TestPasswordAttemptsAfterRestart checks that failed attempts stay counted when the server restarts.
+func TestPasswordAttemptsAfterRestart(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		for range 5 {
 			s.Anonymous().TryPassword("mario", "wrong-password")
@@ -224,8 +229,8 @@ func TestCountersOutliveTheServer(t *testing.T) {
 	})
 }
 
-// TestStrangersShareBoundedSpace: names that nobody has do not fill the database without end.
-func TestStrangersShareBoundedSpace(t *testing.T) {
+// TestPasswordAttemptsOfUnknownNames checks that unknown names share a bounded number of counters.
+func TestPasswordAttemptsOfUnknownNames(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Anonymous().TryPassword("nobody", "wrong-password")
 		subjects := s.Values(`SELECT subject FROM throttles WHERE subject LIKE 'nobody%'`)
@@ -242,9 +247,9 @@ func TestStrangersShareBoundedSpace(t *testing.T) {
 	})
 }
 
-// TestAccountsThatWaitAreNoWayRound: a stranger's account that waits for an address neither opens a way round the
-// counter of its owner nor reports whether there is one.
-func TestAccountsThatWaitAreNoWayRound(t *testing.T) {
+// TestPasswordAttemptsOfPendingAccount checks that a pending account with an owner's address neither bypasses the
+// owner's counter nor reveals the owner.
+func TestPasswordAttemptsOfPendingAccount(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		newVisitor(s, "192.0.2.1").ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "email": "mario@example.com", "password": e2e.Password}}).Ok()
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": s.NextEmail(box, "mario@example.com").Token()}).Ok()
@@ -271,14 +276,15 @@ func TestAccountsThatWaitAreNoWayRound(t *testing.T) {
 				}
 			}
 		}
-	}, e2e.EmailVerification, proxied)
+	}, e2e.RequireEmailVerification, proxied)
 }
 
-// TestADisabledAccountIsLikeNone: its password is as wrong as any.
-func TestADisabledAccountIsLikeNone(t *testing.T) {
+// TestPasswordAttemptsOfDisabledAccount checks that sign-in to a disabled account fails like a wrong password, and
+// counts as one.
+func TestPasswordAttemptsOfDisabledAccount(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		newVisitor(s, "192.0.2.1").ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "password": e2e.Password}}).Ok()
-		s.Execute(`UPDATE users SET status = 'DISABLED'`)
+		s.Exec(`UPDATE users SET status = 'DISABLED'`)
 		for i := range 6 {
 			code, _ := newVisitor(s, "198.51.100.1").guess("mario", e2e.Password)
 			if want := []string{"INVALID_CREDENTIALS", "RATE_LIMITED"}[i/5]; code != want {
@@ -288,8 +294,8 @@ func TestADisabledAccountIsLikeNone(t *testing.T) {
 	}, proxied)
 }
 
-// TestStrangersDoNotDisturbWhoIsSignedIn, wherever they are now.
-func TestStrangersDoNotDisturbWhoIsSignedIn(t *testing.T) {
+// TestPasswordAttemptsOfOthers checks that failed attempts of others do not affect a signed-in user, on any network.
+func TestPasswordAttemptsOfOthers(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := newVisitor(s, "192.0.2.1")
 		mario.UseTokens(mario.ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "mario", "password": e2e.Password}}).Ok(), "register")
@@ -305,7 +311,7 @@ func TestStrangersDoNotDisturbWhoIsSignedIn(t *testing.T) {
 	}, proxied)
 }
 
-// TestSecurityEvents does what operators want to know of, and looks for who did it, from where and in which request.
+// TestSecurityEvents checks that security events in the log hold the actor, the network address and the request ID.
 func TestSecurityEvents(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		mario := newVisitor(s, "192.0.2.1")

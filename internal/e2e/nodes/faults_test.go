@@ -45,39 +45,39 @@ var faultsOf = map[string][]storetest.Fault{
 	},
 }
 
-// deed is a request in the state that it needs. Asked again, it succeeds or fails with one of the codes, which tell
+// action is a request in the state that it needs. Asked again, it succeeds or fails with one of the codes, which tell
 // that it has been done already.
-type deed struct {
+type action struct {
 	ask  func() *e2e.Response
 	done []string
 }
 
-// deeds returns each field of the schema's queries and mutations as a deed, to be made ready by calling it with a
+// actions returns each field of the schema's queries and mutations as a deed, to be made ready by calling it with a
 // number that has not been used before. Deeds are asked of s; confirming is a server on the same database that has
 // addresses confirmed.
-func deeds(s, confirming *e2e.Env) map[string]func(n int) deed {
+func actions(s, confirming *e2e.Env) map[string]func(n int) action {
 	mario := s.Register("mario")
 	fresh := func(n int) *e2e.Client {
-		return s.RegisterAndConfirm(fmt.Sprint("luigi", n), fmt.Sprintf("luigi%d@example.com", n))
+		return s.RegisterAndSignIn(fmt.Sprint("luigi", n), fmt.Sprintf("luigi%d@example.com", n))
 	}
 	another := func() *e2e.Client {
 		c := *mario
-		c.SignInWith("mario", e2e.Password)
+		c.TrySignIn("mario", e2e.Password)
 		return &c
 	}
-	again := func(c *e2e.Client, query string, variables e2e.Vars, done ...string) deed {
-		return deed{func() *e2e.Response { return c.Ask(query, variables) }, done}
+	again := func(c *e2e.Client, query string, variables e2e.Vars, done ...string) action {
+		return action{func() *e2e.Response { return c.Ask(query, variables) }, done}
 	}
-	always := func(d deed) func(int) deed { return func(int) deed { return d } }
+	always := func(d action) func(int) action { return func(int) action { return d } }
 	address := func(n int) e2e.Vars {
 		fresh(n)
 		return e2e.Vars{"e": fmt.Sprintf("luigi%d@example.com", n)}
 	}
 	change := func(n int) {
 		c := fresh(n)
-		c.Ask(e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": fmt.Sprintf("new%d@example.com", n)}).Ok()
+		c.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": fmt.Sprintf("new%d@example.com", n)}).Ok()
 	}
-	return map[string]func(n int) deed{
+	return map[string]func(n int) action{
 		"serverInfo": always(again(s.Anonymous(), `{ serverInfo { registration } }`, nil)),
 		"me":         always(again(mario, `{ me { id profile { id } sessions { id } } }`, nil)),
 		"profile":    always(again(mario, `query ($id: ID!) { profile(id: $id) { id } }`, e2e.Vars{"id": mario.ProfileID})),
@@ -87,85 +87,85 @@ func deeds(s, confirming *e2e.Env) map[string]func(n int) deed {
 			e2e.Vars{"u": mario.UserID, "p": mario.ProfileID, "s": mario.SessionID()})),
 		"verifyToken": always(again(mario, `mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`,
 			e2e.Vars{"t": mario.RefreshToken})),
-		"updateMe": func(n int) deed {
+		"updateMe": func(n int) action {
 			return again(mario, `mutation ($n: String!) { updateMe(input: {name: $n}) { user { name } userErrors { code } } }`,
 				e2e.Vars{"n": fmt.Sprint("Mario ", n)})
 		},
-		"updateProfile": func(n int) deed {
+		"updateProfile": func(n int) action {
 			return again(mario, `mutation ($id: ID!, $d: String!) { updateProfile(id: $id, input: {description: $d}) {
 				profile { id } userErrors { code } } }`, e2e.Vars{"id": mario.ProfileID, "d": fmt.Sprint(n)})
 		},
-		"register": func(n int) deed {
+		"register": func(n int) action {
 			return again(s.Anonymous(), e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{
 				"username": fmt.Sprint("peach", n), "email": fmt.Sprintf("peach%d@example.com", n), "password": e2e.Password,
 			}}, "TAKEN")
 		},
 		"obtainToken": always(again(s.Anonymous(), e2e.ObtainTokenMutation,
 			e2e.Vars{"input": e2e.Vars{"identifier": "mario", "password": e2e.Password}})),
-		"refreshToken": func(int) deed {
+		"refreshToken": func(int) action {
 			return again(s.Anonymous(), `mutation ($t: String!) { refreshToken(input: {refreshToken: $t}) {
 				tokens { accessToken refreshToken } userErrors { code } } }`, e2e.Vars{"t": another().RefreshToken})
 		},
-		"signOut": func(int) deed {
+		"signOut": func(int) action {
 			return again(s.Anonymous(), `mutation ($t: String!) { signOut(input: {refreshToken: $t}) { signedOut } }`,
 				e2e.Vars{"t": another().RefreshToken})
 		},
-		"revokeSession": func(int) deed {
+		"revokeSession": func(int) action {
 			return again(mario, `mutation ($id: ID!) { revokeSession(id: $id) { revokedSessionId userErrors { code } } }`,
 				e2e.Vars{"id": another().SessionID()}, "NOT_FOUND")
 		},
-		"signOutEverywhere": func(n int) deed {
+		"signOutEverywhere": func(n int) action {
 			return again(fresh(n), `mutation { signOutEverywhere(input: {keepCurrent: false}) { revokedCount } }`, nil,
 				"UNAUTHENTICATED")
 		},
-		"deleteMe": func(n int) deed {
+		"deleteMe": func(n int) action {
 			return again(fresh(n), `mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) {
 				deletedUserId userErrors { code } } }`, e2e.Vars{"p": e2e.Password}, "UNAUTHENTICATED")
 		},
-		"changePassword": func(n int) deed {
+		"changePassword": func(n int) action {
 			return again(fresh(n), `mutation ($p: String!, $q: String!) {
 				changePassword(input: {currentPassword: $p, newPassword: $q}) {
 				tokens { accessToken refreshToken } userErrors { code } } }`,
 				e2e.Vars{"p": e2e.Password, "q": e2e.NewPassword}, "UNAUTHENTICATED")
 		},
-		"changeUsername": func(n int) deed {
+		"changeUsername": func(n int) action {
 			return again(fresh(n), `mutation ($p: String!, $n: String!) {
 				changeUsername(input: {currentPassword: $p, newUsername: $n}) { user { username } userErrors { code } } }`,
 				e2e.Vars{"p": e2e.Password, "n": fmt.Sprint("toad", n)})
 		},
-		"createProfile": func(n int) deed {
+		"createProfile": func(n int) action {
 			c := fresh(n)
 			deleteProfile(c)
 			return again(c, `mutation { createProfile(input: {location: "here"}) { profile { id } userErrors { code } } }`, nil,
 				"ALREADY_EXISTS")
 		},
-		"deleteProfile": func(n int) deed {
+		"deleteProfile": func(n int) action {
 			c := fresh(n)
 			return again(c, `mutation ($id: ID!) { deleteProfile(id: $id) { deletedProfileId userErrors { code } } }`,
 				e2e.Vars{"id": ownProfile(c)}, "NOT_FOUND")
 		},
-		"resendActivation":        func(n int) deed { return again(s.Anonymous(), e2e.ResendMutation, address(n)) },
-		"requestPasswordReset":    func(n int) deed { return again(s.Anonymous(), e2e.RequestResetMutation, address(n)) },
-		"requestUsernameReminder": func(n int) deed { return again(s.Anonymous(), e2e.ReminderMutation, address(n)) },
-		"requestEmailChange": func(n int) deed {
-			return again(fresh(n), e2e.RequestChangeQuery, e2e.Vars{"p": e2e.Password, "e": fmt.Sprintf("new%d@example.com", n)})
+		"resendActivation":        func(n int) action { return again(s.Anonymous(), e2e.ResendActivationMutation, address(n)) },
+		"requestPasswordReset":    func(n int) action { return again(s.Anonymous(), e2e.RequestPasswordResetMutation, address(n)) },
+		"requestUsernameReminder": func(n int) action { return again(s.Anonymous(), e2e.RequestUsernameReminderMutation, address(n)) },
+		"requestEmailChange": func(n int) action {
+			return again(fresh(n), e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": fmt.Sprintf("new%d@example.com", n)})
 		},
-		"activate": func(n int) deed {
+		"activate": func(n int) action {
 			confirming.RegisterWithEmail(fmt.Sprint("wario", n), fmt.Sprintf("wario%d@example.com", n))
 			return again(s.Anonymous(), e2e.ActivateMutation, e2e.Vars{"t": emailToken(s, account.Activation)}, "TOKEN_INVALID")
 		},
-		"resetPassword": func(n int) deed {
-			s.Anonymous().Ask(e2e.RequestResetMutation, address(n)).Ok()
-			return again(s.Anonymous(), e2e.ResetMutation, e2e.Vars{"t": emailToken(s, account.PasswordReset), "p": e2e.NewPassword},
+		"resetPassword": func(n int) action {
+			s.Anonymous().Ask(e2e.RequestPasswordResetMutation, address(n)).Ok()
+			return again(s.Anonymous(), e2e.ResetPasswordMutation, e2e.Vars{"t": emailToken(s, account.PasswordReset), "p": e2e.NewPassword},
 				"TOKEN_INVALID")
 		},
-		"confirmEmailChange": func(n int) deed {
+		"confirmEmailChange": func(n int) action {
 			change(n)
-			return again(s.Anonymous(), e2e.ConfirmMutation, e2e.Vars{"t": emailToken(s, account.EmailConfirmation)}, "TOKEN_INVALID")
+			return again(s.Anonymous(), e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": emailToken(s, account.EmailConfirmation)}, "TOKEN_INVALID")
 		},
-		"cancelEmailChange": func(n int) deed {
+		"cancelEmailChange": func(n int) action {
 			change(n)
-			return again(s.Anonymous(), e2e.CancelMutation, e2e.Vars{"t": emailToken(s, account.EmailChangeNotice)}, "TOKEN_INVALID")
+			return again(s.Anonymous(), e2e.CancelEmailChangeMutation, e2e.Vars{"t": emailToken(s, account.EmailChangeNotice)}, "TOKEN_INVALID")
 		},
 	}
 }
@@ -205,11 +205,10 @@ func deleteProfile(c *e2e.Client) {
 	c.Ask(`mutation ($id: ID!) { deleteProfile(id: $id) { userErrors { code } } }`, e2e.Vars{"id": ownProfile(c)}).Ok()
 }
 
-// TestEveryCallToTheDatabaseMayFail lets the first call that a request makes to the driver fail, then the second, and
-// so on until the request makes no more, each with another fault. LATCHKEY_TEST_SEED says which fault is the first.
-// On PostgreSQL every third call is enough.
-func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+// TestFaultInEachDatabaseCall checks that each request stays atomic when any one of its calls to the database driver
+// fails. LATCHKEY_TEST_SEED is the first fault. On PostgreSQL every third call fails.
+func TestFaultInEachDatabaseCall(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		goroutines := runtime.NumGoroutine()
 		seed := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
@@ -218,9 +217,9 @@ func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
 			kinds, stride = faultsOf["sqlite"], 1
 		}
 		now := e2e.NewClock(time.Now())
-		s, stop := idle(t, database, now, faults.Wrap)
-		confirming, stopToo := idle(t, database, now, faults.Wrap, e2e.EmailVerification)
-		every := deeds(s, confirming)
+		s, stop := startIdle(t, database, now, faults.Wrap)
+		confirming, stopToo := startIdle(t, database, now, faults.Wrap, e2e.RequireEmailVerification)
+		every := actions(s, confirming)
 		for _, field := range e2e.RootFields(e2e.LoadSchema(t)) {
 			if every[field.Name] == nil {
 				t.Errorf("no deed for %s", field.Name)
@@ -237,7 +236,7 @@ func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
 					}
 					fault.After = after
 					d := every[name](n)
-					if !suffers(s, name, d, faults, call, fault) {
+					if !checkFault(s, name, d, faults, call, fault) {
 						break
 					}
 					struck++
@@ -255,12 +254,12 @@ func TestEveryCallToTheDatabaseMayFail(t *testing.T) {
 	})
 }
 
-// idle returns a server that does nothing by itself, so that all its calls to the database are for requests.
-func idle(
+// startIdle returns a server that does nothing by itself, so that all its calls to the database are for requests.
+func startIdle(
 	t *testing.T, database string, now *e2e.Clock, wrapper store.Wrapper, settings ...string,
 ) (s *e2e.Env, stop func()) {
 	t.Helper()
-	s = &e2e.Env{T: t, Database: database, Clock: now, Log: new(e2e.Buffer), Secrets: new(sync.Map)}
+	s = e2e.NewEnv(t, database, now)
 	s.Options.Wrappers = []store.Wrapper{wrapper}
 	s.Server = s.Open(append(settings, "LATCHKEY_MAX_SESSIONS=1000", "LATCHKEY_LIMIT_MAIL=100000/1h",
 		"LATCHKEY_LIMIT_REGISTER=100000/1h")...)
@@ -273,9 +272,9 @@ func idle(
 	}
 }
 
-// suffers lets one call of a deed fail and demands that the client learns no more than that, that nothing is left open,
+// checkFault lets one call of a deed fail and demands that the client learns no more than that, that nothing is left open,
 // and that the deed can be repeated. It returns false when the deed makes fewer calls.
-func suffers(s *e2e.Env, name string, d deed, faults *storetest.Faults, call int, fault storetest.Fault) bool {
+func checkFault(s *e2e.Env, name string, d action, faults *storetest.Faults, call int, fault storetest.Fault) bool {
 	s.T.Helper()
 	what := fmt.Sprintf("%s, call %d, %+v", name, call, fault)
 	defer func() {
@@ -305,7 +304,7 @@ func suffers(s *e2e.Env, name string, d deed, faults *storetest.Faults, call int
 		return false
 	}
 	again := d.ask()
-	saysDone := slices.Contains(d.done, refusal(again))
+	saysDone := slices.Contains(d.done, errorCode(again))
 	switch {
 	case len(a.Errors) == 0 && len(d.done) > 0 && !saysDone:
 		s.T.Fatalf("%s: it was not done: %s", what, again.Body)
@@ -315,8 +314,8 @@ func suffers(s *e2e.Env, name string, d deed, faults *storetest.Faults, call int
 	return true
 }
 
-// refusal returns the code of the first error or mistake, or "".
-func refusal(a *e2e.Response) string {
+// errorCode returns the code of the first error or mistake, or "".
+func errorCode(a *e2e.Response) string {
 	if len(a.Errors) > 0 {
 		return a.Errors[0].Extensions.Code
 	}
@@ -329,8 +328,12 @@ func refusal(a *e2e.Response) string {
 	return ""
 }
 
-// TestPostgresEndsItsConnections under traffic, again and again, as an operator or a fail-over does.
-func TestPostgresEndsItsConnections(t *testing.T) {
+// TestFaultConnectionsTerminated checks that requests survive PostgreSQL terminating all connections repeatedly, as
+// operators and failovers do.
+func TestFaultConnectionsTerminated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	p := e2e.StartProcess(t, storetest.Postgres(t))
 	mario := p.Register("mario")
 	db := p.DB()

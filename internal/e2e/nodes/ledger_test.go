@@ -22,12 +22,14 @@ import (
 	"latchkey/internal/token"
 )
 
-// TestNothingAcknowledgedIsLost kills the server again and again under clients that write down what it has
-// acknowledged, and looks after each restart whether all of that is still true. LATCHKEY_TEST_KILLS says how often, and
-// LATCHKEY_TEST_SEED makes the clients choose alike.
-func TestNothingAcknowledgedIsLost(t *testing.T) {
+// TestKillKeepsAcknowledgedWrites checks that each write that a killed server acknowledged is there after its restart.
+// LATCHKEY_TEST_KILLS is the number of kills, LATCHKEY_TEST_SEED repeats the clients' choices.
+func TestKillKeepsAcknowledgedWrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts many servers")
+	}
 	kills, seed := testNumber(t, "LATCHKEY_TEST_KILLS", 5), testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32()))
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 		restart := func() *e2e.Process {
 			return e2e.StartProcess(t, database, "LATCHKEY_MAX_SESSIONS=1000", "LATCHKEY_REFRESH_GRACE=60s",
@@ -36,9 +38,9 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		}
 		book := newLedger(t)
 		choices := rand.New(rand.NewPCG(uint64(seed), 0))
-		keepers := make([]*keeper, 4)
+		keepers := make([]*ledgerClient, 4)
 		for i := range keepers {
-			keepers[i] = &keeper{ledger: book, number: i, rand: rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))}
+			keepers[i] = &ledgerClient{ledger: book, number: i, rand: rand.New(rand.NewPCG(uint64(seed), uint64(i+1)))}
 		}
 		slowest, unanswered := time.Duration(0), map[string]int{}
 		p := restart()
@@ -232,8 +234,8 @@ func residents(facts []fact) map[string]*resident {
 	return known
 }
 
-// keeper is a client with a ledger and users of its own, who takes the next step when the last one is in the ledger.
-type keeper struct {
+// ledgerClient is a client with a ledger and users of its own, who takes the next step when the last one is in the ledger.
+type ledgerClient struct {
 	*e2e.Client
 	ledger  *ledger
 	number  int
@@ -244,12 +246,12 @@ type keeper struct {
 }
 
 // remember knows what the ledger says and no more.
-func (k *keeper) remember(facts []fact) {
+func (k *ledgerClient) remember(facts []fact) {
 	k.known = residents(slices.DeleteFunc(slices.Clone(facts), func(f fact) bool { return f.Keeper != k.number }))
 }
 
 // note writes a fact down and knows it.
-func (k *keeper) note(f fact) {
+func (k *ledgerClient) note(f fact) {
 	f.Keeper = k.number
 	k.ledger.write(f)
 	if k.known == nil {
@@ -262,7 +264,7 @@ func (k *keeper) note(f fact) {
 }
 
 // live asks one thing after the other of a server, until that does not answer any more.
-func (k *keeper) live(s *e2e.Env) {
+func (k *ledgerClient) live(s *e2e.Env) {
 	k.Client = s.Anonymous()
 	for {
 		f := k.choose()
@@ -287,7 +289,7 @@ func (f fact) with(a *e2e.Response) fact {
 }
 
 // choose returns what to ask for next.
-func (k *keeper) choose() fact {
+func (k *ledgerClient) choose() fact {
 	var here []string
 	for _, name := range slices.Sorted(maps.Keys(k.known)) {
 		if !k.known[name].gone {
@@ -354,7 +356,7 @@ var ledgerOperations = map[string]string{
 func place(text string) string { return text[max(0, len(text)-30):] }
 
 // perform asks for what is to become a fact. It fails when the server dies meanwhile.
-func (k *keeper) perform(f fact) (*e2e.Response, error) {
+func (k *ledgerClient) perform(f fact) (*e2e.Response, error) {
 	query := ledgerOperations[f.Kind]
 	all := e2e.Vars{
 		"user": f.User, "profile": f.Profile, "password": f.Password, "presents": f.Presents,
@@ -386,7 +388,7 @@ func (k *keeper) perform(f fact) (*e2e.Response, error) {
 }
 
 // must is perform for a server that lives.
-func (k *keeper) must(f fact) *e2e.Response {
+func (k *ledgerClient) must(f fact) *e2e.Response {
 	k.T.Helper()
 	a, err := k.perform(f)
 	if err != nil {
@@ -396,7 +398,7 @@ func (k *keeper) must(f fact) *e2e.Response {
 }
 
 // verify demands that the server knows all that the keeper does, and what it has not acknowledged wholly or not at all.
-func (k *keeper) verify(s *e2e.Env) {
+func (k *ledgerClient) verify(s *e2e.Env) {
 	k.Client = s.Anonymous()
 	if k.attempt != nil {
 		k.settle(*k.attempt)
@@ -413,7 +415,7 @@ func (k *keeper) verify(s *e2e.Env) {
 			c := k.Anonymous()
 			c.AccessToken, c.RefreshToken = s.access, s.refresh
 			if s.over {
-				c.Anonymous().Present(s.refresh).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+				c.Anonymous().RefreshWith(s.refresh).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 				c.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 				continue
 			}
@@ -428,7 +430,7 @@ func (k *keeper) verify(s *e2e.Env) {
 
 // settle finds out whether what was not acknowledged has happened, and notes it if so. The rest of verify then sees
 // whether it has happened wholly, or not at all.
-func (k *keeper) settle(f fact) {
+func (k *ledgerClient) settle(f fact) {
 	signIn := fact{Kind: "obtainToken", User: f.User, Password: f.Password}
 	switch f.Kind {
 	case "register":
@@ -505,8 +507,8 @@ func audit(p *e2e.Process, facts []fact) {
 	}
 }
 
-// TestWhatIsAnsweredIsOnTheDisk counts how often SQLite has the system write its log through to the disk.
-func TestWhatIsAnsweredIsOnTheDisk(t *testing.T) {
+// TestCommitSyncsToDisk checks that SQLite syncs its write-ahead log to the disk for each acknowledged write.
+func TestCommitSyncsToDisk(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
 		t.Skip("no strace to count with")

@@ -12,25 +12,29 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestThreeNodesAnswerLikeOne sends a stream of requests to one node, and then the same ones, each at random, to three
-// on every engine. LATCHKEY_TEST_SEED makes the stream the same again, LATCHKEY_TEST_REQUESTS makes it longer.
-func TestThreeNodesAnswerLikeOne(t *testing.T) {
+// TestNodesThreeEquivalent checks that three nodes answer a random stream of requests like one node, on each engine.
+// LATCHKEY_TEST_SEED repeats the stream, LATCHKEY_TEST_REQUESTS is its length.
+func TestNodesThreeEquivalent(t *testing.T) {
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 150)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
 	begin := time.Now()
 	alone := e2e.StartAt(t, storetest.SQLite(t), e2e.NewClock(begin))
 	want := newStream(t, seed, alone).run(requests)
-	storetest.EachStrict(t, func(t *testing.T, database string) {
+	e2e.EachDatabaseStrict(t, func(t *testing.T, database string) {
 		one := e2e.StartAt(t, database, e2e.NewClock(begin))
 		newStream(t, seed, one, one.AnotherNode(), one.AnotherNode()).run(requests).equals(t, want)
 	})
 }
 
-// TestTwoProcessesAnswerLikeOne does so on one SQLite file, with programs that look at the real clock.
-func TestTwoProcessesAnswerLikeOne(t *testing.T) {
+// TestNodesProcessesEquivalent checks that two processes with one SQLite file and the real clock answer a random stream
+// of requests like one.
+func TestNodesProcessesEquivalent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts many servers")
+	}
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 80)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
-	told := func(nodes int) transcript {
+	transcriptOf := func(nodes int) transcript {
 		database, sites := storetest.SQLite(t), []*e2e.Env{}
 		for range nodes {
 			sites = append(sites, e2e.StartProcess(t, database, "LATCHKEY_ACCESS_TOKEN_TTL=15m").Env)
@@ -39,21 +43,22 @@ func TestTwoProcessesAnswerLikeOne(t *testing.T) {
 		s.real = true
 		return s.run(requests)
 	}
-	want := told(1)
-	told(2).equals(t, want)
+	want := transcriptOf(1)
+	transcriptOf(2).equals(t, want)
 }
 
-// TestNodesServeBesideANewerProgram that has taken a step they do not know. None of them starts any more.
-func TestNodesServeBesideANewerProgram(t *testing.T) {
+// TestNodesWithNewerSchema checks that running nodes keep serving after a newer program has migrated the database, and
+// no old node starts any more.
+func TestNodesWithNewerSchema(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
-		lives(mario)
-		s.Execute(`ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT ''`)
-		s.Execute(`ALTER TABLE sessions ADD COLUMN place TEXT`)
-		s.Execute(`CREATE TABLE things (user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE)`)
-		s.Execute(`INSERT INTO schema_migrations SELECT MAX(version) + 1, 'later', '', 0 FROM schema_migrations`)
+		useAPI(mario)
+		s.Exec(`ALTER TABLE users ADD COLUMN nickname TEXT NOT NULL DEFAULT ''`)
+		s.Exec(`ALTER TABLE sessions ADD COLUMN place TEXT`)
+		s.Exec(`CREATE TABLE things (user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE)`)
+		s.Exec(`INSERT INTO schema_migrations SELECT MAX(version) + 1, 'later', '', 0 FROM schema_migrations`)
 		for range 3 {
-			lives(mario)
+			useAPI(mario)
 			s.SignIn("mario").SignOut(nil)
 		}
 		s.RunFails("use a newer program", "serve", "--listen", "127.0.0.1:0")
@@ -61,8 +66,8 @@ func TestNodesServeBesideANewerProgram(t *testing.T) {
 	})
 }
 
-// lives has a client ask for all that a day brings.
-func lives(c *e2e.Client) {
+// useAPI has a client ask for all that a day brings.
+func useAPI(c *e2e.Client) {
 	c.T.Helper()
 	c.Refresh().Ok()
 	c.Ask(`{ me { username sessions { id } } }`, nil).Ok()
@@ -71,9 +76,12 @@ func lives(c *e2e.Client) {
 	c.Ask(`{ profiles(first: 5, filter: {search: "jump"}) { totalCount nodes { id } } }`, nil).Ok()
 }
 
-// TestBehindAPooler lets 32 live at once on what PgBouncer has in transaction mode: five connections, any of them for
-// each transaction. The schema is migrated there too.
-func TestBehindAPooler(t *testing.T) {
+// TestNodesBehindPgBouncer checks that 32 concurrent users and the migration work through PgBouncer in transaction mode
+// with five connections.
+func TestNodesBehindPgBouncer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	s := e2e.Start(t, storetest.Pooled(t, storetest.Postgres(t)), "LATCHKEY_LIMIT_REGISTER=1000/1h")
 	crowd := make([]*e2e.Client, 32)
 	e2e.Concurrently(4, func(first int) { // for a hash takes its time
@@ -83,10 +91,10 @@ func TestBehindAPooler(t *testing.T) {
 	})
 	e2e.Concurrently(len(crowd), func(i int) {
 		for range 3 {
-			lives(crowd[i])
+			useAPI(crowd[i])
 		}
 		crowd[i].SignOut(crowd[i].RefreshToken)
-		crowd[i].IsSignedOut()
+		crowd[i].AssertSignedOut()
 	})
 	if !s.SignIn("mario7").SignedIn() {
 		t.Error("a sign-in does not last")
@@ -106,7 +114,7 @@ type stream struct {
 	choose *rand.Rand // what is asked
 	spread *rand.Rand // of whom
 	real   bool       // the nodes' clock is the real one, on which nothing may depend
-	people []*guest
+	people []*streamUser
 	made   int
 	known  map[string]string // IDs, tokens and cursors that have been seen, as the transcript has them
 	said   transcript
@@ -115,8 +123,8 @@ type stream struct {
 // transcript is what was asked and answered, without what differs from one telling to another.
 type transcript []string
 
-// guest is somebody in a stream, registered or not.
-type guest struct {
+// streamUser is somebody in a stream, registered or not.
+type streamUser struct {
 	name, password  string
 	access          string
 	refresh         []string // of the present session, newest last
@@ -175,7 +183,7 @@ func (s *stream) plain(text []byte) string {
 }
 
 // ask has somebody ask a node for something.
-func (s *stream) ask(v *guest, query string, variables e2e.Vars) *e2e.Response {
+func (s *stream) ask(v *streamUser, query string, variables e2e.Vars) *e2e.Response {
 	s.t.Helper()
 	c := s.nodes[s.spread.IntN(len(s.nodes))].Anonymous()
 	c.AccessToken = v.access
@@ -185,7 +193,7 @@ func (s *stream) ask(v *guest, query string, variables e2e.Vars) *e2e.Response {
 }
 
 // begins notes the session that a field's answer began or continued, if it did.
-func (v *guest) begins(a *e2e.Response, field string) {
+func (v *streamUser) begins(a *e2e.Response, field string) {
 	access, _ := a.Get(field + ".tokens.accessToken").(string)
 	refresh, _ := a.Get(field + ".tokens.refreshToken").(string)
 	if access != "" {
@@ -194,7 +202,7 @@ func (v *guest) begins(a *e2e.Response, field string) {
 }
 
 // anyone returns a guest; the first of several is chosen most, and has the longest story.
-func (s *stream) anyone() *guest {
+func (s *stream) anyone() *streamUser {
 	return s.people[min(s.choose.IntN(len(s.people)), s.choose.IntN(len(s.people)))]
 }
 
@@ -263,7 +271,7 @@ func (s *stream) step() {
 func (s *stream) join() {
 	s.t.Helper()
 	s.made++
-	v := &guest{name: fmt.Sprint("mario", s.made), password: e2e.Password}
+	v := &streamUser{name: fmt.Sprint("mario", s.made), password: e2e.Password}
 	asked := v.name
 	if s.made%3 == 0 {
 		asked = s.people[0].name
@@ -278,7 +286,7 @@ func (s *stream) join() {
 
 // signIn begins another session of somebody, now and then with a wrong password, but never so often in a row that the
 // time to wait would count.
-func (s *stream) signIn(v *guest) {
+func (s *stream) signIn(v *streamUser) {
 	s.t.Helper()
 	used := v.password
 	if v.mistaken = !v.mistaken && s.choose.IntN(4) == 0; v.mistaken {
@@ -293,7 +301,7 @@ func (s *stream) signIn(v *guest) {
 
 // renew presents somebody's newest refresh token, or an older one. Whether the last but one still counts is a matter of
 // time.
-func (s *stream) renew(v *guest) {
+func (s *stream) renew(v *streamUser) {
 	s.t.Helper()
 	if len(v.refresh) == 0 {
 		return
@@ -314,7 +322,7 @@ func (s *stream) renew(v *guest) {
 }
 
 // list asks for a page of profiles, and the next one.
-func (s *stream) list(v *guest) {
+func (s *stream) list(v *streamUser) {
 	s.t.Helper()
 	const query = `query ($first: Int, $after: String, $filter: ProfileFilter, $order: ProfileOrder) {
 		profiles(first: $first, after: $after, filter: $filter, orderBy: $order) { totalCount
@@ -331,7 +339,7 @@ func (s *stream) list(v *guest) {
 	}
 }
 
-func (s *stream) changePassword(v *guest) {
+func (s *stream) changePassword(v *streamUser) {
 	s.t.Helper()
 	next := fmt.Sprint("i-keep-jumping-", len(s.said))
 	a := s.ask(v, `mutation ($p: String!, $q: String!) { changePassword(input: {currentPassword: $p, newPassword: $q}) {

@@ -26,9 +26,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestHelp shows every command there is and every setting, with no need for a database.
+// TestHelp checks that help lists each command and setting without a database.
 func TestHelp(t *testing.T) {
-	s := &e2e.Env{T: t, Database: "sqlite:", Clock: e2e.NewClock(time.Time{})}
+	s := e2e.NewEnv(t, "sqlite:", e2e.NewClock(time.Time{}))
 	for _, args := range [][]string{
 		{"--help"}, {"-h"}, {"serve", "--help"}, {"keys", "--help"}, {"keys", "retire", "--help"},
 	} {
@@ -49,8 +49,9 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestSettingsStandAnywhere reads them before a command, in it and after it, the last one of several.
-func TestSettingsStandAnywhere(t *testing.T) {
+// TestSettingsAnywhere checks that settings are read before, inside and after a command, and the last one of several
+// counts.
+func TestSettingsAnywhere(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for _, args := range [][]string{
@@ -70,9 +71,9 @@ func TestSettingsStandAnywhere(t *testing.T) {
 	})
 }
 
-// TestErrorsHelp tells operators what to do, and not what lies behind.
-func TestErrorsHelp(t *testing.T) {
-	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: e2e.NewClock(time.Time{})}
+// TestErrorsForOperators checks that error messages say what the operator can do, without internal causes.
+func TestErrorsForOperators(t *testing.T) {
+	s := e2e.NewEnv(t, storetest.SQLite(t), e2e.NewClock(time.Time{}))
 	s.RunFails("run latchkey migrate up first", "user", "list")
 	s.RunFails("put -- before an argument", "user", "create", "-SEKRET")
 	e2e.Start(t, s.Database).Stop()
@@ -99,10 +100,10 @@ func TestErrorsHelp(t *testing.T) {
 	}
 }
 
-// TestWhatNeedsNoDatabase asks the program about itself, with settings that no server would start with.
-func TestWhatNeedsNoDatabase(t *testing.T) {
-	s := &e2e.Env{T: t, Database: "nowhere", Clock: e2e.NewClock(time.Time{})}
-	if printed := s.Run("schema"); printed != e2e.Schema {
+// TestCommandsWithoutDatabase checks that commands about the program itself run with settings that prevent a start.
+func TestCommandsWithoutDatabase(t *testing.T) {
+	s := e2e.NewEnv(t, "nowhere", e2e.NewClock(time.Time{}))
+	if printed := s.Run("schema"); printed != e2e.Schema() {
 		t.Errorf("the schema is %s", printed)
 	}
 	version := regexp.MustCompile(`^latchkey \S+( \(\w+ of .+\))?, go1\.\S+.*\n$`)
@@ -111,8 +112,8 @@ func TestWhatNeedsNoDatabase(t *testing.T) {
 	}
 }
 
-// TestTheSchemaIsMigratedByCommand takes the last step again, on a database that looks as it did before that.
-func TestTheSchemaIsMigratedByCommand(t *testing.T) {
+// TestMigrateCommand checks that latchkey migrate applies the last migration to a database of the previous version.
+func TestMigrateCommand(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		at := s.Clock.Now().UTC().Format(time.RFC3339)
 		status := func() []string { return strings.Split(s.Run("migrate", "status"), "\n") }
@@ -120,37 +121,37 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 		if len(first) != 5 || !slices.Equal(strings.Fields(first[3]), []string{"3", "0003_throttles", at}) {
 			t.Fatalf("the status is %q", first)
 		}
-		if said := s.Run("migrate", "up"); said != "The schema is up to date.\n" {
-			t.Fatalf("up says %s", said)
+		if printed := s.Run("migrate", "up"); printed != "The schema is up to date.\n" {
+			t.Fatalf("up says %s", printed)
 		}
 		s.Stop()
-		s.Execute(`DROP TABLE throttles`)
-		s.Execute(`DELETE FROM schema_migrations WHERE version = 3`)
+		s.Exec(`DROP TABLE throttles`)
+		s.Exec(`DELETE FROM schema_migrations WHERE version = 3`)
 		for _, args := range [][]string{{"user", "list"}, {"keys", "list"}, {"restore-cut"}} {
 			s.RunFails("run latchkey migrate up first", args...)
 		}
 		for range 2 {
-			if said := s.Run("migrate", "up", "--dry-run"); said != "0003_throttles would be applied.\n" {
-				t.Fatalf("the dry run says %s", said)
+			if printed := s.Run("migrate", "up", "--dry-run"); printed != "0003_throttles would be applied.\n" {
+				t.Fatalf("the dry run says %s", printed)
 			}
 		}
 		if have := status()[3]; !strings.HasSuffix(have, "0003_throttles  not yet") {
 			t.Fatalf("the status is %q", have)
 		}
-		if said := s.Run("migrate", "up"); said != "0003_throttles is applied.\n" {
-			t.Fatalf("up says %s", said)
+		if printed := s.Run("migrate", "up"); printed != "0003_throttles is applied.\n" {
+			t.Fatalf("up says %s", printed)
 		}
 		var steps []store.Step
 		if err := json.Unmarshal([]byte(s.Run("migrate", "status", "--json")), &steps); err != nil || len(steps) != 3 ||
 			steps[2].AppliedAt == nil || steps[2].Name != "0003_throttles" {
 			t.Fatalf("the status is %v, %v", steps, err)
 		}
-		s.Execute(`INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (4, '0004_x', 'x', 0)`)
+		s.Exec(`INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (4, '0004_x', 'x', 0)`)
 		for _, args := range [][]string{{"migrate", "status"}, {"migrate", "up", "--dry-run"}, {"migrate", "up"}} {
 			s.RunFails("use a newer program", args...)
 		}
 		for _, version := range []string{"0", "-1"} {
-			s.Execute(`UPDATE schema_migrations SET version = ` + version + ` WHERE name = '0004_x'`)
+			s.Exec(`UPDATE schema_migrations SET version = ` + version + ` WHERE name = '0004_x'`)
 			for _, args := range [][]string{{"migrate", "status"}, {"migrate", "up"}, {"check"}, {"user", "list"}} {
 				s.RunFails("which there never was", args...)
 			}
@@ -158,18 +159,18 @@ func TestTheSchemaIsMigratedByCommand(t *testing.T) {
 	})
 }
 
-// TestMigratingFromNothing makes a database that a server then uses.
-func TestMigratingFromNothing(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
-		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
+// TestMigrateEmptyDatabase checks that latchkey migrate creates a database that a server then uses.
+func TestMigrateEmptyDatabase(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
+		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		if strings.HasPrefix(url, "sqlite:") {
 			s.RunFails("no such file", "migrate", "status")
 			s.RunFails("no such file", "migrate", "up", "--dry-run")
-		} else if said := s.Run("migrate", "up", "--dry-run"); strings.Count(said, "would be applied") != 3 {
-			t.Fatalf("the dry run says %s", said)
+		} else if printed := s.Run("migrate", "up", "--dry-run"); strings.Count(printed, "would be applied") != 3 {
+			t.Fatalf("the dry run says %s", printed)
 		}
-		if said := s.Run("migrate", "up"); strings.Count(said, "is applied") != 3 {
-			t.Fatalf("up says %s", said)
+		if printed := s.Run("migrate", "up"); strings.Count(printed, "is applied") != 3 {
+			t.Fatalf("up says %s", printed)
 		}
 		e2e.Start(t, url).Register("mario")
 	})
@@ -188,22 +189,23 @@ func showUser(s *e2e.Env, who string) (u userJSON) {
 func createUser(s *e2e.Env, username string, more ...string) {
 	s.T.Helper()
 	args := append([]string{"user", "create", username}, more...)
-	if _, err := s.TryRunWith(e2e.Password+"\n", args...); err != nil {
+	if _, err := s.TryRunWithInput(e2e.Password+"\n", args...); err != nil {
 		s.T.Fatal(err)
 	}
 }
 
-func TestOperatorsMakeUsers(t *testing.T) {
+// TestUserCreate checks that an operator creates users.
+func TestUserCreate(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		said, err := s.TryRunWith(e2e.Password+"\nmore\n", "user", "create", "Mario", "--email", "Mario@Example.com",
+		printed, err := s.TryRunWithInput(e2e.Password+"\nmore\n", "user", "create", "Mario", "--email", "Mario@Example.com",
 			"--name", "Mario M.", "--role", "admin", "--registration", "closed", "--json")
 		var made userJSON
-		if err := errors.Join(err, json.Unmarshal([]byte(said), &made)); err != nil {
+		if err := errors.Join(err, json.Unmarshal([]byte(printed), &made)); err != nil {
 			t.Fatal(err)
 		}
 		if made.Username != "Mario" || *made.Email != "Mario@Example.com" || made.EmailVerified || made.Name != "Mario M." ||
-			made.Role != account.Admin || made.Status != account.Active || strings.Contains(said, "assword") {
-			t.Fatalf("made %s", said)
+			made.Role != account.Admin || made.Status != account.Active || strings.Contains(printed, "assword") {
+			t.Fatalf("made %s", printed)
 		}
 		mario := s.SignIn("mario")
 		mario.Ask(`{ me { role profile { username location } } }`, nil).Ok().Equals("me.role", "ADMIN").
@@ -227,7 +229,7 @@ func TestOperatorsMakeUsers(t *testing.T) {
 			{e2e.Password, string(made.ID), "luigi@example.com", "RESERVED at username"},
 			{"", "luigi", "luigi@example.com", "password"},
 		} {
-			printed, err := s.TryRunWith(refused.typed, "user", "create", refused.username, "--email", refused.email)
+			printed, err := s.TryRunWithInput(refused.typed, "user", "create", refused.username, "--email", refused.email)
 			if err == nil || !strings.Contains(err.Error(), refused.why) || printed != "" || cli.ExitCode(err) != 1 ||
 				refused.typed != "" && strings.Contains(err.Error(), refused.typed) {
 				t.Errorf("%+v: %v %s", refused, err, printed)
@@ -241,7 +243,7 @@ func TestOperatorsMakeUsers(t *testing.T) {
 		if s.Count("users") != 1 || s.Count("profiles") != 1 {
 			t.Error("a refused command did something")
 		}
-		s.Execute("UPDATE users SET name = 'M\u202eoiram'")
+		s.Exec("UPDATE users SET name = 'M\u202eoiram'")
 		if text := s.Run("user", "show", "mario"); !strings.Contains(text, "M\ufffdoiram") {
 			t.Errorf("a name turns the terminal round: %q", text)
 		}
@@ -255,11 +257,11 @@ func TestOperatorsMakeUsers(t *testing.T) {
 	})
 }
 
-// TestOperatorsListUsers turns the pages.
-func TestOperatorsListUsers(t *testing.T) {
+// TestUserList checks that an operator lists users in pages.
+func TestUserList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		if said := s.Run("user", "list", "--json"); said != "[]\n" {
-			t.Fatalf("nobody is %s", said)
+		if printed := s.Run("user", "list", "--json"); printed != "[]\n" {
+			t.Fatalf("nobody is %s", printed)
 		}
 		names := []string{"mario", "luigi", "peach", "toad", "yoshi"}
 		for _, name := range names {
@@ -298,17 +300,18 @@ func TestOperatorsListUsers(t *testing.T) {
 	})
 }
 
-func TestOperatorsShutUsersOut(t *testing.T) {
+// TestUserDisable checks that an operator disables and enables users.
+func TestUserDisable(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		mario, luigi := s.RegisterAndSignIn("mario", "mario@example.com"), s.RegisterAndSignIn("luigi", "luigi@example.com")
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		link := s.NextEmail(box, "mario@example.com").Token()
-		if said := s.Run("user", "disable", "mario@example.com"); said != "User mario disabled; all sessions revoked.\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("user", "disable", "mario@example.com"); printed != "User mario disabled; all sessions revoked.\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		mario.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
-		s.Obtain("mario", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		s.ObtainToken("mario", e2e.Password).HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 		isDead := func(token string) {
 			t.Helper()
 			if code := s.Redeem("resetPassword", token); code != "TOKEN_INVALID" {
@@ -325,8 +328,8 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 		if again := strings.Count(s.Logs(), `"user_archived"`); again != logged || logged == 0 {
 			t.Errorf("once disabled, it is logged %d times, then %d", logged, again)
 		}
-		if said := s.Run("user", "enable", "mario"); said != "User mario enabled.\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("user", "enable", "mario"); printed != "User mario enabled.\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		if mario.SignedIn() {
 			t.Fatal("an ended session lives again")
@@ -334,9 +337,9 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 		isDead(link)
 		back := s.SignIn("mario")
 
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.Clock.Advance(time.Minute)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		link = s.NextEmail(box, "mario@example.com").Token()
 		s.Run("user", "role", "mario", "staff")
 		back.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -354,40 +357,42 @@ func TestOperatorsShutUsersOut(t *testing.T) {
 	})
 }
 
-// TestNobodySetsAPassword has the user choose it.
-func TestNobodySetsAPassword(t *testing.T) {
+// TestUserResetPassword checks that an operator sends the email of a password reset, and that only the new password
+// ends sessions.
+func TestUserResetPassword(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "Mario@example.com")
+		mario := s.RegisterAndSignIn("mario", "Mario@example.com")
 		smtp := "--smtp-url=" + strings.TrimPrefix(box.Setting, "LATCHKEY_SMTP_URL=")
 		s.RunFails("LATCHKEY_SMTP_URL is not set", "user", "reset-password", "mario",
 			"--mode", "production", "--public-url", "https://x.example")
-		if said := s.Run("user", "reset-password", "mario", smtp); !strings.Contains(said, "outbox for mario") {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("user", "reset-password", "mario", smtp); !strings.Contains(printed, "outbox for mario") {
+			t.Fatalf("it says %s", printed)
 		}
 		l := s.NextEmail(box, "Mario@example.com")
 		if !mario.SignedIn() {
 			t.Fatal("the mail ends sessions")
 		}
-		s.Anonymous().Ask(e2e.ResetMutation, e2e.Vars{"t": l.Token(), "p": e2e.NewPassword}).Ok()
+		s.Anonymous().Ask(e2e.ResetPasswordMutation, e2e.Vars{"t": l.Token(), "p": e2e.NewPassword}).Ok()
 		if mario.SignedIn() {
 			t.Fatal("the new password ends no sessions")
 		}
-		s.Obtain("mario", e2e.NewPassword).Ok()
+		s.ObtainToken("mario", e2e.NewPassword).Ok()
 		s.Register("luigi")
 		s.RunFails("This user has no email address", "user", "reset-password", "luigi", smtp)
 	})
 }
 
-func TestOperatorsDeleteUsers(t *testing.T) {
+// TestUserDelete checks that an operator deletes users.
+func TestUserDelete(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		mario := s.RegisterAndConfirm("mario", "mario@example.com")
+		mario := s.RegisterAndSignIn("mario", "mario@example.com")
 		for _, typed := range []string{"", "no\n", "y\n"} {
-			if printed, err := s.TryRunWith(typed, "user", "delete", "mario"); err == nil || printed != "" || !mario.SignedIn() {
+			if printed, err := s.TryRunWithInput(typed, "user", "delete", "mario"); err == nil || printed != "" || !mario.SignedIn() {
 				t.Fatalf("%q: %v %s", typed, err, printed)
 			}
 		}
-		if said, err := s.TryRunWith("yes\n", "user", "delete", "mario"); err != nil || said != "User mario deleted.\n" {
-			t.Fatalf("%v %s", err, said)
+		if printed, err := s.TryRunWithInput("yes\n", "user", "delete", "mario"); err != nil || printed != "User mario deleted.\n" {
+			t.Fatalf("%v %s", err, printed)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		for _, table := range []string{"users", "profiles", "sessions", "devices", "one_time_tokens"} {
@@ -410,8 +415,8 @@ func TestOperatorsDeleteUsers(t *testing.T) {
 	})
 }
 
-// TestOperatorsAndAccountsThatWait leaves the confirmation of an address to its owner.
-func TestOperatorsAndAccountsThatWait(t *testing.T) {
+// TestUserPending checks that operators neither enable nor disable a pending account, whose address its owner confirms.
+func TestUserPending(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterWithEmail("mario", "mario@example.com")
 		s.NextEmail(box, "mario@example.com")
@@ -424,15 +429,16 @@ func TestOperatorsAndAccountsThatWait(t *testing.T) {
 		s.RunFails("Several pending accounts have this address", "user", "show", "mario@example.com")
 		s.NextEmail(box, "mario@example.com")
 		s.Run("user", "delete", "luigi", "--yes")
-		s.NoEmail(box)
+		s.AssertNoEmail(box)
 		if s.Count("users") != 1 {
 			t.Error("the wrong one is deleted")
 		}
 	}, "LATCHKEY_EMAIL_VERIFICATION=required")
 }
 
-// TestTheLastAdministratorStays tries all ways to be rid of them, one by one, and of two by two at once.
-func TestTheLastAdministratorStays(t *testing.T) {
+// TestUserLastAdministrator checks that no way of removing administrators, alone or two concurrently, removes the last
+// one.
+func TestUserLastAdministrator(t *testing.T) {
 	const deleteMe = `mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) {
 		deletedUserId userErrors { code field } } }`
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
@@ -501,7 +507,8 @@ func TestTheLastAdministratorStays(t *testing.T) {
 	})
 }
 
-func TestOperatorsEndSessions(t *testing.T) {
+// TestUserSessionsEnd checks that an operator ends the sessions of a user.
+func TestUserSessionsEnd(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		second, third := s.SignIn("mario"), s.SignIn("mario")
@@ -510,8 +517,8 @@ func TestOperatorsEndSessions(t *testing.T) {
 			t.Fatalf("shown: %v", sessions)
 		}
 		newest := string(sessions[0].ID)
-		if said := s.Run("sessions", "revoke", "--session", newest); said != "1 session revoked.\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("sessions", "revoke", "--session", newest); printed != "1 session revoked.\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		if left := showUser(s, "mario").Sessions; len(left) != 2 || slices.ContainsFunc(left, func(j sessionJSON) bool {
 			return string(j.ID) == newest
@@ -519,8 +526,8 @@ func TestOperatorsEndSessions(t *testing.T) {
 			t.Fatalf("left: %v", left)
 		}
 		s.RunFails("There is no such session, or it has ended", "sessions", "revoke", "--session", newest)
-		if said := s.Run("sessions", "revoke", "mario", "--json"); said != "{\n  \"revoked\": 2\n}\n" {
-			t.Fatalf("it says %s", said)
+		if printed := s.Run("sessions", "revoke", "mario", "--json"); printed != "{\n  \"revoked\": 2\n}\n" {
+			t.Fatalf("it says %s", printed)
 		}
 		for _, c := range []*e2e.Client{mario, second, third} {
 			c.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -542,8 +549,8 @@ func TestOperatorsEndSessions(t *testing.T) {
 	})
 }
 
-// TestABackupIsOfOneMoment makes it while users register, and serves it.
-func TestABackupIsOfOneMoment(t *testing.T) {
+// TestBackupConsistent checks that a backup taken during registrations is consistent, and serves.
+func TestBackupConsistent(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	mario := s.Register("mario")
 	folder := t.TempDir()
@@ -556,10 +563,10 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 			}
 		})
 	}
-	said := s.Run("backup", path)
+	printed := s.Run("backup", path)
 	all.Wait()
-	if !strings.HasPrefix(said, path+" is a copy of the database.") || !strings.Contains(said, "LATCHKEY_SECRET") {
-		t.Errorf("it says %s", said)
+	if !strings.HasPrefix(printed, path+" is a copy of the database.") || !strings.Contains(printed, "LATCHKEY_SECRET") {
+		t.Errorf("it says %s", printed)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the file is %v %v", info, err)
@@ -574,8 +581,8 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 		t.Error("a file is replaced")
 	}
 	restored := e2e.Start(t, "sqlite:"+path)
-	if said := restored.Run("check"); !strings.HasPrefix(said, "No problems found") {
-		t.Errorf("check says %s", said)
+	if printed := restored.Run("check"); !strings.HasPrefix(printed, "No problems found") {
+		t.Errorf("check says %s", printed)
 	}
 	if mario.Env = restored; !mario.SignedIn() || restored.Count("users") != restored.Count("profiles") {
 		t.Error("the copy is not whole")
@@ -583,10 +590,10 @@ func TestABackupIsOfOneMoment(t *testing.T) {
 	restored.Stop()
 }
 
-// TestABackupIsWholeOrNothing interrupts one that has begun, has another exceed what a file may hold, and hangs up.
-func TestABackupIsWholeOrNothing(t *testing.T) {
+// TestBackupAtomic checks that an interrupted or failed backup leaves no file.
+func TestBackupAtomic(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
-	s.Execute(`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device,
+	s.Exec(`INSERT INTO mails (id, letter, state, recipient, address_key, languages, username, new_email, device,
 		ip_address, attempts, created_at, due_at, expires_at)
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
 		SELECT 'mail_' || i, '', 'FAILED', '', '', '', hex(randomblob(8000)), '', '', '', 0, 0, 0, 0 FROM n`)
@@ -661,8 +668,8 @@ func TestABackupIsWholeOrNothing(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	e2e.Must(t, err)
 	full.Path = shell
-	if said, err := full.CombinedOutput(); err == nil || !strings.Contains(string(said), "the backup failed") {
-		t.Errorf("it says %s", said)
+	if printed, err := full.CombinedOutput(); err == nil || !strings.Contains(string(printed), "the backup failed") {
+		t.Errorf("it says %s", printed)
 	}
 	nothing()
 }
@@ -680,8 +687,9 @@ func newCommand(s *e2e.Env, args ...string) *exec.Cmd {
 	return command
 }
 
-// TestABackupThatIsOfNoUse is said to be, or not made at all.
-func TestABackupThatIsOfNoUse(t *testing.T) {
+// TestBackupUnusable checks that a backup without its secret is reported, and that another program's file is not backed
+// up.
+func TestBackupUnusable(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	folder := t.TempDir()
 	s.RunFails("backup needs the path of a file", "backup", "")
@@ -690,14 +698,15 @@ func TestABackupThatIsOfNoUse(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Error("it is not made:", err)
 	}
-	songs := &e2e.Env{T: t, Database: "sqlite:" + filepath.Join(folder, "songs.db"), Clock: s.Clock}
-	songs.Execute(`CREATE TABLE songs (title TEXT)`)
+	songs := e2e.NewEnv(t, "sqlite:"+filepath.Join(folder, "songs.db"), s.Clock)
+	songs.Exec(`CREATE TABLE songs (title TEXT)`)
 	songs.RunFails("another program", "backup", filepath.Join(folder, "songs-copy.db"))
 }
 
-func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
-		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
+// TestBackupPostgres checks that latchkey backup refuses PostgreSQL and names pg_dump.
+func TestBackupPostgres(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
+		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		path := filepath.Join(t.TempDir(), "copy.db")
 		why := "pg_dump"
 		if strings.HasPrefix(url, "sqlite:") {
@@ -710,8 +719,8 @@ func TestPostgreSQLIsBackedUpByItsOwnTool(t *testing.T) {
 	})
 }
 
-// TestNoCommandTakesAnotherSecret for that of the database, whatever it is about.
-func TestNoCommandTakesAnotherSecret(t *testing.T) {
+// TestCommandsRejectWrongSecret checks that each command rejects a secret other than the database's.
+func TestCommandsRejectWrongSecret(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for _, args := range [][]string{
@@ -728,8 +737,8 @@ func TestNoCommandTakesAnotherSecret(t *testing.T) {
 	})
 }
 
-// TestCheckFindsWhatIsWrong damages a database in one way after another, and mends it.
-func TestCheckFindsWhatIsWrong(t *testing.T) {
+// TestCheckFindsProblems checks that latchkey check reports each kind of damage, and no problem after its repair.
+func TestCheckFindsProblems(t *testing.T) {
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, _ *e2e.Mailbox) {
 		createUser(s, "Mario", "--email", "Mario@Example.com")
 		createUser(s, "luigi")
@@ -739,8 +748,8 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		s.Run("user", "disable", "luigi")
 		fine := func() {
 			t.Helper()
-			if said := s.Run("check"); said != "No problems found in 1 signing key, 3 users and 2 sessions.\n" {
-				t.Fatalf("it says %s", said)
+			if printed := s.Run("check"); printed != "No problems found in 1 signing key, 3 users and 2 sessions.\n" {
+				t.Fatalf("it says %s", printed)
 			}
 		}
 		fine()
@@ -784,31 +793,31 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 				"a trigger"},
 			{`UPDATE signing_keys SET alg = 'ES256'`, `UPDATE signing_keys SET alg = 'EdDSA'`, "signing key"},
 		} {
-			s.Execute(damage.statement)
+			s.Exec(damage.statement)
 			printed, err := s.TryRun("check")
 			if err == nil || err.Error() != "1 problem found" || !strings.Contains(printed, damage.found) ||
 				strings.Count(printed, "\n") != 1 || cli.ExitCode(err) != 1 {
 				t.Errorf("%s: %v %s", damage.statement, err, printed)
 			}
-			s.Execute(damage.undo)
+			s.Exec(damage.undo)
 			fine()
 		}
 		printed, err := s.TryRun("check", "--secret", e2e.NextSecret)
 		if err == nil || !strings.Contains(printed, "the secret does not open") {
 			t.Errorf("another secret: %v %s", err, printed)
 		}
-		s.Execute(`UPDATE sessions SET salt = substr(salt, 1, 15)`)
+		s.Exec(`UPDATE sessions SET salt = substr(salt, 1, 15)`)
 		if printed, err := s.TryRun("check"); err == nil || strings.Count(printed, "no refresh token") != 2 {
 			t.Errorf("short salts: %v %s", err, printed)
 		}
 		if strings.HasPrefix(s.Database, "sqlite:") {
-			s.Execute(`PRAGMA foreign_keys = off; DELETE FROM users WHERE username = 'Mario'`)
+			s.Exec(`PRAGMA foreign_keys = off; DELETE FROM users WHERE username = 'Mario'`)
 			if printed, err := s.TryRun("check"); err == nil || !strings.Contains(printed, "refers to one of users") {
 				t.Errorf("orphans: %v %s", err, printed)
 			}
 		}
 		s.Stop()
-		s.Execute(`DELETE FROM schema_migrations WHERE version = 3`)
+		s.Exec(`DELETE FROM schema_migrations WHERE version = 3`)
 		s.RunFails("run latchkey migrate up", "check")
 	}, "LATCHKEY_EMAIL_VERIFICATION=required")
 }

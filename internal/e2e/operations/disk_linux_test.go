@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestAFullDisk lets no file of a running server grow, and then lets them grow again.
-func TestAFullDisk(t *testing.T) {
+// TestDatabaseDiskFull checks that a server with a full disk fails cleanly, and works again when there is space.
+func TestDatabaseDiskFull(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.SQLite(t))
 	mario := p.Register("mario")
 	mario.Ask(updateNameMutation, e2e.Vars{"n": "Mario"}).Ok()

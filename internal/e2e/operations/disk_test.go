@@ -23,7 +23,7 @@ func hampered(c *e2e.Client) {
 	for range 3 {
 		began := time.Now()
 		c.Ask(updateNameMutation, e2e.Vars{"n": "lost"}).FailsWith("INTERNAL_SERVER_ERROR")
-		c.Present(c.RefreshToken).FailsWith("INTERNAL_SERVER_ERROR")
+		c.RefreshWith(c.RefreshToken).FailsWith("INTERNAL_SERVER_ERROR")
 		c.Anonymous().Ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": "luigi", "password": e2e.Password}}).
 			FailsWith("INTERNAL_SERVER_ERROR")
 		if took := time.Since(began); took > e2e.Timeout {
@@ -47,8 +47,9 @@ func recovered(c *e2e.Client) {
 	}
 }
 
-// TestADatabaseThatIsMovedAway does not grow where nobody will look for it, nor is another one begun.
-func TestADatabaseThatIsMovedAway(t *testing.T) {
+// TestDatabaseFileMoved checks that a server neither writes to a moved database file nor creates another one in its
+// place.
+func TestDatabaseFileMoved(t *testing.T) {
 	database := storetest.SQLite(t)
 	path := strings.TrimPrefix(database, "sqlite:")
 	p := e2e.StartProcess(t, database)
@@ -73,8 +74,9 @@ func TestADatabaseThatIsMovedAway(t *testing.T) {
 	recovered(mario)
 }
 
-// TestStartingRefusesWhatIsNotItsDatabase with one line that says why.
-func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
+// TestStartRejectsForeignDatabase checks that a server does not start on a file that is not its database, and the error
+// is one line.
+func TestStartRejectsForeignDatabase(t *testing.T) {
 	type refusal struct {
 		harm func(t *testing.T, path string)
 		want string
@@ -103,7 +105,7 @@ func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-			(&e2e.Env{T: t, Database: "sqlite:" + path}).Execute(`CREATE TABLE songs (title TEXT)`)
+			e2e.NewEnv(t, "sqlite:"+path, nil).Exec(`CREATE TABLE songs (title TEXT)`)
 		}, "another program"},
 	}
 	if os.Geteuid() != 0 { // who may write to every file
@@ -130,8 +132,9 @@ func TestStartingRefusesWhatIsNotItsDatabase(t *testing.T) {
 	}
 }
 
-// TestALostFileLeavesItsLog kills a server, so that what it answered is in the log alone, and takes the file away.
-func TestALostFileLeavesItsLog(t *testing.T) {
+// TestDatabaseFileLostAfterKill checks that neither a start nor a command accepts or changes the write-ahead log that a
+// killed server left without its database file.
+func TestDatabaseFileLostAfterKill(t *testing.T) {
 	for name, lose := range map[string]func(path string) error{
 		"moved":     func(path string) error { return os.Rename(path, path+".away") },
 		"truncated": func(path string) error { return os.Truncate(path, 0) },
@@ -183,8 +186,8 @@ func contents(t *testing.T, form string) map[string][]byte {
 	return found
 }
 
-// TestABackupRestoredAfterAKill is not mixed with what the killed server left beside its file.
-func TestABackupRestoredAfterAKill(t *testing.T) {
+// TestBackupRestoredAfterKill checks that a restored backup is not mixed with the write-ahead log of a killed server.
+func TestBackupRestoredAfterKill(t *testing.T) {
 	database := storetest.SQLite(t)
 	path := strings.TrimPrefix(database, "sqlite:")
 	p := e2e.StartProcess(t, database)
@@ -206,14 +209,14 @@ func TestABackupRestoredAfterAKill(t *testing.T) {
 	}
 	e2e.Must(t, os.Remove(path+"-wal"))
 	e2e.Must(t, os.Remove(path+"-shm"))
-	if said := p.Run("check"); !strings.Contains(said, " 1 user ") {
-		t.Fatalf("it says %s", said)
+	if printed := p.Run("check"); !strings.Contains(printed, " 1 user ") {
+		t.Fatalf("it says %s", printed)
 	}
 	e2e.Start(t, database).SignIn("mario")
 }
 
-// TestReadinessIsThatOfTheDatabase empties the file of a running server, and takes a table from another.
-func TestReadinessIsThatOfTheDatabase(t *testing.T) {
+// TestReadinessOfDamagedDatabase checks that a server is not ready while its database file is empty or lacks a table.
+func TestReadinessOfDamagedDatabase(t *testing.T) {
 	ready := func(s *e2e.Env) int {
 		response, err := http.Get(s.URL + "/readyz")
 		e2e.Must(t, err)
@@ -225,7 +228,7 @@ func TestReadinessIsThatOfTheDatabase(t *testing.T) {
 		if have := ready(s); have != http.StatusOK {
 			t.Fatalf("it answers %d", have)
 		}
-		s.Execute(`ALTER TABLE sessions RENAME TO elsewhere`)
+		s.Exec(`ALTER TABLE sessions RENAME TO elsewhere`)
 		if have := ready(s); have != http.StatusServiceUnavailable {
 			t.Errorf("without a table it answers %d", have)
 		}
@@ -234,7 +237,7 @@ func TestReadinessIsThatOfTheDatabase(t *testing.T) {
 		}
 	})
 	p := e2e.StartProcess(t, storetest.SQLite(t))
-	p.Execute(`PRAGMA wal_checkpoint(TRUNCATE)`) // until then the log has it all
+	p.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`) // until then the log has it all
 	e2e.Must(t, os.Truncate(strings.TrimPrefix(p.Database, "sqlite:"), 0))
 	if have := ready(p.Env); have != http.StatusServiceUnavailable {
 		t.Errorf("without anything in the file it answers %d", have)

@@ -46,7 +46,8 @@ func publishedKeys(s *e2e.Env) (ids []string) {
 	return ids
 }
 
-func TestTheNextKeyIsKnownEverywhereBeforeItSigns(t *testing.T) {
+// TestKeyPublishedBeforeUse checks that all nodes publish a new signing key before one signs with it.
+func TestKeyPublishedBeforeUse(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode("LATCHKEY_ACCESS_TOKEN_TTL=15m")
 		mario := s.Register("mario")
@@ -56,10 +57,10 @@ func TestTheNextKeyIsKnownEverywhereBeforeItSigns(t *testing.T) {
 		}
 		s.Clock.Advance(time.Minute)
 		from := s.Clock.Now().Add(5 * time.Minute)
-		said := s.Run("keys", "rotate")
-		next, _, _ := strings.Cut(said, " ")
-		if said != next+" signs from "+from.UTC().Format(time.RFC3339)+".\n" {
-			t.Fatalf("rotate says %q", said)
+		printed := s.Run("keys", "rotate")
+		next, _, _ := strings.Cut(printed, " ")
+		if printed != next+" signs from "+from.UTC().Format(time.RFC3339)+".\n" {
+			t.Fatalf("rotate says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		for _, node := range []*e2e.Env{s, other} {
@@ -104,7 +105,8 @@ func TestTheNextKeyIsKnownEverywhereBeforeItSigns(t *testing.T) {
 	}, "LATCHKEY_ACCESS_TOKEN_TTL=15m")
 }
 
-func TestKeysAreReplacedWhenTheyAreOld(t *testing.T) {
+// TestKeyRotationByAge checks that signing keys are rotated when they reach their maximum age.
+func TestKeyRotationByAge(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode("LATCHKEY_SIGNING_KEY_MAX_AGE=24h")
 		first := s.Register("mario").KeyID()
@@ -149,7 +151,8 @@ func TestKeysAreReplacedWhenTheyAreOld(t *testing.T) {
 	}, "LATCHKEY_SIGNING_KEY_MAX_AGE=24h")
 }
 
-func TestRetiringAKeySignsNobodyOut(t *testing.T) {
+// TestKeyRetireKeepsSessions checks that retiring a signing key ends no session.
+func TestKeyRetireKeepsSessions(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
 		mario := s.Register("mario")
@@ -163,8 +166,8 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 		if !mario.SignedIn() {
 			t.Fatal("a failed command did something")
 		}
-		if said := s.Run("keys", "retire", first); !strings.HasSuffix(said, next+" signs now.\n") {
-			t.Fatalf("retire says %q", said)
+		if printed := s.Run("keys", "retire", first); !strings.HasSuffix(printed, next+" signs now.\n") {
+			t.Fatalf("retire says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		for _, node := range []*e2e.Env{s, other} {
@@ -180,8 +183,8 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 
 		// One that does not sign goes without a trace, and one that has signed leaves the signer alone.
 		unused := s.RotateKey()
-		if said := s.Run("keys", "retire", unused); !strings.HasSuffix(said, next+" signs now.\n") {
-			t.Fatalf("retire says %q", said)
+		if printed := s.Run("keys", "retire", unused); !strings.HasSuffix(printed, next+" signs now.\n") {
+			t.Fatalf("retire says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		if mario.Refresh().Ok(); mario.KeyID() != next || len(publishedKeys(s)) != 1 {
@@ -192,8 +195,8 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 		third := s.RotateKey()
 		s.Clock.Advance(5 * time.Minute)
 		fourth := s.RotateKey()
-		if said := s.Run("keys", "retire", third); !strings.HasSuffix(said, fourth+" signs now.\n") {
-			t.Fatalf("retire says %q", said)
+		if printed := s.Run("keys", "retire", third); !strings.HasSuffix(printed, fourth+" signs now.\n") {
+			t.Fatalf("retire says %q", printed)
 		}
 		e2e.SyncKeys(s, other)
 		if mario.Refresh().Ok(); mario.KeyID() != fourth || !slices.Equal(publishedKeys(other), []string{fourth, next}) {
@@ -210,7 +213,8 @@ func TestRetiringAKeySignsNobodyOut(t *testing.T) {
 	})
 }
 
-func TestRotationInEveryAlgorithm(t *testing.T) {
+// TestKeyRotationAlgorithms checks that rotation works with each algorithm.
+func TestKeyRotationAlgorithms(t *testing.T) {
 	for _, alg := range []string{"EdDSA", "ES256", "RS256", "HS256"} {
 		t.Run(alg, func(t *testing.T) {
 			e2e.Each(t, func(t *testing.T, s *e2e.Env) {
@@ -240,7 +244,8 @@ func TestRotationInEveryAlgorithm(t *testing.T) {
 	}
 }
 
-func TestAnotherAlgorithmOverlapsToo(t *testing.T) {
+// TestKeyRotationChangesAlgorithm checks that keys of the old and the new algorithm overlap.
+func TestKeyRotationChangesAlgorithm(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		first := mario.KeyID()
@@ -269,7 +274,8 @@ func TestAnotherAlgorithmOverlapsToo(t *testing.T) {
 	})
 }
 
-func TestTheCommandsOfKeys(t *testing.T) {
+// TestKeyCommands checks that the keys commands list, rotate and retire signing keys.
+func TestKeyCommands(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario").KeyID()
 		made := s.Clock.Now()
@@ -320,9 +326,11 @@ func TestTheCommandsOfKeys(t *testing.T) {
 	})
 }
 
-func TestCommandsNeedADatabaseInUse(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, url string) {
-		s := &e2e.Env{T: t, Database: url, Clock: e2e.NewClock(time.Now())}
+// TestKeyCommandsNeedDatabase checks that the keys commands and restore-cut neither accept nor create an empty
+// database.
+func TestKeyCommandsNeedDatabase(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, url string) {
+		s := e2e.NewEnv(t, url, e2e.NewClock(time.Now()))
 		for _, args := range [][]string{{"keys", "list"}, {"keys", "rotate"}, {"restore-cut"}} {
 			if printed, err := s.TryRun(args...); err == nil || printed != "" {
 				t.Errorf("%q on nothing: %v %s", args, err, printed)
@@ -336,7 +344,8 @@ func TestCommandsNeedADatabaseInUse(t *testing.T) {
 	})
 }
 
-func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
+// TestSecretRotationKeepsSessions checks that changing the secret ends no session.
+func TestSecretRotationKeepsSessions(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		const page = `query ($after: String) { profiles(first: 1, after: $after) { pageInfo { endCursor } } }`
@@ -350,17 +359,17 @@ func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
 		if !mario.SignedIn() || !luigi.SignedIn() {
 			t.Fatal("the change ended an access token")
 		}
-		mario.Present(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
-		grandchild := mario.Present(child).Ok().Text("refreshToken.tokens.refreshToken")
+		mario.RefreshWith(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
+		grandchild := mario.RefreshWith(child).Ok().Text("refreshToken.tokens.refreshToken")
 		if keyID(t, grandchild) != token.Secret(e2e.NextSecret).KeyID() || keyID(t, child) != token.Secret(e2e.Secret).KeyID() {
 			t.Fatal("the next generation is not computed with the current secret")
 		}
 		for _, node := range []*e2e.Env{changed, old, changed} {
 			mario.Env = node
-			mario.Present(child).Ok().Equals("refreshToken.tokens.refreshToken", grandchild)
+			mario.RefreshWith(child).Ok().Equals("refreshToken.tokens.refreshToken", grandchild)
 		}
 		mario.Env = s // which does not know the secret of the child it would have to give
-		mario.Present(child).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+		mario.RefreshWith(child).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 		mario.Env = changed
 		mario.Ask(page, e2e.Vars{"after": cursor}).FailsWith("BAD_USER_INPUT")
 
@@ -371,11 +380,11 @@ func TestTheSecretChangesAndNobodyIsSignedOut(t *testing.T) {
 		if err := s.DB().QueryRow(`SELECT salt FROM sessions WHERE id = $1`, string(id)).Scan(&salt); err != nil {
 			t.Fatal(err)
 		}
-		again := mario.Present(grandchild).Ok().Text("refreshToken.tokens.refreshToken")
+		again := mario.RefreshWith(grandchild).Ok().Text("refreshToken.tokens.refreshToken")
 		for _, generation := range []uint64{r.Generation, r.Generation + 1, r.Generation + 2} { // parent, current, next
 			forged := token.Secret(e2e.Secret).RefreshToken(r.Session, salt, generation)
 			mario.Ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`, e2e.Vars{"t": forged}).Ok().Equals("verifyToken.valid", false)
-			mario.Present(forged).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+			mario.RefreshWith(forged).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 		}
 		mario.RefreshToken = again
 
@@ -405,8 +414,9 @@ func keyID(t *testing.T, refresh string) byte {
 	return r.KeyID
 }
 
-// TestNodesThatDisagreeForAWhile has two nodes between which the secret is changed in turns, as the manual says.
-func TestNodesThatDisagreeForAWhile(t *testing.T) {
+// TestSecretRotationOnTwoNodes checks that two nodes accept each other's tokens while the secret is changed on one
+// after the other, as docs/operations.md describes it.
+func TestSecretRotationOnTwoNodes(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		first, second := "LATCHKEY_SECRET="+e2e.Secret, "LATCHKEY_SECRET="+e2e.NextSecret
 		a := s.AnotherNode(first, "LATCHKEY_SECRET_PREVIOUS="+e2e.NextSecret)
@@ -419,7 +429,7 @@ func TestNodesThatDisagreeForAWhile(t *testing.T) {
 			child := mario.Refresh().Ok().Text("refreshToken.tokens.refreshToken")
 			for _, replay := range []*e2e.Env{a, b} {
 				mario.Env = replay
-				mario.Present(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
+				mario.RefreshWith(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
 			}
 		}
 		next := a.RotateKey("--secret-previous", e2e.NextSecret)
@@ -440,7 +450,8 @@ func TestNodesThatDisagreeForAWhile(t *testing.T) {
 	})
 }
 
-func TestAWrongSecretStopsTheServer(t *testing.T) {
+// TestSecretWrong checks that a server does not start with a wrong secret.
+func TestSecretWrong(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		twin := e2e.NextSecret
 		for token.Secret(twin).KeyID() != token.Secret(e2e.Secret).KeyID() {
@@ -457,9 +468,9 @@ func TestAWrongSecretStopsTheServer(t *testing.T) {
 				"LATCHKEY_SECRET=" + e2e.Secret, "LATCHKEY_SECRET_PREVIOUS=" + strings.Repeat("x", 32)},
 		} {
 			// Another algorithm would make a key, which must not be sealed with a wrong secret.
-			said := s.StartError(append(settings, "LATCHKEY_SIGNING_ALG=ES256")...)
-			if !strings.Contains(said, want) || strings.Contains(said, "\n") {
-				t.Errorf("want %q, have %q", want, said)
+			printed := s.StartError(append(settings, "LATCHKEY_SIGNING_ALG=ES256")...)
+			if !strings.Contains(printed, want) || strings.Contains(printed, "\n") {
+				t.Errorf("want %q, have %q", want, printed)
 			}
 		}
 		if s.AnotherNode(); s.Count("signing_keys") != 1 {
@@ -468,8 +479,8 @@ func TestAWrongSecretStopsTheServer(t *testing.T) {
 	})
 }
 
-// TestTheSecretFileChanges follows the manual for the secret that was made beside SQLite.
-func TestTheSecretFileChanges(t *testing.T) {
+// TestSecretFileRotation checks that the steps of docs/operations.md change the secret in the file beside SQLite.
+func TestSecretFileRotation(t *testing.T) {
 	database := storetest.SQLite(t)
 	s := e2e.Start(t, database, "LATCHKEY_SECRET=")
 	file := filepath.Join(filepath.Dir(strings.TrimPrefix(database, "sqlite:")), "latchkey.secret")
@@ -480,24 +491,25 @@ func TestTheSecretFileChanges(t *testing.T) {
 	if err := os.Rename(file, file+".old"); err != nil {
 		t.Fatal(err)
 	}
-	if said := s.StartError(); !strings.Contains(said, "latchkey.secret is missing") {
-		t.Fatal(said)
+	if printed := s.StartError(); !strings.Contains(printed, "latchkey.secret is missing") {
+		t.Fatal(printed)
 	}
 	if _, err := os.Stat(file); err == nil {
 		t.Fatal("a secret was made that opens nothing")
 	}
 	for range 2 {
 		mario.Env = s.AnotherNode("LATCHKEY_SECRET=", "LATCHKEY_SECRET_PREVIOUS_FILE="+file+".old")
-		mario.Present(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
+		mario.RefreshWith(parent).Ok().Equals("refreshToken.tokens.refreshToken", child)
 	}
-	mario.Present(child).Ok()
+	mario.RefreshWith(child).Ok()
 	mario.Env = s.AnotherNode("LATCHKEY_SECRET=")
 	if mario.Refresh().Ok(); !mario.SignedIn() {
 		t.Fatal("signed out by the change")
 	}
 }
 
-func TestTheCutAfterRestoringABackup(t *testing.T) {
+// TestSessionsRevokedAfterRestore checks that restore-cut revokes each session created before it, on all nodes.
+func TestSessionsRevokedAfterRestore(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
 		var before []*e2e.Client
@@ -507,27 +519,27 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 		s.Clock.Advance(time.Microsecond)
 		cut := s.Clock.Now().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 		sentence := "Every session created before " + cut + " is revoked.\n"
-		if said := s.Run("restore-cut"); said != sentence {
-			t.Fatalf("it says %q", said)
+		if printed := s.Run("restore-cut"); printed != sentence {
+			t.Fatalf("it says %q", printed)
 		}
 		after := s.SignIn("mario")
 		for _, node := range []*e2e.Env{s, other} {
 			for _, c := range before {
 				c.Env = node
 				c.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
-				c.Present(c.RefreshToken).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+				c.RefreshWith(c.RefreshToken).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 			}
 			if after.Env = node; !after.SignedIn() {
 				t.Fatal("a session begun since is over")
 			}
 			after.Refresh().Ok()
 		}
-		if said := s.Run("restore-cut"); said != sentence {
-			t.Fatalf("the second time it says %q", said)
+		if printed := s.Run("restore-cut"); printed != sentence {
+			t.Fatalf("the second time it says %q", printed)
 		}
 		s.Clock.Advance(-time.Hour)
-		if said := s.Run("restore-cut"); said != sentence {
-			t.Fatalf("with a clock gone back it says %q", said)
+		if printed := s.Run("restore-cut"); printed != sentence {
+			t.Fatalf("with a clock gone back it says %q", printed)
 		}
 		s.Clock.Advance(time.Hour)
 		if !after.SignedIn() || before[0].SignedIn() {
@@ -536,8 +548,8 @@ func TestTheCutAfterRestoringABackup(t *testing.T) {
 	})
 }
 
-// TestTwoRetirements leaves one key, however the two meet.
-func TestTwoRetirements(t *testing.T) {
+// TestKeyRetireConcurrent checks that two concurrent retirements leave one signing key.
+func TestKeyRetireConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		for range 5 {
 			if _, err := s.Server.Service().Keys.Rotate(t.Context(), account.Operator); err != nil {

@@ -15,17 +15,17 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestNobodyNeedsToReadTheLog lets whoever reads it go.
-func TestNobodyNeedsToReadTheLog(t *testing.T) {
+// TestLogReaderGone checks that the server keeps running when the reader of its log exits.
+func TestLogReaderGone(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.SQLite(t))
 	p.Stderr.Close()
 	for range 2 { // each writes a line at once
-		p.Obtain("nobody", "not-the-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
+		p.ObtainToken("nobody", "not-the-password").HasUserErrors("obtainToken", "INVALID_CREDENTIALS")
 	}
 }
 
-// TestAStopLosesNoLine of the operations that were answered, whoever asked at the same time.
-func TestAStopLosesNoLine(t *testing.T) {
+// TestLogCompleteAfterStop checks that a stopping server logs each operation that it answered.
+func TestLogCompleteAfterStop(t *testing.T) {
 	log, ended := new(e2e.Buffer), make(chan error, 1)
 	settings := []string{"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_SECRET=" + e2e.Secret,
 		"LATCHKEY_DATABASE_URL=" + storetest.SQLite(t)}
@@ -33,7 +33,8 @@ func TestAStopLosesNoLine(t *testing.T) {
 	stopped := sync.OnceValue(func() error { stop(); return <-ended })
 	t.Cleanup(func() { stopped() })
 	go func() { ended <- e2e.RunProgram(ctx, nil, settings, strings.NewReader(""), io.Discard, log, time.Now) }()
-	s := &e2e.Env{T: t, Clock: e2e.NewClock(time.Now()), Log: log, Secrets: new(sync.Map)}
+	s := e2e.NewEnv(t, "", e2e.NewClock(time.Now()))
+	s.Log = log
 	e2e.WaitFor(t, "it does not start", func() bool {
 		found := regexp.MustCompile(`"graphql":"(.+?)/graphql"`).FindStringSubmatch(log.String())
 		if found != nil {
@@ -56,11 +57,11 @@ func TestAStopLosesNoLine(t *testing.T) {
 	}
 	operations, last := 0, ""
 	for line := range strings.Lines(log.String()) {
-		var told struct{ Msg string }
-		if err := json.Unmarshal([]byte(line), &told); err != nil {
+		var logged struct{ Msg string }
+		if err := json.Unmarshal([]byte(line), &logged); err != nil {
 			t.Fatalf("%v: %q", err, line)
 		}
-		if last = told.Msg; last == gqlhttp.OperationLine {
+		if last = logged.Msg; last == gqlhttp.OperationLine {
 			operations++
 		}
 	}

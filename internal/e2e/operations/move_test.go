@@ -25,29 +25,32 @@ func runMove(s *e2e.Env, args []string, settings ...string) (printed string, err
 	return stdout.String(), err
 }
 
-// TestAMoveSignsNobodyOut: whatever was begun on SQLite goes on, on PostgreSQL.
-func TestAMoveSignsNobodyOut(t *testing.T) {
+// TestTransferKeepsSessions checks that sessions, pending emails and tokens of SQLite continue on PostgreSQL.
+func TestTransferKeepsSessions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	secret := filepath.Join(filepath.Dir(strings.TrimPrefix(from, "sqlite:")), "latchkey.secret")
 	box := e2e.NewMailbox(t)
 	s := e2e.Start(t, from, "LATCHKEY_SECRET=", box.Setting, "LATCHKEY_NEW_DEVICE_NOTICE=on")
-	mario, luigi := s.RegisterAndConfirm("mario", "mario@example.com"), s.RegisterAndConfirm("luigi", "luigi@example.com")
+	mario, luigi := s.RegisterAndSignIn("mario", "mario@example.com"), s.RegisterAndSignIn("luigi", "luigi@example.com")
 	peach := s.Register("peach")
 	ended := s.SignIn("peach")
 	ended.Ask(`mutation { signOut(input: {}) { signedOut } }`, nil).Ok()
-	page := peach.Ask(e2e.ListProfiles, e2e.Vars{"first": 1}).Ok()
-	second := peach.Ask(e2e.ListProfiles, e2e.Vars{"first": 1, "after": page.Text("profiles.pageInfo.endCursor")}).Ok()
+	page := peach.Ask(e2e.ListProfilesQuery, e2e.Vars{"first": 1}).Ok()
+	second := peach.Ask(e2e.ListProfilesQuery, e2e.Vars{"first": 1, "after": page.Text("profiles.pageInfo.endCursor")}).Ok()
 	spent := peach.RefreshToken
 	peach.Refresh().Ok()
 	for range 5 {
 		s.Anonymous().TryPassword("bowser", "wrong-password")
 	}
-	s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "luigi@example.com"}).Ok()
+	s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "luigi@example.com"}).Ok()
 	link := s.NextEmail(box, "luigi@example.com").Token()
-	box.Response(451)
-	s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+	box.Reply(451)
+	s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 	box.Next()
-	s.WaitForEmails(`"email postponed"`, 1)
+	s.WaitForLog(`"email postponed"`, 1)
 	if _, err := runMove(s, []string{from, to}); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Fatalf("under a running server: %v", err)
 	}
@@ -56,24 +59,23 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	}
 	s.Stop()
 
-	said, err := runMove(s, []string{from}, "LATCHKEY_DATABASE_URL="+to)
+	printed, err := runMove(s, []string{from}, "LATCHKEY_DATABASE_URL="+to)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"TABLE ", "users ", "sessions ", "LATCHKEY_SECRET_FILE=" + secret, "LATCHKEY_DATABASE_URL",
 	} {
-		if !strings.Contains(said, want) {
-			t.Errorf("it does not say %q: %s", want, said)
+		if !strings.Contains(printed, want) {
+			t.Errorf("it does not say %q: %s", want, printed)
 		}
 	}
 	if why := s.StartError(); !strings.Contains(why, "was moved to PostgreSQL at "+s.Clock.Now().UTC().Format(time.RFC3339)) {
 		t.Errorf("the old one says %s", why)
 	}
 
-	moved := e2e.StartAt(t, to, s.Clock, "LATCHKEY_SECRET=", "LATCHKEY_SECRET_FILE="+secret, box.Setting,
+	moved := s.NodeOn(to, "LATCHKEY_SECRET=", "LATCHKEY_SECRET_FILE="+secret, box.Setting,
 		"LATCHKEY_NEW_DEVICE_NOTICE=on")
-	moved.Secrets = s.Secrets
 	for _, c := range []*e2e.Client{mario, luigi, peach, ended} {
 		c.Env = moved
 	}
@@ -85,18 +87,18 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 	}
 	ended.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 	ended.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
-	again := peach.Ask(e2e.ListProfiles, e2e.Vars{"first": 1, "after": page.Text("profiles.pageInfo.endCursor")}).Ok()
+	again := peach.Ask(e2e.ListProfilesQuery, e2e.Vars{"first": 1, "after": page.Text("profiles.pageInfo.endCursor")}).Ok()
 	if !bytes.Equal(again.Body, second.Body) {
 		t.Errorf("the second page was %s and is %s", second.Body, again.Body)
 	}
 	if code, _ := moved.Anonymous().TryPassword("bowser", "wrong-password"); code != "RATE_LIMITED" {
 		t.Errorf("a guess answers %q", code)
 	}
-	box.Response(0)
+	box.Reply(0)
 	s.Clock.Advance(time.Minute)
 	waited := moved.NextEmail(box, "mario@example.com").Token()
 	moved.SignIn("mario")
-	moved.NoEmail(box) // for the device is not new
+	moved.AssertNoEmail(box) // for the device is not new
 	for name, token := range map[string]string{"luigi": link, "mario": waited} {
 		if code := moved.Redeem("resetPassword", token); code != "" {
 			t.Errorf("the link of %s answers %q", name, code)
@@ -104,23 +106,27 @@ func TestAMoveSignsNobodyOut(t *testing.T) {
 		moved.NextEmail(box, name+"@example.com") // the notice
 	}
 	s.Clock.Advance(time.Minute)
-	peach.Present(spent).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+	peach.RefreshWith(spent).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 	if peach.SignedIn() {
 		t.Error("a stolen token is taken for another")
 	}
-	if said := moved.Run("check", "--secret", "", "--secret-file", secret); !strings.HasPrefix(said, "No problems found") {
-		t.Errorf("check says %s", said)
+	if printed := moved.Run("check", "--secret", "", "--secret-file", secret); !strings.HasPrefix(printed, "No problems found") {
+		t.Errorf("check says %s", printed)
 	}
 }
 
-// TestAMoveThatIsKilled leaves either a database that serves as before or one that has everything, and goes on.
-func TestAMoveThatIsKilled(t *testing.T) {
+// TestTransferKilled checks that a killed transfer leaves a database that serves as before or a complete one, and can
+// be run again.
+func TestTransferKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
-	s := &e2e.Env{T: t, Database: from, Clock: e2e.NewClock(time.Now())}
+	s := e2e.NewEnv(t, from, e2e.NewClock(time.Now()))
 	p := e2e.StartProcess(t, from)
 	people := []*e2e.Client{p.Register("mario")}
 	p.Kill() // which leaves more than one file
-	target := &e2e.Env{T: t, Database: to, Clock: s.Clock}
+	target := e2e.NewEnv(t, to, s.Clock)
 	target.Run("migrate", "up")
 	// interrupted holds a lock that stops the move at a place, ends it there with a signal and lets go.
 	interrupted := func(lock, table string, signal os.Signal) string {
@@ -141,8 +147,8 @@ func TestAMoveThatIsKilled(t *testing.T) {
 		}
 		command := exec.Command(program, "move", from)
 		command.Env = []string{"LATCHKEY_TEST_SERVER=1", "LATCHKEY_DATABASE_URL=" + to, "LATCHKEY_SECRET=" + e2e.Secret}
-		var said bytes.Buffer
-		command.Stdout, command.Stderr = &said, &said
+		var printed bytes.Buffer
+		command.Stdout, command.Stderr = &printed, &printed
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -159,9 +165,9 @@ func TestAMoveThatIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := command.Wait(); err == nil {
-			t.Fatal("it ended well: ", said.String())
+			t.Fatal("it ended well: ", printed.String())
 		}
-		return said.String()
+		return printed.String()
 	}
 	serves := func(username string) {
 		t.Helper()
@@ -177,9 +183,9 @@ func TestAMoveThatIsKilled(t *testing.T) {
 			t.Fatalf("%d users arrived", n)
 		}
 	}
-	if said := interrupted("SHARE", "sessions", os.Interrupt); !strings.Contains(said, "the move is not finished") ||
-		strings.Count(said, "\n") != 1 {
-		t.Errorf("interrupted it says %s", said)
+	if printed := interrupted("SHARE", "sessions", os.Interrupt); !strings.Contains(printed, "the move is not finished") ||
+		strings.Count(printed, "\n") != 1 {
+		t.Errorf("interrupted it says %s", printed)
 	}
 	unfinished := func() {
 		t.Helper()
@@ -202,9 +208,9 @@ func TestAMoveThatIsKilled(t *testing.T) {
 		side.RunFails("move", "user", "list")
 	}
 	var moved []transfer.Table
-	said, err := runMove(s, []string{from, to, "--json"}, "LATCHKEY_SECRET="+e2e.Secret)
-	if err != nil || json.Unmarshal([]byte(said), &moved) != nil || len(moved) == 0 {
-		t.Fatal(err, said)
+	printed, err := runMove(s, []string{from, to, "--json"}, "LATCHKEY_SECRET="+e2e.Secret)
+	if err != nil || json.Unmarshal([]byte(printed), &moved) != nil || len(moved) == 0 {
+		t.Fatal(err, printed)
 	}
 	there := e2e.StartAt(t, to, s.Clock)
 	for _, c := range people {
@@ -217,8 +223,11 @@ func TestAMoveThatIsKilled(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoMove is refused in one line that repeats no address.
-func TestWhatIsNoMove(t *testing.T) {
+// TestTransferRejected checks that impossible transfers are refused in one line without database URLs.
+func TestTransferRejected(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it needs PostgreSQL")
+	}
 	from, to := storetest.SQLite(t), storetest.Postgres(t)
 	s := e2e.Start(t, from)
 	s.Register("mario")

@@ -12,8 +12,8 @@ import (
 
 var settingForm = regexp.MustCompile(`\bLATCHKEY_[A-Z]+(?:_[A-Z]+)*\b`)
 
-// TestWhatIsWrittenAboutSettings names only such as there are: in the documents, and where they are set for others.
-func TestWhatIsWrittenAboutSettings(t *testing.T) {
+// TestDocumentedSettingsExist checks that documents and packaging name existing settings only.
+func TestDocumentedSettingsExist(t *testing.T) {
 	known := config.Flags()
 	for _, path := range []string{"README.md", "docs/operations.md", "Dockerfile", "packaging/latchkey.service",
 		"packaging/compose.yaml", "packaging/kubernetes.yaml"} {

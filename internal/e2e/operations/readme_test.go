@@ -18,8 +18,9 @@ var shells = [][]string{
 	{"zsh", "-f", "-i", "+m", "+Z"},
 }
 
-// TestTheSessionOfTheReadme pastes the commands of the README's first session into each shell. Only the address differs.
-func TestTheSessionOfTheReadme(t *testing.T) {
+// TestReadmeSession checks that the commands of the README's first session work in each shell. Only the address
+// differs.
+func TestReadmeSession(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +32,11 @@ func TestTheSessionOfTheReadme(t *testing.T) {
 		commands, _, _ := strings.Cut(block, "```")
 		session += commands
 	}
-	for _, shell := range shells {
+	tried := shells
+	if testing.Short() {
+		tried = shells[:1]
+	}
+	for _, shell := range tried {
 		t.Run(shell[0], func(t *testing.T) {
 			for _, program := range []string{shell[0], "curl"} {
 				if _, err := exec.LookPath(program); err != nil {
@@ -59,8 +64,8 @@ func TestTheSessionOfTheReadme(t *testing.T) {
 	}
 }
 
-// TestTheDrillOfTheManual makes a backup, tries it and restores it, by the words of docs/operations.md.
-func TestTheDrillOfTheManual(t *testing.T) {
+// TestBackupDocs checks that the commands of docs/operations.md back up, test and restore a database.
+func TestBackupDocs(t *testing.T) {
 	manual, err := os.ReadFile("docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
@@ -86,19 +91,19 @@ func TestTheDrillOfTheManual(t *testing.T) {
 		shell := exec.Command("sh", "-e")
 		shell.Dir, shell.Env = folder, []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 		shell.Stdin = strings.NewReader(strings.ReplaceAll(block+rest, "/backups", backups))
-		said, err := shell.CombinedOutput()
+		printed, err := shell.CombinedOutput()
 		if err != nil {
-			t.Fatalf("%s: %v: %s", mark, err, said)
+			t.Fatalf("%s: %v: %s", mark, err, printed)
 		}
-		return string(said)
+		return string(printed)
 	}
 	database := "sqlite:" + filepath.Join(folder, "latchkey.db")
 	s := e2e.Start(t, database, "LATCHKEY_SECRET=")
 	mario := s.Register("mario")
 	follow("latchkey backup /backups/")
-	if said := follow("# a drill\n"); !strings.Contains(said, "No problems found in 1 signing key, 1 user") ||
-		!strings.Contains(said, "is revoked.") || !strings.Contains(said, " mario ") {
-		t.Errorf("the drill says %s", said)
+	if printed := follow("# a drill\n"); !strings.Contains(printed, "No problems found in 1 signing key, 1 user") ||
+		!strings.Contains(printed, "is revoked.") || !strings.Contains(printed, " mario ") {
+		t.Errorf("the drill says %s", printed)
 	}
 	if !mario.SignedIn() {
 		t.Error("the drill did something to the server")

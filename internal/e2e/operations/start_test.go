@@ -12,8 +12,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestALostDatabaseIsNotReplacedInSilence starts a server where a database was, and where a secret was.
-func TestALostDatabaseIsNotReplacedInSilence(t *testing.T) {
+// TestStartWithoutItsDatabase checks that a server does not start where a database existed or the secret of one is
+// missing.
+func TestStartWithoutItsDatabase(t *testing.T) {
 	database := storetest.SQLite(t)
 	path := strings.TrimPrefix(database, "sqlite:")
 	secret := filepath.Join(filepath.Dir(path), "latchkey.secret")
@@ -47,8 +48,9 @@ func TestALostDatabaseIsNotReplacedInSilence(t *testing.T) {
 	first.AnotherNode("LATCHKEY_SECRET=").SignIn("mario")
 }
 
-// TestTheSecretIsMadeOnce starts a server without a secret beside SQLite, twice.
-func TestTheSecretIsMadeOnce(t *testing.T) {
+// TestStartCreatesSecretOnce checks that a server without a secret creates one beside SQLite, and uses it at the next
+// start.
+func TestStartCreatesSecretOnce(t *testing.T) {
 	database := storetest.SQLite(t)
 	first := e2e.Start(t, database, "LATCHKEY_SECRET=")
 	mario := first.Register("mario")

@@ -18,8 +18,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestPeopleAnswerOnTheTerminal which shows no password, and is afterwards what it was before, whatever they type.
-func TestPeopleAnswerOnTheTerminal(t *testing.T) {
+// TestTerminalPrompts checks that prompts hide passwords and restore the terminal after any input.
+func TestTerminalPrompts(t *testing.T) {
 	s := e2e.Start(t, storetest.SQLite(t))
 	const again = "Repeat the password: "
 	for _, story := range []struct {

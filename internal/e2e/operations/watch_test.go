@@ -79,8 +79,8 @@ func readMetrics(s *e2e.Env) map[string]string {
 	return figures
 }
 
-// TestFigures does something of everything and looks at what was counted.
-func TestFigures(t *testing.T) {
+// TestMetrics checks that the metrics count each kind of event.
+func TestMetrics(t *testing.T) {
 	box := e2e.NewMailbox(t)
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.RegisterWithEmail("mario", "mario@example.com")
@@ -103,7 +103,7 @@ func TestFigures(t *testing.T) {
 		mario.Refresh().Ok()
 		mario.Refresh().Ok()
 		s.Clock.Advance(time.Hour)
-		s.Anonymous().Present(used).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
+		s.Anonymous().RefreshWith(used).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 		visit(t, "GET", s.URL+"/nowhere")
 		visit(t, "GET", s.URL+"/healthz")
 		visit(t, "PUT", s.URL+"/graphql")
@@ -159,13 +159,13 @@ func TestFigures(t *testing.T) {
 				t.Log(series, have[series])
 			}
 		}
-	}, watching, e2e.EmailVerification, box.Setting)
+	}, watching, e2e.RequireEmailVerification, box.Setting)
 }
 
-// TestMailsThatWaitAreCounted where nothing delivers them.
-func TestMailsThatWaitAreCounted(t *testing.T) {
+// TestMetricsOfOutbox checks that the metrics count queued emails where no node delivers them.
+func TestMetricsOfOutbox(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		s.Anonymous().Ask(e2e.ResendMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
+		s.Anonymous().Ask(e2e.ResendActivationMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.Clock.Advance(time.Minute)
 		have := readMetrics(s)
 		if have["latchkey_outbox_mails"] != "1" || have["latchkey_outbox_oldest_seconds"] != "60" ||
@@ -177,8 +177,8 @@ func TestMailsThatWaitAreCounted(t *testing.T) {
 
 var label = regexp.MustCompile(`([a-z]+)="([^"]*)"`)
 
-// TestLabelsStayFew lets clients write whatever they can think of where it could become a label.
-func TestLabelsStayFew(t *testing.T) {
+// TestMetricsLabelsBounded checks that clients cannot create metric labels.
+func TestMetricsLabelsBounded(t *testing.T) {
 	fields := map[string]bool{"none": true, "several": true, "__typename": true, "__schema": true, "__type": true}
 	for _, field := range e2e.RootFields(e2e.LoadSchema(t)) {
 		fields[field.Name] = true
@@ -226,8 +226,8 @@ func TestLabelsStayFew(t *testing.T) {
 	}
 }
 
-// TestNothingIsCountedUnasked also holds the public address to showing none of it.
-func TestNothingIsCountedUnasked(t *testing.T) {
+// TestMetricsOffByDefault checks that nothing is counted by default, and that the public listener serves no metrics.
+func TestMetricsOffByDefault(t *testing.T) {
 	database := storetest.SQLite(t)
 	plain := e2e.Start(t, database)
 	if s := plain.Server; s.OpsAddr() != "" || len(s.Service().Audit) != 1 || s.Store().Trace != nil {
@@ -242,8 +242,8 @@ func TestNothingIsCountedUnasked(t *testing.T) {
 	}
 }
 
-// TestTheAddressForOperators tries what is there and what is not.
-func TestTheAddressForOperators(t *testing.T) {
+// TestOpsListener checks that the operators' listener serves its endpoints and nothing else.
+func TestOpsListener(t *testing.T) {
 	database := storetest.SQLite(t)
 	without := e2e.Start(t, database, watching)
 	with := without.AnotherNode(watching, "LATCHKEY_PROFILING=on")
@@ -281,8 +281,9 @@ func TestTheAddressForOperators(t *testing.T) {
 	}
 }
 
-// TestATakenAddressForOperators ends the start before it touches the database.
-func TestATakenAddressForOperators(t *testing.T) {
+// TestOpsListenerAddressInUse checks that a start fails before it changes the database if the operators' address is in
+// use.
+func TestOpsListenerAddressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -300,10 +301,10 @@ func TestATakenAddressForOperators(t *testing.T) {
 	}
 }
 
-// TestReadiness follows a server from its start to a database that is gone.
+// TestReadiness checks that readiness follows a server from its start to the loss of its database.
 func TestReadiness(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
-		starting := &e2e.Env{T: t, Database: s.Database, Clock: s.Clock, Log: new(e2e.Buffer), Secrets: new(sync.Map)}
+		starting := e2e.NewEnv(t, s.Database, s.Clock)
 		starting.Server = starting.Open(watching)
 		opsAnswers(starting, "/healthz", http.StatusOK)
 		opsAnswers(starting, "/readyz", http.StatusServiceUnavailable)
@@ -315,16 +316,16 @@ func TestReadiness(t *testing.T) {
 		opsAnswers(s, "/healthz", http.StatusOK)
 		opsAnswers(s, "/readyz", http.StatusServiceUnavailable)
 		have := readMetrics(s)
-		if _, told := have["latchkey_outbox_mails"]; told || have["latchkey_database_up"] != "0" {
+		if _, line := have["latchkey_outbox_mails"]; line || have["latchkey_database_up"] != "0" {
 			t.Errorf("%v", have)
 		}
 	}, watching)
 }
 
-// TestDrainingCanBeSeen stops a server that has a request to finish.
-func TestDrainingCanBeSeen(t *testing.T) {
+// TestReadinessWhileDraining checks that a stopping server is not ready while it finishes a request.
+func TestReadinessWhileDraining(t *testing.T) {
 	clock := e2e.NewClock(time.Now())
-	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: clock, Log: new(e2e.Buffer), Secrets: new(sync.Map)}
+	s := e2e.NewEnv(t, storetest.SQLite(t), clock)
 	s.Options.DrainTimeout = 4 * e2e.Timeout
 	s.Server = s.Open(watching)
 	public := s.Server.HTTP()
@@ -385,9 +386,9 @@ func (l brokenLog) Handle(ctx context.Context, r slog.Record) error {
 	return l.Handler.Handle(ctx, r)
 }
 
-// TestAPanicAroundAnOperationIsCounted where the endpoint cannot tell of it any more.
-func TestAPanicAroundAnOperationIsCounted(t *testing.T) {
-	s := &e2e.Env{T: t, Database: storetest.SQLite(t), Clock: e2e.NewClock(time.Now()), Log: new(e2e.Buffer)}
+// TestMetricsOfPanic checks that a panic outside of the GraphQL handler is counted.
+func TestMetricsOfPanic(t *testing.T) {
+	s := e2e.NewEnv(t, storetest.SQLite(t), e2e.NewClock(time.Now()))
 	s.Options.Log = slog.New(brokenLog{slog.NewJSONHandler(s.Log, nil)})
 	s.Server = s.Open(watching)
 	defer s.Server.Close()
@@ -470,18 +471,18 @@ func (c *collector) named(name string) (spans []*tracepb.Span) {
 
 // attributes returns what a span says, numbers as text.
 func attributes(span *tracepb.Span) map[string]string {
-	said := map[string]string{}
+	printed := map[string]string{}
 	for _, a := range span.Attributes {
-		said[a.Key] = a.Value.GetStringValue()
-		if said[a.Key] == "" {
-			said[a.Key] = fmt.Sprint(a.Value.GetIntValue())
+		printed[a.Key] = a.Value.GetStringValue()
+		if printed[a.Key] == "" {
+			printed[a.Key] = fmt.Sprint(a.Value.GetIntValue())
 		}
 	}
-	return said
+	return printed
 }
 
-// TestTraces follows a request into the caller's trace, and down to the database.
-func TestTraces(t *testing.T) {
+// TestTrace checks that a request's trace continues that of the caller, down to the database.
+func TestTrace(t *testing.T) {
 	collector := newCollector(t)
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -533,13 +534,13 @@ func TestTraces(t *testing.T) {
 	}, collector.setting)
 }
 
-// TestNoSecretIsInATrace sends what clients keep to themselves by every way there is, and reads all that was traced.
-func TestNoSecretIsInATrace(t *testing.T) {
+// TestTraceHasNoSecrets checks that traces hold no secret that a client sent in any part of a request.
+func TestTraceHasNoSecrets(t *testing.T) {
 	collector := newCollector(t)
-	storetest.Each(t, func(t *testing.T, database string) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		const address, trap = "mario@example.com", "a-text-of-the-client"
 		box := e2e.NewMailbox(t)
-		s := e2e.Start(t, database, collector.setting, e2e.EmailVerification, box.Setting)
+		s := e2e.Start(t, database, collector.setting, e2e.RequireEmailVerification, box.Setting)
 		s.RegisterWithEmail("mario", address)
 		activation := s.NextEmail(box, address).Token()
 		s.Anonymous().Ask(e2e.ActivateMutation, e2e.Vars{"t": activation}).Ok()
@@ -554,11 +555,11 @@ func TestNoSecretIsInATrace(t *testing.T) {
 			node(id: "`+trap+`") { id } }`))
 		visit(t, strings.ToUpper(trap), s.URL+"/graphql")
 		s.Anonymous().Ask(`{ A_text_of_the_client(x: "`+trap+`") }`, nil)
-		s.Anonymous().Ask(e2e.RequestResetMutation, e2e.Vars{"e": address}).Ok()
+		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": address}).Ok()
 		reset := s.NextEmail(box, address).Token()
 		s.Anonymous().Ask(`mutation ($t: String!, $p: String!) { resetPassword(input: {token: $t, newPassword: $p}) {
 			changed } }`, e2e.Vars{"t": reset, "p": "another-password"}).Equals("resetPassword.changed", true)
-		s.Execute(`DROP TABLE devices`)
+		s.Exec(`DROP TABLE devices`)
 		s.Anonymous().Ask(`mutation ($p: String!) { obtainToken(input: {identifier: "mario", password: $p}) {
 			user { id } } }`, e2e.Vars{"p": "another-password"}).FailsWith("INTERNAL_SERVER_ERROR")
 		s.Stop()
@@ -587,8 +588,8 @@ func TestNoSecretIsInATrace(t *testing.T) {
 	})
 }
 
-// TestACollectorCostsNoTime where it hangs, and where there is none.
-func TestACollectorCostsNoTime(t *testing.T) {
+// TestTraceCollectorDown checks that responses do not wait for a trace collector that hangs or is down.
+func TestTraceCollectorDown(t *testing.T) {
 	for name, value := range map[string]string{
 		"OTEL_EXPORTER_OTLP_TIMEOUT": "600000", "OTEL_BSP_EXPORT_TIMEOUT": "600000", "OTEL_BSP_SCHEDULE_DELAY": "10",
 		"OTEL_BSP_MAX_QUEUE_SIZE": "8", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "1",
@@ -605,12 +606,12 @@ func TestACollectorCostsNoTime(t *testing.T) {
 	}))
 	defer hanging.Close()
 	defer close(over)
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody.Close()
-	for _, address := range []string{hanging.URL, "http://" + nobody.Addr().String()} {
+	closed.Close()
+	for _, address := range []string{hanging.URL, "http://" + closed.Addr().String()} {
 		s := e2e.Start(t, storetest.SQLite(t), traceTo(t, address))
 		for range 50 {
 			s.Anonymous().Ask(`{ serverInfo { registration } }`, nil).Ok()
@@ -618,7 +619,7 @@ func TestACollectorCostsNoTime(t *testing.T) {
 		if address == hanging.URL {
 			<-asked
 		} else {
-			s.WaitForEmails("traces not sent", 1)
+			s.WaitForLog("traces not sent", 1)
 		}
 		stopped := make(chan struct{})
 		go func() {
@@ -633,8 +634,9 @@ func TestACollectorCostsNoTime(t *testing.T) {
 	}
 }
 
-// TestAWrongProtocolIsRefused at the start, in a line that does not repeat it.
-func TestAWrongProtocolIsRefused(t *testing.T) {
+// TestTraceProtocolInvalid checks that a server does not start with an unknown trace protocol, and the error does not
+// repeat it.
+func TestTraceProtocolInvalid(t *testing.T) {
 	err := e2e.RunProgram(t.Context(), nil, []string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
 	}, strings.NewReader(""), io.Discard, io.Discard, time.Now)
@@ -643,8 +645,8 @@ func TestAWrongProtocolIsRefused(t *testing.T) {
 	}
 }
 
-// BenchmarkWatchedMe asks for me with nothing counted and with everything, in turns.
-func BenchmarkWatchedMe(b *testing.B) {
+// BenchmarkMetricsOverhead compares a request for me without and with metrics, in turns.
+func BenchmarkMetricsOverhead(b *testing.B) {
 	body, err := json.Marshal(e2e.Vars{"query": `{ me { id username } }`})
 	if err != nil {
 		b.Fatal(err)

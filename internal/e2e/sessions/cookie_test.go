@@ -72,7 +72,8 @@ func (b *browser) signIn() *browser {
 	return b
 }
 
-func TestTheCookie(t *testing.T) {
+// TestCookie checks that the refresh token can be held by a cookie with the documented attributes.
+func TestCookie(t *testing.T) {
 	for _, mode := range []struct {
 		name, publicURL string
 		secure          bool
@@ -107,7 +108,8 @@ func TestTheCookie(t *testing.T) {
 	}
 }
 
-func TestSignOutEndsTheCookie(t *testing.T) {
+// TestCookieClearedBySignOut checks that signing out clears the cookie.
+func TestCookieClearedBySignOut(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for _, access := range []string{"", "stale", "current"} {
@@ -134,7 +136,9 @@ func TestSignOutEndsTheCookie(t *testing.T) {
 	})
 }
 
-func TestBodyAndCookieAtOnce(t *testing.T) {
+// TestCookieBesideBody checks that a refresh token in the body is rejected beside a cookie of another session, and
+// replaces the cookie of its own.
+func TestCookieBesideBody(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		b := newBrowser(s).signIn()
@@ -155,8 +159,8 @@ func TestBodyAndCookieAtOnce(t *testing.T) {
 	})
 }
 
-// TestWhatComesInTheBodyEndsTheCookie, so that the two never disagree at the next refresh.
-func TestWhatComesInTheBodyEndsTheCookie(t *testing.T) {
+// TestCookieClearedByBody checks that tokens in a response body clear the cookie, so that the two never diverge.
+func TestCookieClearedByBody(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for _, query := range []string{
@@ -173,7 +177,8 @@ func TestWhatComesInTheBodyEndsTheCookie(t *testing.T) {
 	})
 }
 
-func TestAPlantedCookieIsIgnoredBySignIn(t *testing.T) {
+// TestCookieIgnoredBySignIn checks that a sign-in ignores a planted cookie.
+func TestCookieIgnoredBySignIn(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		intruder := newBrowser(s).signIn()
@@ -188,7 +193,8 @@ func TestAPlantedCookieIsIgnoredBySignIn(t *testing.T) {
 	})
 }
 
-func TestTwoTabsShareTheCookie(t *testing.T) {
+// TestCookieSharedByTabs checks that two tabs with the same cookie refresh to the same token.
+func TestCookieSharedByTabs(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		first := newBrowser(s).signIn()
@@ -204,8 +210,8 @@ func TestTwoTabsShareTheCookie(t *testing.T) {
 	})
 }
 
-// TestWhoMaySendTheCookie is the whole table of who asks from where.
-func TestWhoMaySendTheCookie(t *testing.T) {
+// TestCookieOrigins checks that the cookie is accepted from the allowed origins only.
+func TestCookieOrigins(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		own := s.URL
@@ -252,8 +258,8 @@ func TestWhoMaySendTheCookie(t *testing.T) {
 	})
 }
 
-// TestWhoMayReadTheAnswers is about the headers by which a browser decides that.
-func TestWhoMayReadTheAnswers(t *testing.T) {
+// TestCORSHeaders checks that only allowed origins receive the headers with which browsers show them responses.
+func TestCORSHeaders(t *testing.T) {
 	s := e2e.Start(t, "sqlite:"+t.TempDir()+"/latchkey.db", "LATCHKEY_ALLOWED_ORIGINS=https://app.example.com,http://localhost:5173")
 	for _, row := range []struct {
 		origin  string
@@ -300,8 +306,8 @@ func TestWhoMayReadTheAnswers(t *testing.T) {
 	}
 }
 
-// TestFormsCannotPost sends what a page of another site can send without asking first.
-func TestFormsCannotPost(t *testing.T) {
+// TestCORSSimpleRequests checks that requests that browsers send across sites without a preflight are rejected.
+func TestCORSSimpleRequests(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
 			r, err := http.NewRequest(http.MethodPost, s.URL+"/graphql", strings.NewReader(`{"query": "{ __typename }"}`))

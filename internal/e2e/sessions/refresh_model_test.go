@@ -25,9 +25,9 @@ var modelSettings = []string{
 	"LATCHKEY_REFRESH_GRACE=" + grace.String(),
 }
 
-// TestRefreshTokensFollowTheirModel lets users do what they may in any order, thieves present any token there ever was,
-// the clock jump and the server restart; and foretells every answer.
-func TestRefreshTokensFollowTheirModel(t *testing.T) {
+// TestRefreshModel checks that the server answers random sequences of user actions, stolen tokens, clock changes and
+// restarts as a model predicts.
+func TestRefreshModel(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		named := 0
 		rapid.Check(t, func(t *rapid.T) {
@@ -206,7 +206,7 @@ func (w *world) exchange(f *family, generation int) {
 	if valid := want == givesNext || want == givesSame || want == isLimited; verdict.Get("verifyToken.valid") != valid {
 		w.Fatalf("generation %d: %s; verifyToken says %s", generation, want, verdict.Body)
 	}
-	a := c.Present(f.refresh[generation])
+	a := c.RefreshWith(f.refresh[generation])
 	have := isRefused
 	switch {
 	case len(a.Errors) > 0 && a.Errors[0].Extensions.Code == "RATE_LIMITED":
@@ -274,7 +274,7 @@ func (w *world) signIn(t *rapid.T) {
 	}
 	p := rapid.SampledFrom(w.people).Draw(t, "person")
 	c := w.site.Anonymous()
-	c.SignInWith(p.name, p.password)
+	c.TrySignIn(p.name, p.password)
 	w.begin(p, c)
 }
 

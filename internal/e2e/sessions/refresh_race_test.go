@@ -19,8 +19,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// TestCallersAtOnceGetOneChild, whether they ask one server or two.
-func TestCallersAtOnceGetOneChild(t *testing.T) {
+// TestRefreshConcurrent checks that concurrent refreshes on one and two servers return the same new token.
+func TestRefreshConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for _, servers := range [][]*e2e.Env{{s}, {s, s.AnotherNode()}} {
@@ -35,11 +35,11 @@ func TestCallersAtOnceGetOneChild(t *testing.T) {
 // crowd has 32 callers refresh at once and demands that all of them get the same, new refresh token.
 func crowd(c *e2e.Client, servers ...*e2e.Env) {
 	c.T.Helper()
-	generation := c.Row().Generation
+	generation := c.SessionRow().Generation
 	tabs := make([]*e2e.Client, 32)
 	e2e.Concurrently(len(tabs), func(i int) {
 		tabs[i] = servers[i%len(servers)].Anonymous()
-		tabs[i].Present(c.RefreshToken).Ok()
+		tabs[i].RefreshWith(c.RefreshToken).Ok()
 	})
 	for _, tab := range tabs {
 		if tab.RefreshToken != tabs[0].RefreshToken || tab.RefreshToken == c.RefreshToken {
@@ -49,14 +49,15 @@ func crowd(c *e2e.Client, servers ...*e2e.Env) {
 			c.T.Fatal("a caller's access token does not work")
 		}
 	}
-	if have := c.Row().Generation; have != generation+1 {
+	if have := c.SessionRow().Generation; have != generation+1 {
 		c.T.Fatalf("%d generations on", have-generation)
 	}
 	c.RefreshToken = tabs[0].RefreshToken
 }
 
-// TestCallersWhoHangUpDisturbNobody: half of them do, each at another moment.
-func TestCallersWhoHangUpDisturbNobody(t *testing.T) {
+// TestRefreshConcurrentDisconnects checks that concurrent refreshes return one new token although half of the clients
+// disconnect at different moments.
+func TestRefreshConcurrentDisconnects(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		defer http.DefaultClient.CloseIdleConnections() // a server that stops waits for those that have asked nothing yet
 		mario := s.Register("mario")
@@ -72,14 +73,14 @@ func TestCallersWhoHangUpDisturbNobody(t *testing.T) {
 					return
 				}
 				tabs[i] = s.Anonymous()
-				tabs[i].Present(mario.RefreshToken).Ok()
+				tabs[i].RefreshWith(mario.RefreshToken).Ok()
 			})
 			for _, tab := range tabs {
 				if tab.RefreshToken != tabs[0].RefreshToken || !tab.SignedIn() {
 					t.Fatal("the callers who stayed did not get one child that works")
 				}
 			}
-			if have := mario.Row().Generation; have != round+1 {
+			if have := mario.SessionRow().Generation; have != round+1 {
 				t.Fatalf("generation %d after %d rounds", have, round+1)
 			}
 			for _, err := range lost {
@@ -95,8 +96,9 @@ func TestCallersWhoHangUpDisturbNobody(t *testing.T) {
 	})
 }
 
-// TestALostAnswerCostsNothing, wherever the request was when its client hung up.
-func TestALostAnswerCostsNothing(t *testing.T) {
+// TestRefreshResponseLost checks that a client continues its session when it disconnects at any moment of a refresh and
+// retries.
+func TestRefreshResponseLost(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		defer http.DefaultClient.CloseIdleConnections()
 		mario := s.Register("mario")
@@ -112,14 +114,14 @@ func TestALostAnswerCostsNothing(t *testing.T) {
 				t.Fatalf("%s: the access token does not work", patience)
 			}
 		}
-		if have, want := mario.Row().Generation, 60; have != want {
+		if have, want := mario.SessionRow().Generation, 60; have != want {
 			t.Fatalf("generation %d after %d refreshes", have, want)
 		}
 	})
 }
 
-// TestSignOutWinsAgainstRefresh in every order that they can happen in.
-func TestSignOutWinsAgainstRefresh(t *testing.T) {
+// TestRefreshRacesSignOut checks that the session has ended after a sign-out and a refresh in any order.
+func TestRefreshRacesSignOut(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for range 12 {
@@ -131,23 +133,24 @@ func TestSignOutWinsAgainstRefresh(t *testing.T) {
 					tabs[i].SignOut(mario.RefreshToken)
 					return
 				}
-				tabs[i].Present(mario.RefreshToken)
+				tabs[i].RefreshWith(mario.RefreshToken)
 			})
-			mario.IsSignedOut()
+			mario.AssertSignedOut()
 			for _, tab := range tabs {
 				if tab.RefreshToken != "" {
-					tab.IsSignedOut()
+					tab.AssertSignedOut()
 				}
 			}
-			if row := mario.Row(); row.Reason != "sign_out" {
+			if row := mario.SessionRow(); row.Reason != "sign_out" {
 				t.Fatalf("ended by %q", row.Reason)
 			}
 		}
 	})
 }
 
-// TestNoSignInWithTheOldPasswordOutlivesIt, though it was checked while it was right.
-func TestNoSignInWithTheOldPasswordOutlivesIt(t *testing.T) {
+// TestSignInRacesPasswordChange checks that no session of a sign-in with the old password remains after the password
+// change.
+func TestSignInRacesPasswordChange(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario, old := s.Register("mario"), e2e.Password
 		for round := range 5 {
@@ -159,11 +162,11 @@ func TestNoSignInWithTheOldPasswordOutlivesIt(t *testing.T) {
 					return
 				}
 				late[i] = s.Anonymous()
-				late[i].SignInWith("mario", old)
+				late[i].TrySignIn("mario", old)
 			})
 			for _, c := range late {
 				if c.RefreshToken != "" {
-					c.IsSignedOut()
+					c.AssertSignedOut()
 				}
 			}
 			if !mario.SignedIn() {
@@ -174,7 +177,8 @@ func TestNoSignInWithTheOldPasswordOutlivesIt(t *testing.T) {
 	})
 }
 
-func TestManySessionsRefreshAtOnce(t *testing.T) {
+// TestRefreshManySessions checks that many sessions refresh concurrently.
+func TestRefreshManySessions(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		sessions := make([]*e2e.Client, 64)
@@ -185,15 +189,16 @@ func TestManySessionsRefreshAtOnce(t *testing.T) {
 		})
 		e2e.Concurrently(len(sessions), func(i int) { sessions[i].Refresh().Ok() })
 		for _, c := range sessions {
-			if row := c.Row(); row.Generation != 1 || row.Replays != 0 || !c.SignedIn() {
+			if row := c.SessionRow(); row.Generation != 1 || row.GraceReplays != 0 || !c.SignedIn() {
 				t.Fatalf("a session did not refresh: %+v", row)
 			}
 		}
 	}, "LATCHKEY_MAX_SESSIONS=100")
 }
 
-func TestAKilledServerKeepsItsWord(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+// TestRefreshServerKilled checks that refreshes that a killed server acknowledged are valid after its restart.
+func TestRefreshServerKilled(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		parent := p.Register("mario")
 		child := nextToken(parent)
@@ -201,7 +206,7 @@ func TestAKilledServerKeepsItsWord(t *testing.T) {
 
 		p = e2e.StartProcess(t, database)
 		mario := p.Anonymous()
-		mario.Present(parent.RefreshToken).Ok()
+		mario.RefreshWith(parent.RefreshToken).Ok()
 		if mario.RefreshToken != child.RefreshToken {
 			t.Fatal("the parent answers another child than before")
 		}
@@ -229,7 +234,7 @@ func TestAKilledServerKeepsItsWord(t *testing.T) {
 			}
 			p = e2e.StartProcess(t, database)
 			mario = p.Anonymous()
-			mario.Present(acknowledged).Ok()
+			mario.RefreshWith(acknowledged).Ok()
 			if !mario.SignedIn() {
 				t.Fatal("the session did not survive")
 			}
@@ -237,15 +242,17 @@ func TestAKilledServerKeepsItsWord(t *testing.T) {
 	})
 }
 
-func TestTwoProcessesGiveOneChild(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+// TestRefreshTwoProcesses checks that concurrent refreshes in two processes return the same new token.
+func TestRefreshTwoProcesses(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		one, other := e2e.StartProcess(t, database), e2e.StartProcess(t, database)
 		crowd(one.Register("mario"), one.Env, other.Env)
 	})
 }
 
-func TestATerminatedServerExitsWithZero(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+// TestStopExitCode checks that a server exits with status 0 after SIGTERM.
+func TestStopExitCode(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		mario := p.Register("mario")
 		p.Terminate()
@@ -259,9 +266,9 @@ func TestATerminatedServerExitsWithZero(t *testing.T) {
 	})
 }
 
-// TestStoppingAnswersWhatWasAccepted ends a server under 200 requests that take their time.
-func TestStoppingAnswersWhatWasAccepted(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, database string) {
+// TestStopFinishesRequests checks that a stopping server answers 200 accepted slow requests.
+func TestStopFinishesRequests(t *testing.T) {
+	e2e.EachDatabase(t, func(t *testing.T, database string) {
 		p := e2e.StartProcess(t, database)
 		p.Register("mario")
 		began := make([]*halfRequest, 200)
@@ -288,8 +295,8 @@ func TestStoppingAnswersWhatWasAccepted(t *testing.T) {
 	})
 }
 
-// TestWhoTerminatesAgainDoesNotWait for a request that would take the server some seconds to give up.
-func TestWhoTerminatesAgainDoesNotWait(t *testing.T) {
+// TestStopSecondSignal checks that a second signal stops a server without waiting for its requests.
+func TestStopSecondSignal(t *testing.T) {
 	p := e2e.StartProcess(t, storetest.SQLite(t))
 	beginRequest(p, `{"query": "{ serverInfo { registration } }"}`)
 	ended := make(chan error, 1)

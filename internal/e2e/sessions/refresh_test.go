@@ -25,7 +25,8 @@ const (
 	skew        = 5 * time.Second  // how far a server's clock may have gone back
 )
 
-func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
+// TestRefreshRotates checks that each refresh returns a new pair of tokens.
+func TestRefreshRotates(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		seen := map[string]bool{mario.RefreshToken: true, mario.AccessToken: true}
@@ -38,14 +39,15 @@ func TestRefreshGivesTheNextPairEachTime(t *testing.T) {
 			if !mario.SignedIn() {
 				t.Fatal("the new access token does not work")
 			}
-			if have := mario.Row().Generation; have != n {
+			if have := mario.SessionRow().Generation; have != n {
 				t.Fatalf("generation %d after %d refreshes", have, n)
 			}
 		}
 	})
 }
 
-func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
+// TestRefreshGrace checks that a used refresh token returns the same successor within the grace period.
+func TestRefreshGrace(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		parent := mario.RefreshToken
@@ -55,25 +57,27 @@ func TestAParentAnswersTheSameChildInsideTheGrace(t *testing.T) {
 		for i, after := range []time.Duration{0, -skew, grace / 2, grace - microsecond, 0, grace - microsecond} {
 			s.Clock.Set(rotated.Add(after))
 			tab := s.Anonymous()
-			tab.Present(parent).Ok()
+			tab.RefreshWith(parent).Ok()
 			if tab.RefreshToken != child {
 				t.Fatalf("%s after the rotation, the parent answered another child", after)
 			}
 			if !tab.SignedIn() {
 				t.Fatalf("%s after the rotation, the access token beside the child does not work", after)
 			}
-			if row := mario.Row(); row.Generation != 1 || row.Replays != i+1 {
+			if row := mario.SessionRow(); row.Generation != 1 || row.GraceReplays != i+1 {
 				t.Fatalf("%s after the rotation: %+v", after, row)
 			}
 		}
-		mario.Present(child).Ok()
-		if mario.RefreshToken == child || mario.Row().Generation != 2 {
+		mario.RefreshWith(child).Ok()
+		if mario.RefreshToken == child || mario.SessionRow().Generation != 2 {
 			t.Fatal("the child did not lead on")
 		}
 	})
 }
 
-func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
+// TestRefreshGraceReturnsNewest checks that the predecessor of the newest token returns that one within the grace
+// period.
+func TestRefreshGraceReturnsNewest(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		mario.Refresh().Ok()
@@ -81,25 +85,25 @@ func TestTheParentOfANewerTokenAnswersThatOne(t *testing.T) {
 		s.Clock.Advance(time.Second)
 		mario.Refresh().Ok()
 		tab := s.Anonymous()
-		tab.Present(first).Ok()
+		tab.RefreshWith(first).Ok()
 		if tab.RefreshToken != mario.RefreshToken {
 			t.Fatal("the parent of the current token answered another one")
 		}
 	})
 }
 
-// TestReplayAfterTheGraceEndsTheSession, together with all its access tokens.
-func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
+// TestRefreshReuseEndsSession checks that reuse after the grace period ends the session and its access tokens.
+func TestRefreshReuseEndsSession(t *testing.T) {
 	for _, after := range []time.Duration{grace, grace + time.Second, time.Minute} {
 		t.Run(after.String(), func(t *testing.T) {
 			e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 				first := s.Register("mario")
 				second := nextToken(first)
 				s.Clock.Advance(after)
-				s.RejectsRefresh(first.RefreshToken)
-				first.IsSignedOut()
-				second.IsSignedOut()
-				if row := second.Row(); row.Reason != "refresh_reuse" {
+				s.AssertRefreshRejected(first.RefreshToken)
+				first.AssertSignedOut()
+				second.AssertSignedOut()
+				if row := second.SessionRow(); row.Reason != "refresh_reuse" {
 					t.Fatalf("ended by %q", row.Reason)
 				}
 				if !strings.Contains(s.Logs(), `"why":"reused"`) {
@@ -110,36 +114,39 @@ func TestReplayAfterTheGraceEndsTheSession(t *testing.T) {
 	}
 }
 
-func TestAGrandparentEndsTheSessionEvenInsideTheGrace(t *testing.T) {
+// TestRefreshReuseOfOlderGeneration checks that reuse of the last token but one ends the session, also within the grace
+// period.
+func TestRefreshReuseOfOlderGeneration(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		second := nextToken(first)
 		s.Clock.Advance(time.Second)
 		third := nextToken(second)
-		s.RejectsRefresh(first.RefreshToken)
+		s.AssertRefreshRejected(first.RefreshToken)
 		for _, c := range []*e2e.Client{first, second, third} {
-			c.IsSignedOut()
+			c.AssertSignedOut()
 		}
 	})
 }
 
-// TestGenerationsAreToldApartWithinOneMoment advances three of them before the clock does.
-func TestGenerationsAreToldApartWithinOneMoment(t *testing.T) {
+// TestRefreshGenerationsAtOneTime checks that three generations that were issued at the same time are distinct.
+func TestRefreshGenerationsAtOneTime(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		last := nextToken(nextToken(nextToken(first)))
-		s.RejectsRefresh(first.RefreshToken)
-		last.IsSignedOut()
+		s.AssertRefreshRejected(first.RefreshToken)
+		last.AssertSignedOut()
 	})
 }
 
-func TestReuseEndsNoOtherSession(t *testing.T) {
+// TestRefreshReuseKeepsOtherSessions checks that reuse ends no other session.
+func TestRefreshReuseKeepsOtherSessions(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		phone := s.Register("mario")
 		laptop := s.SignIn("mario")
 		nextToken(nextToken(phone))
-		s.RejectsRefresh(phone.RefreshToken)
-		phone.IsSignedOut()
+		s.AssertRefreshRejected(phone.RefreshToken)
+		phone.AssertSignedOut()
 		if !laptop.SignedIn() {
 			t.Fatal("the other session's access token died")
 		}
@@ -147,7 +154,8 @@ func TestReuseEndsNoOtherSession(t *testing.T) {
 	})
 }
 
-func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
+// TestRefreshAcrossRestarts checks that refresh state is the same after restarts and on other servers.
+func TestRefreshAcrossRestarts(t *testing.T) {
 	for _, how := range []struct {
 		name string
 		next func(s *e2e.Env) *e2e.Env
@@ -161,31 +169,32 @@ func TestRestartsAndOtherServersForgetNothing(t *testing.T) {
 				child := nextToken(parent)
 				s = how.next(s)
 				tab := s.Anonymous()
-				tab.Present(parent.RefreshToken).Ok()
+				tab.RefreshWith(parent.RefreshToken).Ok()
 				if tab.RefreshToken != child.RefreshToken {
 					t.Fatal("inside the grace, the parent answered another child")
 				}
 				s.Clock.Advance(grace)
 				s = how.next(s)
-				s.RejectsRefresh(parent.RefreshToken)
+				s.AssertRefreshRejected(parent.RefreshToken)
 				s = how.next(s)
 				child.Env, tab.Env = s, s
-				child.IsSignedOut()
-				tab.IsSignedOut()
+				child.AssertSignedOut()
+				tab.AssertSignedOut()
 			})
 		})
 	}
 }
 
-// TestAClockGoneBackRefusesTheParent and nothing more: nobody has done anything wrong.
-func TestAClockGoneBackRefusesTheParent(t *testing.T) {
+// TestRefreshClockMovedBack checks that a used token is rejected after the clock moves back, and that the session
+// continues.
+func TestRefreshClockMovedBack(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		parent := s.Register("mario")
 		child := nextToken(parent)
-		before := child.Row()
+		before := child.SessionRow()
 		s.Clock.Advance(-skew - microsecond)
-		s.RejectsRefresh(parent.RefreshToken)
-		if after := child.Row(); after != before {
+		s.AssertRefreshRejected(parent.RefreshToken)
+		if after := child.SessionRow(); after != before {
 			t.Fatalf("the session was %+v and is %+v", before, after)
 		}
 		if !s.LogContains(`"level":"WARN"`, `"why":"clock went back"`) {
@@ -198,18 +207,19 @@ func TestAClockGoneBackRefusesTheParent(t *testing.T) {
 	})
 }
 
-// TestATokenAheadOfTheDatabaseIsRefused and nothing more: the database may be an old copy.
-func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
+// TestRefreshTokenAheadOfDatabase checks that a token newer than the database, as after restoring a backup, is
+// rejected, and that the session continues.
+func TestRefreshTokenAheadOfDatabase(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		if craftToken(mario, 0) != mario.RefreshToken {
 			t.Fatal("this test does not craft tokens as the server does")
 		}
-		before := mario.Row()
+		before := mario.SessionRow()
 		for _, ahead := range []uint64{1, 5, 1 << 40, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
-			s.RejectsRefresh(craftToken(mario, ahead))
+			s.AssertRefreshRejected(craftToken(mario, ahead))
 		}
-		if after := mario.Row(); after != before {
+		if after := mario.SessionRow(); after != before {
 			t.Fatalf("the session was %+v and is %+v", before, after)
 		}
 		if !s.LogContains(`"level":"WARN"`, `"why":"ahead of the database"`) {
@@ -219,7 +229,8 @@ func TestATokenAheadOfTheDatabaseIsRefused(t *testing.T) {
 	})
 }
 
-func TestASessionUnusedTooLongEnds(t *testing.T) {
+// TestSessionIdleTimeout checks that an unused session expires.
+func TestSessionIdleTimeout(t *testing.T) {
 	const idle = time.Hour
 	for after, want := range map[time.Duration]bool{
 		idle - time.Second: true, idle - microsecond: true, idle: false, idle + time.Second: false,
@@ -231,7 +242,7 @@ func TestASessionUnusedTooLongEnds(t *testing.T) {
 				mario.Refresh().Ok() // which is use
 				s.Clock.Advance(after)
 				if !want {
-					s.RejectsRefresh(mario.RefreshToken)
+					s.AssertRefreshRejected(mario.RefreshToken)
 				} else if mario.Refresh().Ok(); !mario.SignedIn() {
 					t.Fatal("the new access token does not work")
 				}
@@ -240,7 +251,8 @@ func TestASessionUnusedTooLongEnds(t *testing.T) {
 	}
 }
 
-func TestASessionEndsHoweverBusy(t *testing.T) {
+// TestSessionMaximumAge checks that a session expires at its maximum age, although it is in use.
+func TestSessionMaximumAge(t *testing.T) {
 	const limit = time.Hour
 	for after, want := range map[time.Duration]bool{
 		limit - time.Second: true, limit - microsecond: true, limit: false, limit + time.Second: false,
@@ -258,7 +270,7 @@ func TestASessionEndsHoweverBusy(t *testing.T) {
 					mario.Refresh().Ok()
 					return
 				}
-				s.RejectsRefresh(mario.RefreshToken)
+				s.AssertRefreshRejected(mario.RefreshToken)
 				if mario.SignedIn() {
 					t.Fatal("an access token outlived its session")
 				}
@@ -267,7 +279,9 @@ func TestASessionEndsHoweverBusy(t *testing.T) {
 	}
 }
 
-func TestExpiryIsToldAsItIs(t *testing.T) {
+// TestSessionExpiryReported checks that the expiry times in responses are exact, and that a replay within the grace
+// period does not move them.
+func TestSessionExpiryReported(t *testing.T) {
 	const access, idle, limit = 5 * time.Minute, 20 * time.Minute, time.Hour
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		begun := s.Clock.Now().UTC().Truncate(microsecond)
@@ -285,7 +299,7 @@ func TestExpiryIsToldAsItIs(t *testing.T) {
 				t.Fatalf("after %s: the access token ends at %s, want %s", after, have, accessEnds)
 			}
 			s.Clock.Advance(time.Second)
-			again := s.Anonymous().Present(parent).Ok()
+			again := s.Anonymous().RefreshWith(parent).Ok()
 			if have := timeAt(again, "refreshToken.tokens.refreshTokenExpiresAt"); !have.Equal(ends) {
 				t.Fatalf("after %s: a replay moved the end from %s to %s", after, ends, have)
 			}
@@ -301,9 +315,9 @@ func TestExpiryIsToldAsItIs(t *testing.T) {
 		"LATCHKEY_SESSION_TTL="+limit.String())
 }
 
-// TestARefreshMeetsTheEndOfItsAccount: it comes again while the session's row is being deleted, which PostgreSQL has it
-// wait for.
-func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
+// TestRefreshRacesAccountDeletion checks that a refresh fails cleanly while its account is deleted, which PostgreSQL
+// makes it wait for.
+func TestRefreshRacesAccountDeletion(t *testing.T) {
 	s := e2e.Start(t, storetest.Postgres(t))
 	mario := s.Register("mario")
 	parent := mario.RefreshToken
@@ -315,7 +329,7 @@ func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
 	_, err = deleting.Exec(`DELETE FROM sessions`)
 	e2e.Must(t, err)
 	answered := make(chan *e2e.Response, 1)
-	go func() { answered <- s.Anonymous().Present(parent) }()
+	go func() { answered <- s.Anonymous().RefreshWith(parent) }()
 	e2e.WaitFor(t, "the refresh does not wait", func() bool {
 		var waiting int
 		e2e.Must(t, db.QueryRow(`SELECT COUNT(*) FROM pg_stat_activity
@@ -326,8 +340,9 @@ func TestARefreshMeetsTheEndOfItsAccount(t *testing.T) {
 	(<-answered).HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
 }
 
-// TestEverythingOfAnEndedSessionIsRefused at once, what the grace would allow included.
-func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
+// TestSessionEndedRejectsTokens checks that all tokens of an ended session are rejected at once, also within the grace
+// period.
+func TestSessionEndedRejectsTokens(t *testing.T) {
 	for _, way := range []struct {
 		name    string
 		end     func(c *e2e.Client)
@@ -340,10 +355,10 @@ func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
 			c.SignIn("mario").Ask(`mutation ($p: String!) { deleteMe(input: {currentPassword: $p}) { userErrors { code } } }`,
 				e2e.Vars{"p": e2e.Password}).Ok()
 		}},
-		{name: "disabling", end: func(c *e2e.Client) { c.Execute(`UPDATE users SET status = 'DISABLED'`) }},
-		{name: "epoch", end: func(c *e2e.Client) { c.Execute(`UPDATE users SET epoch = epoch + 1`) }},
+		{name: "disabling", end: func(c *e2e.Client) { c.Exec(`UPDATE users SET status = 'DISABLED'`) }},
+		{name: "epoch", end: func(c *e2e.Client) { c.Exec(`UPDATE users SET epoch = epoch + 1`) }},
 		{name: "global cut", end: func(c *e2e.Client) {
-			c.Execute(fmt.Sprintf(`INSERT INTO settings VALUES ('min_auth_time', %d)`, c.Clock.Now().UnixMicro()+1))
+			c.Exec(fmt.Sprintf(`INSERT INTO settings VALUES ('min_auth_time', %d)`, c.Clock.Now().UnixMicro()+1))
 		}},
 		{name: "idle limit", setting: "LATCHKEY_REFRESH_IDLE_TTL=10s", end: func(c *e2e.Client) { c.Clock.Advance(10 * time.Second) }},
 		{name: "absolute limit", setting: "LATCHKEY_SESSION_TTL=10s", end: func(c *e2e.Client) { c.Clock.Advance(10 * time.Second) }},
@@ -354,8 +369,8 @@ func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
 				child := nextToken(parent)
 				way.end(child)
 				for range 2 { // a refused replay changes nothing either
-					s.RejectsRefresh(child.RefreshToken)
-					s.RejectsRefresh(parent.RefreshToken)
+					s.AssertRefreshRejected(child.RefreshToken)
+					s.AssertRefreshRejected(parent.RefreshToken)
 					if parent.SignedIn() || child.SignedIn() {
 						t.Fatal("an access token of the ended session works")
 					}
@@ -365,20 +380,24 @@ func TestEverythingOfAnEndedSessionIsRefused(t *testing.T) {
 	}
 }
 
-func TestADisabledAccountComesBackOnlyWithItsStatus(t *testing.T) {
+// TestSessionsOfDisabledAccount checks that the sessions of a disabled account are rejected, and continue when the
+// account is enabled.
+func TestSessionsOfDisabledAccount(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
-		s.Execute(`UPDATE users SET status = 'DISABLED'`)
-		mario.IsSignedOut()
-		s.Execute(`UPDATE users SET status = 'ACTIVE'`)
-		if !mario.SignedIn() || mario.Row().Generation != 0 {
+		s.Exec(`UPDATE users SET status = 'DISABLED'`)
+		mario.AssertSignedOut()
+		s.Exec(`UPDATE users SET status = 'ACTIVE'`)
+		if !mario.SignedIn() || mario.SessionRow().Generation != 0 {
 			t.Fatal("a refused refresh changed the session")
 		}
 		mario.Refresh().Ok()
 	})
 }
 
-func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
+// TestSignOutWithOlderToken checks that signOut ends the session of any of its refresh tokens, used ones included, and
+// no other session.
+func TestSignOutWithOlderToken(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		phone := s.Register("mario")
 		laptop := s.SignIn("mario")
@@ -387,24 +406,25 @@ func TestSignOutTakesAnyGenuineTokenOfTheSession(t *testing.T) {
 		s.Clock.Advance(grace)
 		s.Anonymous().SignOut(phone.RefreshToken)
 		for _, c := range []*e2e.Client{phone, second, third} {
-			c.IsSignedOut()
+			c.AssertSignedOut()
 		}
-		if row := third.Row(); row.Reason != "sign_out" {
+		if row := third.SessionRow(); row.Reason != "sign_out" {
 			t.Fatalf("ended by %q", row.Reason)
 		}
 		if !laptop.SignedIn() {
 			t.Fatal("the other session died as well")
 		}
-		ended := third.Row()
+		ended := third.SessionRow()
 		s.Clock.Advance(time.Second)
 		s.Anonymous().SignOut(third.RefreshToken)
-		if third.Row() != ended {
+		if third.SessionRow() != ended {
 			t.Fatal("a second sign-out changed the session")
 		}
 	})
 }
 
-func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
+// TestSignOutWithInvalidToken checks that signOut with an invalid token responds alike and ends nothing.
+func TestSignOutWithInvalidToken(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		dead := s.SignIn("mario")
@@ -423,14 +443,15 @@ func TestSignOutWithGarbageAnswersTheSameAndHarmsNothing(t *testing.T) {
 	})
 }
 
-func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
+// TestSessionsAfterPasswordChange checks that a password change leaves only the new pair of tokens valid.
+func TestSessionsAfterPasswordChange(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		phone := s.Register("mario")
 		laptop := s.SignIn("mario")
 		before := *laptop
 		laptop.ChangePassword(e2e.Password, "i-keep-running")
-		phone.IsSignedOut()
-		before.IsSignedOut()
+		phone.AssertSignedOut()
+		before.AssertSignedOut()
 		if !laptop.SignedIn() {
 			t.Fatal("the acting client cannot go on")
 		}
@@ -442,87 +463,88 @@ func TestAPasswordChangeLeavesOnlyTheNewPair(t *testing.T) {
 	})
 }
 
-// TestADamagedTokenIsRefused in the same bytes as any, and the session is none the worse for it.
-func TestADamagedTokenIsRefused(t *testing.T) {
+// TestRefreshTokenDamaged checks that a damaged token is rejected like any invalid one, and that the session continues.
+func TestRefreshTokenDamaged(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for range 5 {
 			mario.Refresh().Ok()
 		}
 		luigi := s.Register("luigi")
-		before := mario.Row()
+		before := mario.SessionRow()
 		raw := undress(t, mario.RefreshToken)
 		const generation = 1 + 1 + 16 // where it stands: behind version, key id and session
 		for i := range raw {
 			for _, bit := range []byte{1, 0x80} {
 				flipped := bytes.Clone(raw)
 				flipped[i] ^= bit
-				s.RejectsRefresh(dress(flipped))
+				s.AssertRefreshRejected(dress(flipped))
 			}
 		}
 		for i := range mario.RefreshToken {
 			for _, c := range "AB~" {
 				if damaged := mario.RefreshToken[:i] + string(c) + mario.RefreshToken[i+1:]; damaged != mario.RefreshToken {
-					s.RejectsRefresh(damaged)
+					s.AssertRefreshRejected(damaged)
 				}
 			}
 		}
 		for _, step := range []int{-1, +1} {
 			moved := bytes.Clone(raw)
 			moved[generation] = byte(int(moved[generation]) + step)
-			s.RejectsRefresh(dress(moved))
+			s.AssertRefreshRejected(dress(moved))
 		}
 		long := append(bytes.Clone(raw[:generation]), raw[generation]|0x80, 0) // the same number in two bytes
-		s.RejectsRefresh(dress(append(long, raw[generation+1:]...)))
-		s.RejectsRefresh(dress(append(bytes.Clone(raw[:2+16]), undress(t, luigi.RefreshToken)[2+16:]...)))
+		s.AssertRefreshRejected(dress(append(long, raw[generation+1:]...)))
+		s.AssertRefreshRejected(dress(append(bytes.Clone(raw[:2+16]), undress(t, luigi.RefreshToken)[2+16:]...)))
 		for _, more := range []string{"=", "==", "\n", "\r\n", " ", "\x00", "A", mario.RefreshToken, strings.Repeat("A", 200<<10)} {
-			s.RejectsRefresh(mario.RefreshToken + more)
-			s.RejectsRefresh(more + mario.RefreshToken)
-			s.RejectsRefresh(mario.RefreshToken[:30] + more + mario.RefreshToken[30:])
+			s.AssertRefreshRejected(mario.RefreshToken + more)
+			s.AssertRefreshRejected(more + mario.RefreshToken)
+			s.AssertRefreshRejected(mario.RefreshToken[:30] + more + mario.RefreshToken[30:])
 		}
 		for _, less := range []string{"", "rt_", mario.RefreshToken[3:], mario.RefreshToken[:len(mario.RefreshToken)-1]} {
-			s.RejectsRefresh(less)
+			s.AssertRefreshRejected(less)
 		}
-		s.RejectsRefresh(strings.ToUpper(mario.RefreshToken))
-		megabyte := s.Anonymous().Present(mario.RefreshToken + strings.Repeat("A", 1<<20))
+		s.AssertRefreshRejected(strings.ToUpper(mario.RefreshToken))
+		megabyte := s.Anonymous().RefreshWith(mario.RefreshToken + strings.Repeat("A", 1<<20))
 		if megabyte.FailsWith("BAD_USER_INPUT"); megabyte.Status != http.StatusRequestEntityTooLarge {
 			t.Fatalf("a megabyte answers %d", megabyte.Status)
 		}
-		if after := mario.Row(); after != before {
+		if after := mario.SessionRow(); after != before {
 			t.Fatalf("the session was %+v and is %+v", before, after)
 		}
 		mario.Refresh().Ok()
 	})
 }
 
-func TestTokensOfOneKindNeverPassForTheOther(t *testing.T) {
+// TestTokenKindsNotInterchangeable checks that access and refresh tokens are not accepted in place of each other.
+func TestTokenKindsNotInterchangeable(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
-		s.RejectsRefresh(mario.AccessToken)
+		s.AssertRefreshRejected(mario.AccessToken)
 		confused := &e2e.Client{Env: s, AccessToken: mario.RefreshToken}
 		confused.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "INVALID")
 		mario.Refresh().Ok()
 	})
 }
 
-// TestTwoRefreshesInOneRequestAreRefusedWhole, before the first of them has happened.
-func TestTwoRefreshesInOneRequestAreRefusedWhole(t *testing.T) {
+// TestRefreshTwiceInOneRequest checks that a request with two refreshes is rejected before the first one.
+func TestRefreshTwiceInOneRequest(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
-		before := mario.Row()
+		before := mario.SessionRow()
 		a := s.Anonymous().Ask(`mutation ($t: String) {
 			a: refreshToken(input: {refreshToken: $t}) { tokens { refreshToken } }
 			b: refreshToken(input: {refreshToken: $t}) { tokens { refreshToken } } }`, e2e.Vars{"t": mario.RefreshToken})
 		a.FailsWith("REQUEST_TOO_COSTLY")
-		if a.Data != nil || mario.Row() != before {
+		if a.Data != nil || mario.SessionRow() != before {
 			t.Fatalf("something happened: %s", a.Body)
 		}
 		mario.Refresh().Ok()
 	})
 }
 
-// TestRefreshingTooOftenHasToWait and costs nobody their session.
-func TestRefreshingTooOftenHasToWait(t *testing.T) {
+// TestRefreshRateLimit checks that too many refreshes are delayed, and that the session continues.
+func TestRefreshRateLimit(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		other := s.SignIn("mario")
@@ -530,18 +552,18 @@ func TestRefreshingTooOftenHasToWait(t *testing.T) {
 		for range 30 {
 			parent := mario.RefreshToken
 			mario.Refresh().Ok()
-			s.Anonymous().Present(parent).Ok() // which counts as well
+			s.Anonymous().RefreshWith(parent).Ok() // which counts as well
 		}
 		s.Clock.Advance(500 * time.Millisecond)
-		parent, before := craftToken(mario, 29), mario.Row()
+		parent, before := craftToken(mario, 29), mario.SessionRow()
 		for _, text := range []string{mario.RefreshToken, parent} {
-			limited := s.Anonymous().Present(text)
+			limited := s.Anonymous().RefreshWith(text)
 			limited.FailsWith("RATE_LIMITED")
 			if after := limited.Errors[0].Extensions.RetryAfter; after != 60 {
 				t.Fatalf("retry after %d s", after)
 			}
 		}
-		if mario.Row() != before || !mario.SignedIn() {
+		if mario.SessionRow() != before || !mario.SignedIn() {
 			t.Fatal("the session suffered")
 		}
 		other.Refresh().Ok()
@@ -549,15 +571,15 @@ func TestRefreshingTooOftenHasToWait(t *testing.T) {
 		mario.Refresh().FailsWith("RATE_LIMITED")
 		s.Clock.Advance(500 * time.Millisecond)
 		mario.Refresh().Ok()
-		if have := mario.Row().Generation; have != 31 {
+		if have := mario.SessionRow().Generation; have != 31 {
 			t.Fatalf("generation %d", have)
 		}
 		mario.Refresh().Ok()
 	})
 }
 
-// TestReuseIsSeenHoweverOften: a thief cannot hide behind the limit.
-func TestReuseIsSeenHoweverOften(t *testing.T) {
+// TestRefreshReuseBeyondRateLimit checks that reuse is detected also beyond the rate limit.
+func TestRefreshReuseBeyondRateLimit(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		last := nextToken(first)
@@ -565,13 +587,13 @@ func TestReuseIsSeenHoweverOften(t *testing.T) {
 			last.Refresh().Ok()
 		}
 		last.Refresh().FailsWith("RATE_LIMITED")
-		s.RejectsRefresh(first.RefreshToken)
-		last.IsSignedOut()
+		s.AssertRefreshRejected(first.RefreshToken)
+		last.AssertSignedOut()
 	})
 }
 
-// TestNothingInTheDatabaseIsAToken takes every value of a busy database for one.
-func TestNothingInTheDatabaseIsAToken(t *testing.T) {
+// TestDatabaseHoldsNoTokens checks that no value in the database is accepted as a token.
+func TestDatabaseHoldsNoTokens(t *testing.T) {
 	e2e.EachOnTwoNodes(t, func(t *testing.T, s *e2e.Env) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		for range 3 {
@@ -580,7 +602,7 @@ func TestNothingInTheDatabaseIsAToken(t *testing.T) {
 		s.SignIn("luigi").SignOut(nil)
 		luigi.ChangePassword(e2e.Password, "i-keep-running")
 		nextToken(nextToken(luigi))
-		s.RejectsRefresh(luigi.RefreshToken)
+		s.AssertRefreshRejected(luigi.RefreshToken)
 
 		tried := 0
 		for value := range s.Dump() {
@@ -591,7 +613,7 @@ func TestNothingInTheDatabaseIsAToken(t *testing.T) {
 				if strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
 					continue // no header and no JSON can carry it
 				}
-				s.RejectsRefresh(text)
+				s.AssertRefreshRejected(text)
 				if thief := (&e2e.Client{Env: s, AccessToken: text}); thief.SignedIn() {
 					t.Fatalf("%q is an access token", text)
 				}

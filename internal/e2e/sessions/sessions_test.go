@@ -17,7 +17,8 @@ const revokeSession = `mutation ($id: ID!) { revokeSession(id: $id) { revokedSes
 
 const signOutEverywhere = `mutation ($keep: Boolean!) { signOutEverywhere(input: {keepCurrent: $keep}) { revokedCount } }`
 
-func TestPeopleSeeWhereTheyAreSignedIn(t *testing.T) {
+// TestSessionList checks that a user lists their sessions.
+func TestSessionList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		s.Clock.Advance(time.Minute)
@@ -45,7 +46,8 @@ func TestPeopleSeeWhereTheyAreSignedIn(t *testing.T) {
 	})
 }
 
-func TestEndingAChosenSession(t *testing.T) {
+// TestSessionEnd checks that a user ends one of their sessions.
+func TestSessionEnd(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
 		luigi, mario := s.Register("luigi"), s.Register("mario")
@@ -72,6 +74,7 @@ func TestEndingAChosenSession(t *testing.T) {
 	})
 }
 
+// TestSignOutEverywhere checks that a user ends all of their sessions.
 func TestSignOutEverywhere(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		other := s.AnotherNode()
@@ -98,8 +101,9 @@ func TestSignOutEverywhere(t *testing.T) {
 	})
 }
 
-// TestSigningOutEverywhereElseRacesARefresh keeps the session that refreshes meanwhile.
-func TestSigningOutEverywhereElseRacesARefresh(t *testing.T) {
+// TestSignOutOthersRacesRefresh checks that ending all other sessions keeps the caller's, which is refreshed
+// concurrently.
+func TestSignOutOthersRacesRefresh(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		mario := s.Register("mario")
 		for range 20 {
@@ -120,8 +124,8 @@ func TestSigningOutEverywhereElseRacesARefresh(t *testing.T) {
 	})
 }
 
-// TestTwoSignOutEverywhereElse leaves the session of the one that was faster.
-func TestTwoSignOutEverywhereElse(t *testing.T) {
+// TestSignOutOthersConcurrent checks that of two sessions that end all others concurrently, the faster one remains.
+func TestSignOutOthersConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for range 10 {
@@ -135,7 +139,8 @@ func TestTwoSignOutEverywhereElse(t *testing.T) {
 	})
 }
 
-func TestTooManySessions(t *testing.T) {
+// TestSessionLimit checks that the number of sessions per user is limited.
+func TestSessionLimit(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		first := s.Register("mario")
 		s.Clock.Advance(time.Second)
@@ -167,8 +172,8 @@ func TestTooManySessions(t *testing.T) {
 	}, "LATCHKEY_MAX_SESSIONS=3")
 }
 
-// TestWorkInTheBackground has servers that do often what they do now and then, until they are stopped.
-func TestWorkInTheBackground(t *testing.T) {
+// TestBackgroundJobs checks that servers run their background jobs until they stop.
+func TestBackgroundJobs(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		s.Clock.Advance(2161 * time.Hour) // both the session and the signing key are too old now
@@ -189,11 +194,12 @@ func TestWorkInTheBackground(t *testing.T) {
 	})
 }
 
-func TestDeadSessionsAreSwept(t *testing.T) {
+// TestSessionPurge checks that ended sessions are purged.
+func TestSessionPurge(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		s.Register("mario")
 		for i := range 3 {
-			s.Execute(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at,
+			s.Exec(fmt.Sprintf(`INSERT INTO sessions (id, user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at,
 				expires_at, grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last)
 				SELECT id || '-' || u.n || '-%d', user_id, user_epoch, salt, key_id, parent_key_id, generation, generation_at, created_at, last_used_at, expires_at,
 				grace_replays, refreshes, refreshes_since, auth_time, device_name, user_agent, ip_created, ip_last
