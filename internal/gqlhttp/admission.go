@@ -91,8 +91,9 @@ func (req *request) reserve(budget *byteBudget, client string, size int) bool {
 // semaphore limits how many queries run at the same time; the others wait.
 type semaphore chan struct{}
 
-// acquire waits until another query may run, which calls release when it has. It fails with RATE_LIMITED at the
-// deadline.
+// acquire waits until another query may run. Call release when that has run.
+//
+// Errors: RATE_LIMITED at the deadline; the error of ctx when it is canceled.
 func (s semaphore) acquire(ctx context.Context, deadline time.Time) error {
 	select {
 	case s <- struct{}{}:

@@ -21,8 +21,8 @@ func DocumentCost(document *ast.QueryDocument) int { return MaxDocumentCost - me
 
 // docCost estimates the steps that the validator takes for a document. It visits every operation and every fragment,
 // each time with all the fragments that are spread there. It compares fields of one name with each other, again for
-// each inline fragment around them, and unknown names with the known ones. A text that does not fit its type it copies
-// for each list around it.
+// each inline fragment around them, and unknown names with the known ones. It copies a text that does not match its type for
+// each list around it.
 type docCost struct {
 	budget      int // the remaining steps; the count stops below 0
 	introspects bool

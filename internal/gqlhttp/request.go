@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"latchkey/internal/account"
 )
@@ -18,6 +19,17 @@ const MaxBody = 256 << 10
 
 // usualBody is the size in bytes that most bodies do not exceed.
 const usualBody = 4 << 10
+
+// request is the state of one HTTP request.
+type request struct {
+	media       string                   // of the response
+	status      int                      // of a request that could not be read, otherwise 0
+	allow       string                   // with status 405
+	operation   *ast.OperationDefinition // nil if the request is not an operation
+	internalErr bool                     // whether the operation had an internal error, also one that was cut off
+	release     func()                   // releases the bytes of a long response; nil for a short one
+	response    *graphql.Response
+}
 
 // read returns the parameters of a request. If it fails, it sets the status of the response: the error has the code
 // BAD_USER_INPUT, or is that of Options.CheckPost.

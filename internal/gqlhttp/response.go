@@ -18,17 +18,6 @@ import (
 // codeOK is the code of a response without errors.
 const codeOK = "OK"
 
-// request is the state of one HTTP request.
-type request struct {
-	media       string                   // of the response
-	status      int                      // of a request that could not be read, otherwise 0
-	allow       string                   // with status 405
-	operation   *ast.OperationDefinition // nil if the request is not an operation
-	internalErr bool                     // whether the operation had an internal error, also one that was cut off
-	release     func()                   // releases the bytes of a long response; nil for a short one
-	response    *graphql.Response
-}
-
 // statusCode follows the section "Status Codes" of the draft that the audits of the reference implementation check: 4xx
 // for what could not be read; 200 for what ran; for the rest 200 with application/json and 400 with
 // application/graphql-response+json. It is 500 only if an internal error left no data. The first edition, of September
