@@ -17,18 +17,18 @@ var (
 	refused = describe("latchkey_password_queue_refused_total", "Passwords rejected because they waited too long.")
 	waited  = describe("latchkey_password_queue_wait_seconds_total", "Total time passwords spent waiting to be hashed.")
 
-	answers = describe("latchkey_database_up", "1 if the database responded to this scrape in time, otherwise 0.")
-	queued  = describe("latchkey_outbox_mails",
+	up     = describe("latchkey_database_up", "1 if the database responded to this scrape in time, otherwise 0.")
+	queued = describe("latchkey_outbox_mails",
 		"Queued emails of all servers; absent while the database is unavailable.")
 	oldest = describe("latchkey_outbox_oldest_seconds",
 		"Age of the oldest queued email; absent while the database is unavailable.")
 	sent   = describe("latchkey_mails_sent_total", "Emails sent by this server.")
 	failed = describe("latchkey_mails_failed_total", "Emails given up by this server.")
 
-	open  = describe("latchkey_database_connections_open", "Open database connections, by pool.", "pool")
-	inUse = describe("latchkey_database_connections_in_use", "Database connections in use, by pool.", "pool")
-	most  = describe("latchkey_database_connections_max", "Maximum number of database connections, by pool.", "pool")
-	waits = describe("latchkey_database_connection_waits_total",
+	open    = describe("latchkey_database_connections_open", "Open database connections, by pool.", "pool")
+	inUse   = describe("latchkey_database_connections_in_use", "Database connections in use, by pool.", "pool")
+	maxOpen = describe("latchkey_database_connections_max", "Maximum number of database connections, by pool.", "pool")
+	waits   = describe("latchkey_database_connection_waits_total",
 		"Number of waits for a database connection, by pool.", "pool")
 	waitsTime = describe("latchkey_database_connection_wait_seconds_total",
 		"Total time spent waiting for a database connection, by pool.", "pool")
@@ -47,8 +47,8 @@ func (m *Metrics) Watch(sources Sources) {
 
 // Describe implements [prometheus.Collector].
 func (s Sources) Describe(described chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{waiting, running, entered, refused, waited, answers, queued, oldest, sent,
-		failed, open, inUse, most, waits, waitsTime} {
+	for _, d := range []*prometheus.Desc{waiting, running, entered, refused, waited, up, queued, oldest, sent,
+		failed, open, inUse, maxOpen, waits, waitsTime} {
 		described <- d
 	}
 }
@@ -70,7 +70,7 @@ func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	for pool, stats := range s.Pools() {
 		gauge(open, float64(stats.OpenConnections), pool)
 		gauge(inUse, float64(stats.InUse), pool)
-		gauge(most, float64(stats.MaxOpenConnections), pool)
+		gauge(maxOpen, float64(stats.MaxOpenConnections), pool)
 		counter(waits, float64(stats.WaitCount), pool)
 		counter(waitsTime, stats.WaitDuration.Seconds(), pool)
 	}
@@ -79,10 +79,10 @@ func (s Sources) Collect(collected chan<- prometheus.Metric) {
 	counter(failed, float64(failedSoFar))
 	count, age, err := s.queryOutbox()
 	if err != nil {
-		gauge(answers, 0)
+		gauge(up, 0)
 		return
 	}
-	gauge(answers, 1)
+	gauge(up, 1)
 	gauge(queued, float64(count))
 	gauge(oldest, age.Seconds())
 }

@@ -68,14 +68,14 @@ func NewIssuer(issuer string, keys *KeySet, now func() time.Time) *Issuer {
 
 // Issue returns a token with the claims, signed with the signing key, in the form of RFC 9068, section 2. Fractions of
 // seconds are dropped. It returns an error when subject, session or id is empty.
-func (a *Issuer) Issue(c Claims) (string, error) {
+func (i *Issuer) Issue(c Claims) (string, error) {
 	if c.Subject == "" || c.SessionID == "" || c.ID == "" {
 		return "", errors.New("an access token needs a subject, a session and an id")
 	}
-	key := a.keys.signing
+	key := i.keys.signing
 	t := jwt.NewWithClaims(methods[key.Alg], jwt.MapClaims{
-		"iss":       a.issuer,
-		"aud":       a.issuer,
+		"iss":       i.issuer,
+		"aud":       i.issuer,
 		"sub":       c.Subject,
 		"exp":       c.ExpiresAt.Unix(),
 		"iat":       c.IssuedAt.Unix(),
@@ -95,31 +95,31 @@ func (a *Issuer) Issue(c Claims) (string, error) {
 //
 // The signature of a token is verified once and then cached. Some algorithms accept several signatures for one message
 // (ES256 accepts both s and n−s), so different texts may be the same token: revoke by session or id, never by text.
-func (a *Issuer) Verify(text string) (Claims, error) {
+func (i *Issuer) Verify(text string) (Claims, error) {
 	if len(text) > maxAccess {
 		return Claims{}, invalid(fmt.Errorf("%d bytes are too many", len(text)))
 	}
-	now := a.now()
-	c, cached := a.verified.Get(text)
+	now := i.now()
+	c, cached := i.verified.Get(text)
 	if !cached {
 		var err error
-		if c, err = a.verify(text, now); err != nil {
+		if c, err = i.verify(text, now); err != nil {
 			return Claims{}, invalid(err)
 		}
 	}
 	if !now.Before(c.ExpiresAt) {
-		a.verified.Remove(text)
+		i.verified.Remove(text)
 		return c, ErrExpired
 	}
 	if !cached {
-		a.verified.Add(text, c)
+		i.verified.Add(text, c)
 	}
 	return c, nil
 }
 
 // verify checks everything but the expiry. It parses the token before the library does, which is too lenient: it skips
 // line breaks inside a segment, accepts duplicate members, and ignores crit.
-func (a *Issuer) verify(text string, now time.Time) (Claims, error) {
+func (i *Issuer) verify(text string, now time.Time) (Claims, error) {
 	if strings.ContainsFunc(text, isNotTokenRune) {
 		return Claims{}, errors.New("it has a character that belongs in no token")
 	}
@@ -127,11 +127,11 @@ func (a *Issuer) verify(text string, now time.Time) (Claims, error) {
 		return Claims{}, fmt.Errorf("%d segments instead of 3", dots+1)
 	}
 	segments := strings.Split(text, ".")
-	key, err := a.keyOf(segments[0])
+	key, err := i.keyOf(segments[0])
 	if err != nil {
 		return Claims{}, fmt.Errorf("header: %w", err)
 	}
-	c, err := a.claims(segments[1], now)
+	c, err := i.claims(segments[1], now)
 	if err != nil {
 		return Claims{}, fmt.Errorf("payload: %w", err)
 	}
@@ -149,12 +149,12 @@ func isNotTokenRune(r rune) bool {
 }
 
 // keyOf returns the key that a header names. The header decides nothing else: the algorithm is the key's.
-func (a *Issuer) keyOf(segment string) (*Key, error) {
+func (i *Issuer) keyOf(segment string) (*Key, error) {
 	var header struct{ Typ, Alg, Kid string }
 	if err := unmarshal(segment, &header, "typ", "alg", "kid"); err != nil {
 		return nil, err
 	}
-	key := a.keys.byID[header.Kid]
+	key := i.keys.byID[header.Kid]
 	switch {
 	case header.Typ != accessType:
 		return nil, fmt.Errorf("typ is %q", header.Typ)
@@ -166,7 +166,7 @@ func (a *Issuer) keyOf(segment string) (*Key, error) {
 	return key, nil
 }
 
-func (a *Issuer) claims(segment string, now time.Time) (Claims, error) {
+func (i *Issuer) claims(segment string, now time.Time) (Claims, error) {
 	var p struct {
 		Iss, Aud, Sub, Jti, Sid string
 		ClientID                string `json:"client_id"`
@@ -176,9 +176,9 @@ func (a *Issuer) claims(segment string, now time.Time) (Claims, error) {
 		return Claims{}, err
 	}
 	switch {
-	case p.Iss != a.issuer:
+	case p.Iss != i.issuer:
 		return Claims{}, fmt.Errorf("iss is %q", p.Iss)
-	case p.Aud != a.issuer:
+	case p.Aud != i.issuer:
 		return Claims{}, fmt.Errorf("aud is %q", p.Aud)
 	case p.Sub == "" || p.Sid == "" || p.Jti == "" || p.ClientID == "":
 		return Claims{}, errors.New("sub, sid, jti or client_id is empty")

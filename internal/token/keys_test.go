@@ -172,7 +172,7 @@ func TestJWKS(t *testing.T) {
 	}
 }
 
-func TestRing(t *testing.T) {
+func TestKeySet(t *testing.T) {
 	old := &Key{ID: "old", Alg: HS256, CreatedAt: start, private: hide(random(32))}
 	newest := must(NewKey(ES256, start.Add(2*time.Hour)))
 	middle := must(NewKey(EdDSA, start.Add(time.Hour)))

@@ -251,7 +251,7 @@ func BenchmarkRefreshToken(b *testing.B) {
 	}
 }
 
-func BenchmarkProves(b *testing.B) {
+func BenchmarkVerifyMAC(b *testing.B) {
 	r, _ := ParseRefresh(secret.RefreshToken(session, salt, 300))
 	for name, salt := range map[string][]byte{"known": salt, "unknown": nil} {
 		b.Run(name, func(b *testing.B) {
