@@ -53,7 +53,7 @@ func isService(key string) bool {
 	return strings.Contains(key, name) && !strings.ContainsFunc(strings.ReplaceAll(key, name, ""), unicode.IsLetter)
 }
 
-// resembles reports whether a password in canonical form is similar to a text, to what stands before an @ in it or to
+// resembles reports whether a password in canonical form is similar to a text, to the part before an @ in it or to
 // one of its words, forwards or backwards. Only the first MaxLength code points of both are compared, because
 // the time is quadratic.
 func resembles(key, text string) bool {

@@ -81,7 +81,7 @@ type Step struct {
 }
 
 // Steps returns the migrations in order, and changes nothing. It returns an error for the same databases as Migrate,
-// those of a move aside.
+// except those that CheckNotMoved refuses.
 func (s *Store) Steps(ctx context.Context) ([]Step, error) {
 	known, err := s.migrations()
 	if err != nil {
