@@ -295,7 +295,7 @@ func TestSignOut(t *testing.T) {
 		s.Anonymous().Ask(`mutation { signOut(input: {}) { signedOut } }`, nil).Ok().Equals("signOut.signedOut", true)
 		mario.Ask(`mutation { signOut(input: {refreshToken: "rt_garbage"}) { signedOut } }`, nil).Ok().Equals("signOut.signedOut", true)
 		if !mario.SignedIn() {
-			t.Fatal("a token that is nobody's ended somebody's session")
+			t.Fatal("an unknown token ended a session")
 		}
 	})
 }

@@ -14,8 +14,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// BenchmarkHot tells what the server does for a request, from its headers to its answer, without the network. What it
-// allocates is much the same on every machine: .ci/allocs holds it to figures.
+// BenchmarkHot measures the handling of a request, from its headers to its response, without the network. The
+// allocations are about the same on every machine: .ci/allocs limits them.
 func BenchmarkHot(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
 		s := e2e.Start(b, url, "LATCHKEY_LOG_LEVEL=info", "LATCHKEY_METRICS_LISTEN=127.0.0.1:0")

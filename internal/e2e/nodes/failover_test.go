@@ -130,10 +130,10 @@ type fleet struct {
 
 	mu    sync.Mutex
 	nodes []*e2e.Process
-	calm  sync.RWMutex // held by those who find out what became of a request, and by who makes it hard to find out
+	calm  sync.RWMutex // held to look up the result of a request, and to interrupt requests
 }
 
-// newFleet makes keepers who choose alike when LATCHKEY_TEST_SEED says so.
+// newFleet returns clients whose choices LATCHKEY_TEST_SEED repeats.
 func newFleet(t testing.TB, database string) *fleet {
 	t.Helper()
 	seed := testNumber(t.(*testing.T), "LATCHKEY_TEST_SEED", int(rand.Int32()))
@@ -146,7 +146,7 @@ func newFleet(t testing.TB, database string) *fleet {
 	return f
 }
 
-// join starts a node, which PostgreSQL knows by a name of its own.
+// join starts a node, which PostgreSQL knows by its application name.
 func (f *fleet) join() {
 	f.t.Helper()
 	f.started++
@@ -243,7 +243,7 @@ func (k *ledgerClient) settleOn(f *fleet, unknown fact) {
 	k.settle(unknown)
 }
 
-// audit demands that what was acknowledged holds on every node, and that nothing is wrong in the database.
+// audit checks that each node has all acknowledged changes, and that the database has no problem.
 func (f *fleet) audit() {
 	f.t.Helper()
 	for _, p := range f.nodes {

@@ -108,7 +108,7 @@ func TestMetrics(t *testing.T) {
 		visit(t, "GET", s.URL+"/healthz")
 		visit(t, "PUT", s.URL+"/graphql")
 		if !s.LogContains(`"msg":"operation"`, `"code":"INVALID_CREDENTIALS"`) {
-			t.Error("the log does not tell the code of a mistake")
+			t.Error("the log does not contain the code of a user error")
 		}
 		have := readMetrics(s)
 		for series, want := range map[string]string{
@@ -376,7 +376,7 @@ func TestReadinessWhileDraining(t *testing.T) {
 	}
 }
 
-// brokenLog panics when it is told of an operation.
+// brokenLog is a log handler that panics on the line of an operation.
 type brokenLog struct{ slog.Handler }
 
 func (l brokenLog) Handle(ctx context.Context, r slog.Record) error {
@@ -469,7 +469,7 @@ func (c *collector) named(name string) (spans []*tracepb.Span) {
 	return spans
 }
 
-// attributes returns what a span says, numbers as text.
+// attributes returns the attributes of a span, numbers as text.
 func attributes(span *tracepb.Span) map[string]string {
 	printed := map[string]string{}
 	for _, a := range span.Attributes {

@@ -14,7 +14,7 @@ import (
 // browser is a client whose refresh token travels as a cookie.
 type browser struct {
 	*e2e.Client
-	origin string         // what the browser says of the page that asks; empty for none
+	origin string         // of the page that sends the request; empty for none
 	site   string         // the same as Sec-Fetch-Site; empty for an old browser
 	cookie *http.Cookie   // what it keeps
 	set    []*http.Cookie // what the last answer set

@@ -11,7 +11,7 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// The settings that the model is told, so short that a story meets all of their ends.
+// The settings of the model, so short that a story reaches all limits.
 const (
 	modelAccess = 2 * time.Minute
 	modelIdle   = 10 * time.Minute
@@ -62,7 +62,7 @@ func TestRefreshModel(t *testing.T) {
 	}, modelSettings...)
 }
 
-// world is all that the model knows, and the server it foretells.
+// world is the state of the model, and the server whose responses it predicts.
 type world struct {
 	*rapid.T
 	site     *e2e.Env
@@ -83,7 +83,7 @@ type family struct {
 	epoch               int
 	refresh             []string // by generation
 	access              []access
-	begun, used, turned time.Time // turned is when the newest refresh token was made
+	begun, used, turned time.Time // turned is when the newest refresh token was created
 	ended               bool
 	refreshes           int // since counted
 	counted             time.Time
@@ -102,7 +102,7 @@ func (f *family) lives(now time.Time) bool {
 	return !f.ended && f.epoch == f.owner.epoch && now.Before(f.end())
 }
 
-// begin notes a session that a client has just begun.
+// begin records a new session of a client.
 func (w *world) begin(owner *person, c *e2e.Client) {
 	now := w.now()
 	f := &family{owner: owner, epoch: owner.epoch, begun: now, used: now, turned: now, counted: now}
@@ -136,7 +136,7 @@ func (w *world) moveTo(t *rapid.T, now time.Time) {
 	}
 }
 
-// fate is what becomes of a refresh token that is presented.
+// fate is the result of using a refresh token.
 type fate string
 
 const (
@@ -147,7 +147,7 @@ const (
 	givesNext fate = "the next pair"
 )
 
-// foretell follows the table of transitions.
+// foretell returns the result according to the table of transitions.
 func (w *world) foretell(f *family, generation int) fate {
 	now, newest := w.now(), len(f.refresh)-1
 	since := now.Sub(f.turned)
@@ -198,7 +198,7 @@ func (w *world) refreshTooMuch(t *rapid.T) {
 	}
 }
 
-// exchange presents the token of a generation and demands the answer foretold, of verifyToken as well.
+// exchange refreshes with the token of a generation and checks the predicted response, also that of verifyToken.
 func (w *world) exchange(f *family, generation int) {
 	want := w.foretell(f, generation)
 	c := w.site.Anonymous()
@@ -247,7 +247,7 @@ func (w *world) check(*rapid.T) {
 	}
 }
 
-// use demands that an access token is worth what the model says.
+// use checks that an access token is accepted or rejected as predicted.
 func (w *world) use(f *family, a access) {
 	want := "accepted"
 	switch now := w.now(); {

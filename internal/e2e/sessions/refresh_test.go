@@ -17,11 +17,11 @@ import (
 	"latchkey/internal/token"
 )
 
-// The clock of a site stands still, so these stories are exact to the microsecond that the server counts in.
+// The clock of a server stands still, so these tests are exact to the microsecond, the resolution of the server.
 
 const (
 	microsecond = time.Microsecond
-	grace       = 30 * time.Second // of the settings, unless a story says otherwise
+	grace       = 30 * time.Second // the default, unless a test changes it
 	skew        = 5 * time.Second  // how far a server's clock may have gone back
 )
 
