@@ -1,8 +1,7 @@
 import { parse, print, visit } from 'graphql'
 
-// ofReadme returns the operations in a README's shell session and its other examples.
-export const ofReadme = (text) => [...text.matchAll(/\bask '([^']+)'|\bask "((?:[^"\\]|\\.)+)"|^(mutation \{.*\})$/gm)]
-  .map(([, single, double, plain]) => single ?? double?.replaceAll('\\"', '"') ?? plain)
+// ofReadme returns the operations in the requests of a README's shell session.
+export const ofReadme = (text) => [...text.matchAll(/"query": ("(?:[^"\\]|\\.)+")/g)].map(([, query]) => JSON.parse(query))
 
 // named returns the document with another operation name, because names must be unique among documents that are
 // generated together.

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	secret    = "made-for-a-bench-and-thrown-away-with-it"
-	secretly  = "i-keep-jumping-over-barrels" // the password of every user
-	batchSize = 1_000                         // users in a transaction
-	sessions  = 5_000                         // a session refreshes 60 times in a minute
+	secret       = "made-for-a-bench-and-thrown-away-with-it"
+	userPassword = "i-keep-jumping-over-barrels" // the password of every user
+	batchSize    = 1_000                         // users in a transaction
+	sessions     = 5_000                         // a session can refresh 60 times a minute
 )
 
-// fill puts users with profiles into an empty database, and returns the first refresh tokens of some sessions.
+// fill inserts users with profiles into an empty database and returns the first refresh tokens of some sessions.
 func fill(ctx context.Context, url string, users int) (tokens []string, err error) {
-	kept, err := store.Open(ctx, url)
+	st, err := store.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
-	defer kept.Close()
-	if _, err := kept.Migrate(ctx, time.Now); err != nil {
+	defer st.Close()
+	if _, err := st.Migrate(ctx, time.Now); err != nil {
 		return nil, err
 	}
-	hash, err := password.NewHasher(1).Hash(ctx, secretly)
+	hash, err := password.NewHasher(1).Hash(ctx, userPassword)
 	if err != nil {
 		return nil, err
 	}
@@ -38,23 +38,23 @@ func fill(ctx context.Context, url string, users int) (tokens []string, err erro
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	ids, err := fillUsers(ctx, kept, users, hash, now)
+	ids, err := fillUsers(ctx, st, users, hash, now)
 	if err != nil {
 		return nil, err
 	}
-	return fillSessions(ctx, kept, ids, key, now)
+	return fillSessions(ctx, st, ids, key, now)
 }
 
-// fillUsers adds users with profiles and returns their IDs.
+// fillUsers inserts users with profiles and returns their IDs.
 func fillUsers(ctx context.Context, st *store.Store, users int, hash string, now time.Time) ([]account.ID, error) {
 	ids := make([]account.ID, users)
 	for batch := 0; batch < users; batch += batchSize {
 		if batch%(100*batchSize) == 0 {
-			say("  %d of %d users", batch, users)
+			progress("  %d of %d users", batch, users)
 		}
 		err := st.InTx(ctx, func(tx *store.Tx) (err error) {
 			for n := batch; n < min(batch+batchSize, users) && err == nil; n++ {
-				ids[n], err = join(ctx, tx, n, hash, now.Add(time.Duration(n-users)*time.Second))
+				ids[n], err = insertUser(ctx, tx, n, hash, now.Add(time.Duration(n-users)*time.Second))
 			}
 			return err
 		})
@@ -74,7 +74,7 @@ func fillSessions(
 		err := st.InTx(ctx, func(tx *store.Tx) error {
 			tokens = tokens[:started]
 			for n := range batchSize {
-				refresh, err := signIn(ctx, tx, ids[(started+n)%len(ids)], key, now)
+				refresh, err := insertSession(ctx, tx, ids[(started+n)%len(ids)], key, now)
 				if err != nil {
 					return err
 				}
@@ -89,8 +89,8 @@ func fillSessions(
 	return tokens, nil
 }
 
-// join adds the n-th user, with a profile.
-func join(ctx context.Context, tx *store.Tx, n int, hash string, at time.Time) (account.ID, error) {
+// insertUser inserts the n-th user, with a profile, and returns the user's ID.
+func insertUser(ctx context.Context, tx *store.Tx, n int, hash string, at time.Time) (account.ID, error) {
 	address := username(n) + "@example.com"
 	user := account.User{
 		ID:            account.NewID(account.UserKind, at),
@@ -116,11 +116,11 @@ func join(ctx context.Context, tx *store.Tx, n int, hash string, at time.Time) (
 	})
 }
 
-// username returns the name of the n-th user. The factor and the prime modulus scatter the names without repeating one.
+// username returns the username of the n-th user. The factor and the prime modulus make them unique and unordered.
 func username(n int) string { return fmt.Sprint("user", 10_000_000_000+int64(n+1)*48271%2147483647) }
 
-// signIn begins a session and returns its first refresh token.
-func signIn(ctx context.Context, tx *store.Tx, user account.ID, key token.Secret, now time.Time) (string, error) {
+// insertSession starts a session and returns its first refresh token.
+func insertSession(ctx context.Context, tx *store.Tx, user account.ID, key token.Secret, now time.Time) (string, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
 		UserID:     user,
@@ -131,13 +131,13 @@ func signIn(ctx context.Context, tx *store.Tx, user account.ID, key token.Secret
 		ExpiresAt:  now.AddDate(0, 0, 1),
 	}
 	salt := token.NewSalt()
-	begun, err := tx.InsertSession(ctx, session, salt, key.KeyID())
+	inserted, err := tx.InsertSession(ctx, session, salt, key.KeyID())
 	if err != nil {
 		return "", err
 	}
 	uuid, ok := session.ID.UUID()
-	if !begun || !ok {
-		return "", errors.New("a session did not begin")
+	if !inserted || !ok {
+		return "", errors.New("session not inserted")
 	}
 	return key.RefreshToken(uuid, salt, 0), nil
 }

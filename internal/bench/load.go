@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// client is a kept-alive connection to a server.
+// client is a keep-alive connection to a server.
 type client struct {
 	conn   net.Conn
 	reader *bufio.Reader
@@ -29,7 +29,7 @@ func dial(address string) (*client, error) {
 	return &client{conn: conn, reader: bufio.NewReader(conn)}, nil
 }
 
-// ask sends a request as it is, and returns the body of the answer, which is good until the next.
+// ask sends a request and returns the body of the response, which is valid until the next call.
 func (c *client) ask(request []byte) ([]byte, error) {
 	if _, err := c.conn.Write(request); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (c *client) ask(request []byte) ([]byte, error) {
 	return c.body.Bytes(), nil
 }
 
-// post returns a request with a JSON body, with the headers that a browser sends on behalf of Apollo Client.
+// post returns a request with a JSON body and the headers that a browser sends for Apollo Client.
 func post(path, accessToken string, body []byte) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n", path)
@@ -63,41 +63,41 @@ func post(path, accessToken string, body []byte) []byte {
 	return b.Bytes()
 }
 
-// work is what one connection does. It returns the next request, is told the answer, and returns whether the request was
-// served; one that is refused as too many is no error.
+// work is the requests of one connection. next returns the next request. took receives its response and reports whether
+// the request was served; a rate-limited request is not an error.
 type work interface {
 	next() []byte
 	took(answer []byte) (served bool, err error)
 }
 
-// spell is what came of a while of asking.
-type spell struct {
+// result is what load measured.
+type result struct {
 	elapsed time.Duration
-	spent   time.Duration // of the processor, by the server
+	cpuTime time.Duration // of the server
 	times   []time.Duration
-	refused int // requests, of which no time is kept
+	refused int // requests, which are not in times
 }
 
-func (s *spell) add(other spell) {
+func (s *result) add(other result) {
 	s.elapsed += other.elapsed
-	s.spent += other.spent
+	s.cpuTime += other.cpuTime
 	s.times = append(s.times, other.times...)
 	s.refused += other.refused
 }
 
-// rate returns the requests that were served in a second.
-func (s *spell) rate() float64 { return float64(len(s.times)) / s.elapsed.Seconds() }
+// rate returns the served requests per second.
+func (s *result) rate() float64 { return float64(len(s.times)) / s.elapsed.Seconds() }
 
-// refusedPart returns which part of the requests was not served.
-func (s *spell) refusedPart() float64 {
+// rejectedShare returns the share of requests that were rejected, from 0 to 1.
+func (s *result) rejectedShare() float64 {
 	return float64(s.refused) / float64(max(len(s.times)+s.refused, 1))
 }
 
-// cost returns the processor time for each request that was served.
-func (s *spell) cost() time.Duration { return s.spent / time.Duration(max(len(s.times), 1)) }
+// cost returns the CPU time of the server per served request.
+func (s *result) cost() time.Duration { return s.cpuTime / time.Duration(max(len(s.times), 1)) }
 
-// percentile returns how long so many of a hundred requests took at most.
-func (s *spell) percentile(percent int) time.Duration {
+// percentile returns a percentile of the response times.
+func (s *result) percentile(percent int) time.Duration {
 	if len(s.times) == 0 {
 		return 0
 	}
@@ -105,8 +105,8 @@ func (s *spell) percentile(percent int) time.Duration {
 	return s.times[len(s.times)*percent/100]
 }
 
-// load has workers send requests to a server until done is closed.
-func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers []W) (s spell, err error) {
+// load sends the requests of the workers to a server concurrently until done is closed.
+func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers []W) (s result, err error) {
 	clients := make([]*client, len(workers))
 	for i := range clients {
 		if clients[i], err = dial(p.address); err != nil {
@@ -114,28 +114,28 @@ func load[W work](ctx context.Context, p *process, done <-chan struct{}, workers
 		}
 		defer clients[i].conn.Close()
 	}
-	spells, failures := make([]spell, len(workers)), make([]error, len(workers))
-	before, err := p.spent()
+	results, failures := make([]result, len(workers)), make([]error, len(workers))
+	before, err := p.cpuTime()
 	if err != nil {
 		return s, err
 	}
 	began := time.Now()
 	var running sync.WaitGroup
 	for i, w := range workers {
-		running.Go(func() { spells[i], failures[i] = send(ctx, clients[i], w, done) })
+		running.Go(func() { results[i], failures[i] = send(ctx, clients[i], w, done) })
 	}
 	running.Wait()
-	for _, one := range spells {
+	for _, one := range results {
 		s.add(one)
 	}
 	s.elapsed = time.Since(began)
-	after, err := p.spent()
-	s.spent = after - before
+	after, err := p.cpuTime()
+	s.cpuTime = after - before
 	return s, errors.Join(err, errors.Join(failures...))
 }
 
-// send has one worker send requests until done is closed, and returns the times and the number of those refused.
-func send[W work](ctx context.Context, c *client, w W, done <-chan struct{}) (s spell, err error) {
+// send sends the requests of one worker until done is closed.
+func send[W work](ctx context.Context, c *client, w W, done <-chan struct{}) (s result, err error) {
 	for {
 		select {
 		case <-done:
@@ -160,7 +160,7 @@ func send[W work](ctx context.Context, c *client, w W, done <-chan struct{}) (s 
 	}
 }
 
-// after returns a channel that is closed after a time.
+// after returns a channel that is closed after d.
 func after(d time.Duration) <-chan struct{} {
 	done := make(chan struct{})
 	time.AfterFunc(d, func() { close(done) })

@@ -1,11 +1,11 @@
-// Command bench tells what a request costs: it starts the real program on SQLite and on PostgreSQL, asks it what clients
-// ask, and compares it with yardsticks of the same machine in the same minutes. It takes some minutes; the table goes to
-// the standard output, what is going on to the standard error.
+// Command bench measures what a request costs. It starts the real program on SQLite and on PostgreSQL, sends typical
+// client requests, and compares the costs with baselines measured on the same machine in the same minutes. It takes some
+// minutes. The table is written to standard output, progress to standard error.
 //
 //	go run ./internal/bench
 //
-// What is compared is the processor time of the server's process for each request: it means the same on a busy machine,
-// where requests per second do not. How the figures are to be read is in docs/performance.md.
+// It compares the CPU time of the server process per request, which is comparable on a busy machine; requests per second
+// are not. docs/performance.md describes the figures.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// options are what the command line says.
+// options are the parsed flags.
 type options struct {
 	users       int
 	period      time.Duration
@@ -40,8 +40,8 @@ type options struct {
 }
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == yardstickCommand {
-		exit(serveYardsticks())
+	if len(os.Args) == 2 && os.Args[1] == baselineCommand {
+		exit(serveBaselines())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -107,10 +107,10 @@ func run(ctx context.Context, o options) (err error) {
 			break
 		}
 	}
-	return errors.Join(err, write(report, o.json)) // also what was measured before something failed
+	return errors.Join(err, write(report, o.json)) // with what was measured before a failure
 }
 
-// measureOn adds what an engine costs to the report, on PostgreSQL on a server that it starts unless there is one.
+// measureOn adds the figures of an engine to the report. It starts a PostgreSQL server unless o.postgres is set.
 func measureOn(ctx context.Context, o options, folder, engine string, report *report) error {
 	url := "sqlite:" + filepath.Join(folder, "bench.db")
 	if engine == "postgres" {
@@ -135,5 +135,5 @@ func write(report *report, asJSON bool) error {
 	return report.print(os.Stdout)
 }
 
-// say tells what is going on.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+// progress writes a line to standard error.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -14,20 +14,20 @@ import (
 	"time"
 )
 
-// starts is how often the server is started on the same database.
+// starts is the number of server starts, of which the median time is reported.
 const starts = 10
 
-// settling is how long after the last request the server's memory is looked at.
-const settling = 3 * time.Second
+// settleTime is the time between the last request and reading the server's memory.
+const settleTime = 3 * time.Second
 
 // measure adds the figures of one engine to the report.
 func measure(ctx context.Context, o options, folder, engine, url string, report *report) (err error) {
-	say("%s: filling with %d users", engine, o.users)
+	progress("%s: filling with %d users", engine, o.users)
 	tokens, err := fill(ctx, url, o.users)
 	if err != nil {
 		return err
 	}
-	say("%s: starting", engine)
+	progress("%s: starting", engine)
 	server, start, err := restart(ctx, o, folder, url)
 	if err != nil {
 		return err
@@ -37,13 +37,13 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 	if program.AtRest, _, err = server.memory(); err != nil {
 		return err
 	}
-	yardsticks, err := startYardsticks(ctx, folder, url)
+	baselines, err := startBaselines(ctx, folder, url)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, yardsticks.stop()) }()
+	defer func() { err = errors.Join(err, baselines.stop()) }()
 
-	b := &bench{o, folder, engine, server, yardsticks, tokens}
+	b := &bench{o, folder, engine, server, baselines, tokens}
 	if err := b.compareAll(ctx, report); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 		}
 	}
 	select {
-	case <-time.After(settling):
+	case <-time.After(settleTime):
 	case <-ctx.Done():
 	}
 	program.AfterLoad, program.Peak, err = server.memory()
@@ -61,7 +61,7 @@ func measure(ctx context.Context, o options, folder, engine, url string, report 
 	return err
 }
 
-// restart starts the server several times on the same database. It returns the last one, and the median time to start.
+// restart starts the server several times on the same database. It returns the last one and the median start time.
 func restart(ctx context.Context, o options, folder, url string) (server *process, start time.Duration, err error) {
 	var times []time.Duration
 	for range starts {
@@ -79,7 +79,7 @@ func restart(ctx context.Context, o options, folder, url string) (server *proces
 	return server, times[len(times)/2], nil
 }
 
-// compareAll adds the figures of the chosen operations to the report.
+// compareAll adds the figures of the selected operations to the report.
 func (b *bench) compareAll(ctx context.Context, report *report) error {
 	for _, operation := range operations {
 		if !strings.Contains(operation.name, b.only) {
@@ -96,22 +96,22 @@ func (b *bench) compareAll(ctx context.Context, report *report) error {
 	return nil
 }
 
-// bench is one engine's server, with what it takes to measure it.
+// bench is the server on one engine, and what is needed to measure it.
 type bench struct {
 	options
-	folder, engine     string
-	server, yardsticks *process
-	tokens             []string // of sessions that nobody uses now
+	folder, engine    string
+	server, baselines *process
+	tokens            []string // refresh tokens of sessions that are not in use
 }
 
-// visitors returns so many that ask for an operation, with sessions of their own.
+// visitors returns n clients that repeat an operation, each with its own sessions.
 func (b *bench) visitors(operation operation, n int) ([]*visitor, error) {
 	share := len(b.tokens) / n
 	visitors := make([]*visitor, n)
 	for i := range visitors {
 		v := &visitor{operation: operation, tokens: b.tokens[i*share : (i+1)*share], users: b.users}
 		if operation.signedIn {
-			if err := b.admit(v); err != nil {
+			if err := b.authenticate(v); err != nil {
 				return nil, err
 			}
 		}
@@ -120,8 +120,8 @@ func (b *bench) visitors(operation operation, n int) ([]*visitor, error) {
 	return visitors, nil
 }
 
-// admit gives a visitor an access token, and the id of the user's profile.
-func (b *bench) admit(v *visitor) error {
+// authenticate sets a visitor's access token and the ID of the user's profile.
+func (b *bench) authenticate(v *visitor) error {
 	c, err := dial(b.server.address)
 	if err != nil {
 		return err
@@ -156,29 +156,29 @@ func (b *bench) admit(v *visitor) error {
 		return err
 	}
 	if v.profile = me.Data.Me.Profile.ID; v.profile == "" {
-		return errors.New("a session was not renewed")
+		return errors.New("refreshing a session failed")
 	}
 	return nil
 }
 
-// comparison is an operation beside its yardsticks, all measured in turns.
+// comparison measures an operation and its baselines in turn.
 type comparison struct {
 	*bench
 	operation operation
 	visitors  []*visitor
-	body      []byte        // of a request, for the yardsticks
-	yardstick yardstickKind // of the operation on this engine, or ""
+	body      []byte       // of a request, for the baselines
+	baseline  baselineKind // of the operation on this engine, or ""
 
-	asked, bare, trip, rows spell
+	asked, bare, trip, rows result
 	hashed, committed       float64 // rates, added up
 }
 
-// compare measures an operation and its yardsticks in turns.
+// compare measures an operation and its baselines in turn.
 func (b *bench) compare(ctx context.Context, operation operation, connections int) (line operationFigures, err error) {
-	say("%s: %s, %d connections", b.engine, operation.name, connections)
-	c := comparison{bench: b, operation: operation, yardstick: operation.yardstick}
-	if c.yardstick == commits && b.engine != "sqlite" {
-		c.yardstick = ""
+	progress("%s: %s, %d connections", b.engine, operation.name, connections)
+	c := comparison{bench: b, operation: operation, baseline: operation.baseline}
+	if c.baseline == commits && b.engine != "sqlite" {
+		c.baseline = ""
 	}
 	if c.visitors, err = b.visitors(operation, connections); err != nil {
 		return line, err
@@ -187,8 +187,8 @@ func (b *bench) compare(ctx context.Context, operation operation, connections in
 		return line, err
 	}
 	for round := range b.rounds + 1 {
-		if round == 1 { // the first warms up
-			c.asked, c.bare, c.trip, c.rows, c.hashed, c.committed = spell{}, spell{}, spell{}, spell{}, 0, 0
+		if round == 1 { // the first was a warm-up
+			c.asked, c.bare, c.trip, c.rows, c.hashed, c.committed = result{}, result{}, result{}, result{}, 0, 0
 		}
 		if err := c.round(ctx); err != nil {
 			return line, err
@@ -197,7 +197,7 @@ func (b *bench) compare(ctx context.Context, operation operation, connections in
 	return c.figures(), nil
 }
 
-// prepare sends the operation once, and gives the response to the yardsticks.
+// prepare sends the operation once, and gives the response to the baselines.
 func (c *comparison) prepare() error {
 	connection, err := dial(c.server.address)
 	if err != nil {
@@ -213,29 +213,29 @@ func (c *comparison) prepare() error {
 	case err != nil:
 		return err
 	case !served:
-		return fmt.Errorf("%s: refused at once: %s", c.operation.name, answer)
+		return fmt.Errorf("%s: rejected at once: %s", c.operation.name, answer)
 	}
 	_, body, _ := strings.Cut(string(request), "\r\n\r\n")
 	c.body = []byte(body)
-	return keep(c.yardsticks, answer)
+	return setBody(c.baselines, answer)
 }
 
-// round measures the operation and each of its yardsticks for a period.
+// round measures the operation and each of its baselines for a period.
 func (c *comparison) round(ctx context.Context) error {
 	if err := turn(ctx, c.bench, c.operation.name, c.server, c.visitors, &c.asked); err != nil {
 		return err
 	}
-	if err := c.yard(ctx, barePath, &c.bare); err != nil {
+	if err := c.measureBaseline(ctx, barePath, &c.bare); err != nil {
 		return err
 	}
 	if c.engine == "postgres" {
-		if err := c.yard(ctx, tripPath, &c.trip); err != nil {
+		if err := c.measureBaseline(ctx, tripPath, &c.trip); err != nil {
 			return err
 		}
 	}
-	switch c.yardstick {
+	switch c.baseline {
 	case rows:
-		return c.yard(ctx, fmt.Sprintf("%s?%d", pagesPath, c.operation.pageSize), &c.rows)
+		return c.measureBaseline(ctx, fmt.Sprintf("%s?%d", pagesPath, c.operation.pageSize), &c.rows)
 	case hashes:
 		c.hashed += hashRate(c.period)
 	case commits:
@@ -246,29 +246,29 @@ func (c *comparison) round(ctx context.Context) error {
 	return nil
 }
 
-// yard measures a yardstick with as many connections as the operation has.
-func (c *comparison) yard(ctx context.Context, path string, total *spell) error {
-	same := slices.Repeat([]bystander{{post(path, c.visitors[0].access, c.body)}}, len(c.visitors))
-	return turn(ctx, c.bench, c.operation.name, c.yardsticks, same, total)
+// measureBaseline measures a baseline with the same number of connections as the operation.
+func (c *comparison) measureBaseline(ctx context.Context, path string, total *result) error {
+	same := slices.Repeat([]baselineClient{{post(path, c.visitors[0].access, c.body)}}, len(c.visitors))
+	return turn(ctx, c.bench, c.operation.name, c.baselines, same, total)
 }
 
 // figures returns the line of the report.
 func (c *comparison) figures() operationFigures {
 	line := operationFigures{
-		Engine:      c.engine,
-		Operation:   c.operation.name,
-		Connections: len(c.visitors),
-		Rate:        c.asked.rate(),
-		P50:         milliseconds(c.asked.percentile(50)),
-		P99:         milliseconds(c.asked.percentile(99)),
-		CPU:         microseconds(c.asked.cost()),
-		RefusedPart: c.asked.refusedPart(),
-		Bare:        ratio(c.asked.cost(), c.bare.cost()),
+		Engine:        c.engine,
+		Operation:     c.operation.name,
+		Connections:   len(c.visitors),
+		Rate:          c.asked.rate(),
+		P50:           milliseconds(c.asked.percentile(50)),
+		P99:           milliseconds(c.asked.percentile(99)),
+		CPU:           microseconds(c.asked.cost()),
+		RejectedShare: c.asked.rejectedShare(),
+		Bare:          ratio(c.asked.cost(), c.bare.cost()),
 	}
 	if c.engine == "postgres" {
 		line.RoundTrip = ratio(c.asked.cost(), c.trip.cost())
 	}
-	switch c.yardstick {
+	switch c.baseline {
 	case rows:
 		line.Rows = ratio(c.asked.cost(), c.rows.cost())
 	case hashes:
@@ -279,8 +279,8 @@ func (c *comparison) figures() operationFigures {
 	return line
 }
 
-// turn has workers ask a server for a period.
-func turn[W work](ctx context.Context, b *bench, name string, p *process, workers []W, total *spell) (err error) {
+// turn runs load for a period and adds the result to total.
+func turn[W work](ctx context.Context, b *bench, name string, p *process, workers []W, total *result) (err error) {
 	if b.profile != "" && p == b.server {
 		taken := make(chan error, 1)
 		go func() { taken <- b.takeProfile(ctx, name) }()
@@ -291,9 +291,9 @@ func turn[W work](ctx context.Context, b *bench, name string, p *process, worker
 	return err
 }
 
-// takeProfile writes a profile of the server's processor during a period.
+// takeProfile writes a CPU profile of the server during a period.
 func (b *bench) takeProfile(ctx context.Context, operation string) error {
-	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", b.server.watched, max(b.period.Seconds(), 1))
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", b.server.opsAddress, max(b.period.Seconds(), 1))
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -311,16 +311,16 @@ func (b *bench) takeProfile(ctx context.Context, operation string) error {
 	return errors.Join(err, file.Close())
 }
 
-// Who reads, and who signs in meanwhile.
+// The clients of mix.
 const (
 	readers   = 64
 	signers   = 16
 	mixPeriod = 5 // periods
 )
 
-// mix returns the 99th percentile of the time that reading takes while others sign in without pause.
+// mix returns the 99th percentile of read times while other clients sign in without pause, in milliseconds.
 func (b *bench) mix(ctx context.Context) (float64, error) {
-	say("%s: %d read while %d sign in", b.engine, readers, signers)
+	progress("%s: %d read while %d sign in", b.engine, readers, signers)
 	var reading []*visitor
 	for i, operation := range operations[:3] {
 		visitors, err := b.visitors(operation, readers)
@@ -343,7 +343,7 @@ func (b *bench) mix(ctx context.Context) (float64, error) {
 	}()
 	read, err := load(ctx, b.server, done, reading)
 	if read.refused > 0 {
-		err = errors.Join(err, fmt.Errorf("%d readings were refused", read.refused))
+		err = errors.Join(err, fmt.Errorf("%d reads were rejected", read.refused))
 	}
 	return milliseconds(read.percentile(99)), errors.Join(err, <-failed)
 }

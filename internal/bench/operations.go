@@ -8,25 +8,25 @@ import (
 	"sync/atomic"
 )
 
-// operation is something that clients ask for.
+// operation is a GraphQL operation to measure.
 type operation struct {
 	name     string
 	document string
 	// variables returns those of one request.
 	variables func(v *visitor) map[string]any
 	signedIn  bool
-	renews    bool // gives the session's next refresh token
+	renews    bool // the response has the session's next refresh token
 	pageSize  int  // of a list, else 0
-	yardstick yardstickKind
+	baseline  baselineKind
 }
 
-// yardstickKind is what an operation is compared with beside the bare handler; empty for nothing.
-type yardstickKind string
+// baselineKind is what an operation is compared with in addition to the bare handler; empty for none.
+type baselineKind string
 
 const (
-	rows    yardstickKind = "SELECT and JSON"
-	hashes  yardstickKind = "argon2id"
-	commits yardstickKind = "commits"
+	rows    baselineKind = "SELECT and JSON"
+	hashes  baselineKind = "argon2id"
+	commits baselineKind = "commits"
 )
 
 const pageDocument = `query ($first: Int) { profiles(first: $first) { edges { node {
@@ -54,7 +54,7 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "refreshToken", renews: true, yardstick: commits,
+		name: "refreshToken", renews: true, baseline: commits,
 		document: `mutation ($input: RefreshTokenInput!) { refreshToken(input: $input) {
 			tokens { accessToken accessTokenExpiresAt refreshToken } userErrors { code field } } }`,
 		variables: func(v *visitor) map[string]any {
@@ -62,51 +62,51 @@ var operations = []operation{
 		},
 	},
 	{
-		name: "obtainToken", yardstick: hashes,
+		name: "obtainToken", baseline: hashes,
 		document: `mutation ($input: ObtainTokenInput!) { obtainToken(input: $input) {
 			user { id username } tokens { accessToken accessTokenExpiresAt refreshToken } userErrors { code field } } }`,
 		variables: func(v *visitor) map[string]any {
-			return map[string]any{"input": map[string]any{"identifier": v.someone(), "password": secretly}}
+			return map[string]any{"input": map[string]any{"identifier": v.nextUsername(), "password": userPassword}}
 		},
 	},
 	{
-		name: "register", yardstick: hashes,
+		name: "register", baseline: hashes,
 		document: `mutation ($input: RegisterInput!) { register(input: $input) {
 			user { id username } tokens { accessToken } userErrors { code field } } }`,
 		variables: func(v *visitor) map[string]any {
-			name := fmt.Sprint("newcomer", newcomers.Add(1))
-			return map[string]any{"input": map[string]any{"username": name, "password": secretly}}
+			name := fmt.Sprint("registered", registered.Add(1))
+			return map[string]any{"input": map[string]any{"username": name, "password": userPassword}}
 		},
 	},
 }
 
 func page(size int) operation {
 	return operation{
-		name: fmt.Sprintf("page of %d", size), signedIn: true, document: pageDocument, pageSize: size, yardstick: rows,
+		name: fmt.Sprintf("page of %d", size), signedIn: true, document: pageDocument, pageSize: size, baseline: rows,
 		variables: func(*visitor) map[string]any { return map[string]any{"first": size} },
 	}
 }
 
-var newcomers atomic.Int64
+var registered atomic.Int64
 
-// visitor is somebody who asks for one operation over and over.
+// visitor is a client that repeats one operation.
 type visitor struct {
 	operation operation
-	access    string // empty unless the operation is for who is signed in
+	access    string // empty unless the operation requires a signed-in user
 	profile   string
-	tokens    []string // refresh tokens, of sessions that nobody else uses
+	tokens    []string // refresh tokens of its own sessions
 	turn      int
 	users     int
-	request   []byte // when it is always the same
+	request   []byte // nil unless it is always the same
 }
 
-// refreshToken returns that of the session whose turn it is.
+// refreshToken returns the refresh token of the session whose turn it is.
 func (v *visitor) refreshToken() string { return v.tokens[v.turn%len(v.tokens)] }
 
-// someone returns the name of another user each time.
-func (v *visitor) someone() string { return username(int(someones.Add(1)) % v.users) }
+// nextUsername returns another username each time.
+func (v *visitor) nextUsername() string { return username(int(usernamesUsed.Add(1)) % v.users) }
 
-var someones atomic.Int64
+var usernamesUsed atomic.Int64
 
 func (v *visitor) next() []byte {
 	if v.request != nil {
@@ -127,7 +127,7 @@ func (v *visitor) next() []byte {
 func query(accessToken, document string, variables map[string]any) []byte {
 	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
 	if err != nil {
-		panic(err) // only for values that are no JSON
+		panic(err) // only for values that JSON cannot encode
 	}
 	return post("/graphql", accessToken, body)
 }
@@ -148,7 +148,7 @@ func (v *visitor) took(answer []byte) (served bool, err error) {
 	_, rest, found := bytes.Cut(answer, refreshed)
 	text, _, closed := bytes.Cut(rest, []byte(`"`))
 	if !found || !closed {
-		return false, errors.New("refreshToken: no token in the answer")
+		return false, errors.New("refreshToken: no token in the response")
 	}
 	v.tokens[v.turn%len(v.tokens)] = string(text)
 	v.turn++

@@ -19,22 +19,22 @@ import (
 const startLimit = 30 * time.Second
 
 func build(ctx context.Context, program string) error {
-	say("building")
+	progress("building")
 	command := exec.CommandContext(ctx, "go", "build", "-o", program, "latchkey")
 	command.Stderr = os.Stderr
 	return command.Run()
 }
 
-// process is a server of its own.
+// process is a running server.
 type process struct {
-	command *exec.Cmd
-	ended   chan error // told once
-	address string     // host:port
-	watched string     // where it can be profiled
-	started time.Duration
+	command    *exec.Cmd
+	ended      chan error // receives one value
+	address    string     // host:port
+	opsAddress string     // of metrics and profiles
+	started    time.Duration
 }
 
-// startLatchkey starts the program on a database, as it would run in production, and waits until it is ready.
+// startLatchkey starts the program on a database as in production, and waits until it is ready.
 func startLatchkey(ctx context.Context, o options, folder, url string) (*process, error) {
 	return start(ctx, exec.CommandContext(ctx, o.program), filepath.Join(folder, "log"),
 		"LATCHKEY_MODE=production",
@@ -51,17 +51,17 @@ func startLatchkey(ctx context.Context, o options, folder, url string) (*process
 	)
 }
 
-// startYardsticks starts a server that answers what the other one is compared with.
-func startYardsticks(ctx context.Context, folder, url string) (*process, error) {
+// startBaselines starts the server of the baselines.
+func startBaselines(ctx context.Context, folder, url string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, self, yardstickCommand)
-	return start(ctx, command, filepath.Join(folder, "yardsticks.log"), yardstickDatabase+"="+url)
+	command := exec.CommandContext(ctx, self, baselineCommand)
+	return start(ctx, command, filepath.Join(folder, "baselines.log"), baselineDatabase+"="+url)
 }
 
-// ready finds the addresses in the line that a server writes when it is.
+// ready matches the addresses in the log line that a server writes when it is ready.
 var ready = regexp.MustCompile(`"graphql":"http://([^/"]+)/graphql"(?:,"metrics":"http://([^/"]+)/metrics")?`)
 
 // start starts a server that writes its log to a file, and waits until it is ready.
@@ -98,7 +98,7 @@ func start(ctx context.Context, command *exec.Cmd, log string, env ...string) (*
 			<-ended
 		case <-ended:
 		}
-		return nil, fmt.Errorf("%s does not start: %s", command.Path, bytes.TrimSpace(text))
+		return nil, fmt.Errorf("%s did not start: %s", command.Path, bytes.TrimSpace(text))
 	}
 }
 
@@ -108,21 +108,21 @@ func (p *process) stop() error {
 	}
 	err := <-p.ended
 	if status, ok := errors.AsType[*exec.ExitError](err); ok && !status.Exited() {
-		return nil // by the signal
+		return nil // killed by the signal
 	}
 	return err
 }
 
-// tick is the unit of the times in /proc: the kernel shows a hundredth of a second to every program.
+// tick is the unit of the times in /proc, USER_HZ.
 const tick = 10 * time.Millisecond
 
-// spent returns the processor time that the process has used, for itself and inside the kernel (proc_pid_stat(5)).
-func (p *process) spent() (time.Duration, error) {
+// cpuTime returns the CPU time of the process, in user and kernel mode (proc_pid_stat(5)).
+func (p *process) cpuTime() (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	const user, system = 11, 12 // after the name, which may hold anything
+	const user, system = 11, 12 // fields after the name, which may contain anything
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:]))
 	var ticks int
 	for _, field := range []int{user, system} {
@@ -137,7 +137,7 @@ func (p *process) spent() (time.Duration, error) {
 
 var residentSize = regexp.MustCompile(`VmHWM:\s+(\d+) kB(?s:.*)VmRSS:\s+(\d+) kB`)
 
-// memory returns how much of the process is in memory, and was at most, in MiB (proc_pid_status(5)).
+// memory returns the current and the peak resident size of the process in MiB (proc_pid_status(5)).
 func (p *process) memory() (now, peak float64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	if err != nil {
@@ -145,7 +145,7 @@ func (p *process) memory() (now, peak float64, err error) {
 	}
 	found := residentSize.FindSubmatch(text)
 	if found == nil {
-		return 0, 0, errors.New("the kernel does not tell how much memory a process has")
+		return 0, 0, errors.New("no VmHWM and VmRSS in /proc")
 	}
 	kib := make([]float64, len(found))
 	for i := 1; i < len(found); i++ {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// report is all that was measured.
+// report is the result of a run.
 type report struct {
 	Users      int                `json:"users"`
 	Cores      int                `json:"cores"`
@@ -17,38 +17,38 @@ type report struct {
 	Programs   []programFigures   `json:"programs"`
 }
 
-// operationFigures are those of an operation with a number of connections. A ratio that was not measured is 0.
+// operationFigures are the figures of an operation with a number of connections. A ratio that was not measured is 0.
 type operationFigures struct {
-	Engine      string  `json:"engine"`
-	Operation   string  `json:"operation"`
-	Connections int     `json:"connections"`
-	Rate        float64 `json:"perSecond"`
-	P50         float64 `json:"p50Milliseconds"`
-	P99         float64 `json:"p99Milliseconds"`
-	CPU         float64 `json:"cpuMicroseconds"`  // of the server, for a request that was served
-	RefusedPart float64 `json:"refusedPart"`      // of all requests, by RATE_LIMITED
-	Bare        float64 `json:"byBare"`           // CPU, by that of a handler that answers the same bytes
-	RoundTrip   float64 `json:"byRoundTrip"`      // CPU, by that of such a handler that asks PostgreSQL once
-	Rows        float64 `json:"bySelectAndJSON"`  // CPU, by that of a handler that reads and encodes the same rows
-	Hashes      float64 `json:"byPasswordHashes"` // requests, by argon2id hashes on all processors
-	Commits     float64 `json:"bySQLiteCommits"`  // requests, by commits of one row
+	Engine        string  `json:"engine"`
+	Operation     string  `json:"operation"`
+	Connections   int     `json:"connections"`
+	Rate          float64 `json:"perSecond"`
+	P50           float64 `json:"p50Milliseconds"`
+	P99           float64 `json:"p99Milliseconds"`
+	CPU           float64 `json:"cpuMicroseconds"`  // of the server, per served request
+	RejectedShare float64 `json:"refusedPart"`      // share of all requests, by RATE_LIMITED
+	Bare          float64 `json:"byBare"`           // CPU, by that of a handler that writes the same bytes
+	RoundTrip     float64 `json:"byRoundTrip"`      // CPU, by that of such a handler with one PostgreSQL query
+	Rows          float64 `json:"bySelectAndJSON"`  // CPU, by that of a handler that reads and encodes the same rows
+	Hashes        float64 `json:"byPasswordHashes"` // requests, by argon2id hashes on all CPUs
+	Commits       float64 `json:"bySQLiteCommits"`  // requests, by commits of one row
 }
 
-// programFigures are those of the server as a whole.
+// programFigures are the figures of the whole server.
 type programFigures struct {
 	Engine    string  `json:"engine"`
-	Start     float64 `json:"startMilliseconds"` // until it is ready, on a database in use; the median
+	Start     float64 `json:"startMilliseconds"` // median time until it is ready, on an existing database
 	AtRest    float64 `json:"atRestMiB"`
 	AfterLoad float64 `json:"afterLoadMiB"` // three seconds after the last request
 	Peak      float64 `json:"peakMiB"`
-	MixedP99  float64 `json:"readingP99Milliseconds"` // of 64 that read while 16 sign in
+	MixedP99  float64 `json:"readingP99Milliseconds"` // of 64 clients while 16 sign in
 }
 
 func newReport(o options) *report {
 	return &report{Users: o.users, Cores: runtime.GOMAXPROCS(0), Go: runtime.Version()}
 }
 
-// print writes the report as a table that Markdown understands.
+// print writes the report as Markdown tables.
 func (r *report) print(w io.Writer) error {
 	fmt.Fprintf(w, "%d users, %d cores, %s\n\n", r.Users, r.Cores, r.Go)
 	table := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
@@ -77,7 +77,7 @@ func (r *report) print(w io.Writer) error {
 	return table.Flush()
 }
 
-// others tells how the operation compares with what is not the bare handler, and whether it was refused now and then.
+// others returns the ratios to the other baselines, and the share of rejected requests.
 func (f operationFigures) others() (text string) {
 	for _, other := range []struct {
 		value float64
@@ -87,7 +87,7 @@ func (f operationFigures) others() (text string) {
 		{f.RoundTrip, "%.2f × round trip"},
 		{100 * f.Hashes, "%.0f %% of argon2id"},
 		{100 * f.Commits, "%.0f %% of SQLite's commits"},
-		{100 * f.RefusedPart, "%.1f %% rejected"},
+		{100 * f.RejectedShare, "%.1f %% rejected"},
 	} {
 		if other.value > 0 {
 			if text != "" {

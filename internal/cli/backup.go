@@ -17,7 +17,7 @@ type backup struct {
 
 type newFile string
 
-// Validate accepts what can be a path.
+// Validate returns an error if the path is empty.
 func (f newFile) Validate() error {
 	if f == "" {
 		return errors.New("is empty")
@@ -30,7 +30,7 @@ func (backup) Help() string {
 	return "The copy is consistent, and servers may run meanwhile. It can be used only with the secret of the database."
 }
 
-// Run copies a SQLite database into a file.
+// Run copies a SQLite database to a file.
 func (b backup) Run(ctx context.Context, p *Program) error {
 	c, err := p.config()
 	if err != nil {
@@ -47,7 +47,7 @@ func (b backup) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	defer st.Close()
-	if _, err := st.Steps(ctx); err != nil { // it is another program's
+	if _, err := st.Steps(ctx); err != nil { // a database of another program
 		return err
 	}
 	if err := p.copyDatabase(ctx, st, string(b.Path)); err != nil {
@@ -64,7 +64,7 @@ func (b backup) Run(ctx context.Context, p *Program) error {
 		"keep a copy of %s in another place.\n", b.Path, secret)
 }
 
-// copyDatabase copies a database into a new file of mode 0600: wholly, or, when it fails, not at all. It never replaces
+// copyDatabase copies a database to a new file of mode 0600. If it fails, it leaves no file at path. It never replaces
 // a file.
 func (p *Program) copyDatabase(ctx context.Context, st *store.Store, path string) error {
 	if _, err := os.Lstat(path); err == nil {
@@ -104,29 +104,30 @@ func (p *Program) copyDatabase(ctx context.Context, st *store.Store, path string
 	return nil
 }
 
-// publishFile gives a file the name that it is to have, and replaces none.
+// publishFile puts the file draft at path. It returns an error if a file exists there, and never replaces it.
 func publishFile(draft, path string) error {
-	err := os.Link(draft, path) // which, unlike a renaming, replaces nothing
+	err := os.Link(draft, path) // unlike Rename, it replaces no file
 	if err == nil || errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return reserveAndRename(draft, path) // not every file system has links
+	return reserveAndRename(draft, path) // not every file system supports links
 }
 
-// reserveAndRename is publishFile by way of an empty file, which keeps the name from others.
+// reserveAndRename is publishFile without a link: it first creates an empty file at path, so that no other process can
+// use the name.
 func reserveAndRename(draft, path string) error {
-	held, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
+	reserved, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(held.Close(), os.Rename(draft, path))
+	err = errors.Join(reserved.Close(), os.Rename(draft, path))
 	if err != nil {
 		os.Remove(path)
 	}
 	return err
 }
 
-// syncFolder makes the names in a folder outlive a power cut.
+// syncFolder syncs a folder, so that new names in it survive a power failure.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

@@ -14,8 +14,8 @@ type check struct{}
 
 // Help returns what is checked.
 func (check) Help() string {
-	return "It checks the settings, the secret, the database's schema, signing keys, users and sessions, and with SQLite the " +
-		"database file itself. It changes nothing."
+	return "It checks the settings, the secret, the database's schema, signing keys, users and sessions, and with SQLite " +
+		"the database file itself. It changes nothing."
 }
 
 // Run prints a line for each problem, and fails if there is any.
@@ -28,7 +28,7 @@ func (check) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	if path := server.SecretFile(c); path != "" {
-		if _, err := os.Stat(path); err != nil { // reading it might make one
+		if _, err := os.Stat(path); err != nil { // ReadSecrets creates a missing file
 			return fmt.Errorf("secret: %w: restore the one that the database was created with", err)
 		}
 	}

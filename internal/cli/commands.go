@@ -1,6 +1,7 @@
 package cli
 
-// commands are all commands with their arguments. The help of an argument completes the sentence "… needs".
+// commands are all commands with their arguments. The help of an argument completes a sentence such as "user show
+// needs …".
 type commands struct {
 	Serve serve `cmd:"" default:"1" help:"Run the server; the default command."`
 	Keys  struct {

@@ -15,15 +15,15 @@ import (
 // config returns the settings.
 func (p *Program) config() (config.Config, error) { return config.Read(p.settings, p.Env) }
 
-// log returns the log of commands, which print themselves what they did: warnings and errors.
+// log returns the log of commands. It has warnings and errors only, because a command prints its result.
 func (p *Program) log(c config.Config) *slog.Logger {
 	c.LogLevel = max(c.LogLevel, slog.LevelWarn)
-	log, _ := server.NewLog(c, p.Stderr, isTerminal(p.Stderr)) // commands log no operations, which alone are buffered
+	log, _ := server.NewLog(c, p.Stderr, isTerminal(p.Stderr)) // only operations are buffered, and commands log none
 	return log
 }
 
-// withService calls do with the service on the configured database, which must be one that a server has used: on a new
-// one a command would seem to succeed and change nothing.
+// withService calls do with the service on the configured database. It returns an error if the database is not set up:
+// a command on a new database would seem to succeed and change nothing.
 func (p *Program) withService(ctx context.Context, do func(svc *auth.Service) error) error {
 	c, err := p.config()
 	if err != nil {
@@ -43,7 +43,7 @@ func (p *Program) withService(ctx context.Context, do func(svc *auth.Service) er
 	return err
 }
 
-// mustExist returns an error when the database is a file that does not exist: opening it would create it.
+// mustExist returns an error if the database is a file that does not exist. Opening it would create it.
 func mustExist(c config.Config) error {
 	if path, ok := c.DatabaseURL.SQLitePath(); ok {
 		if _, err := os.Stat(path); err != nil {
@@ -53,7 +53,8 @@ func mustExist(c config.Config) error {
 	return nil
 }
 
-// withStore calls do with the configured database as it is. It creates a missing file only with create.
+// withStore calls do with the configured database, without migrating it. A missing file is created only if create is
+// true.
 func (p *Program) withStore(ctx context.Context, create bool, do func(st *store.Store) error) error {
 	c, err := p.config()
 	if err != nil {

@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"regexp"
 
+	"latchkey/internal/account"
 	"latchkey/internal/auth"
 	"latchkey/internal/keyring"
 )
@@ -15,22 +15,16 @@ type keysRetire struct {
 
 type kid string
 
-// Validate lets no setting pass that stands where the key's ID was forgotten, for the ID may be repeated.
+// Validate returns an error unless k has the form of a KID. Later errors repeat a KID, so it must not be a setting that
+// was written in its place.
 func (k kid) Validate() error { return matches(kidForm, string(k)) }
 
 var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)
 
-func matches(form *regexp.Regexp, text string) error {
-	if !form.MatchString(text) {
-		return errors.New("it has the wrong form")
-	}
-	return nil
-}
-
 // Run deletes a signing key.
 func (r keysRetire) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		signing, err := svc.Keys.Retire(ctx, string(r.KID))
+		signing, err := svc.Keys.Retire(ctx, account.Operator, string(r.KID))
 		if err != nil {
 			return err
 		}

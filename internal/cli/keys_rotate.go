@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 
+	"latchkey/internal/account"
 	"latchkey/internal/auth"
 )
 
@@ -11,7 +12,7 @@ type keysRotate struct{}
 // Run creates the next signing key.
 func (keysRotate) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
-		key, err := svc.Keys.Rotate(ctx)
+		key, err := svc.Keys.Rotate(ctx, account.Operator)
 		if err != nil {
 			return err
 		}

@@ -14,12 +14,12 @@ type mailPreview struct {
 
 type templateName string
 
-// Validate accepts the name of a template, perhaps with a language before it.
+// Validate accepts the name of a template, optionally after a language and a slash.
 func (n templateName) Validate() error { return matches(templateForm, string(n)) }
 
 var templateForm = regexp.MustCompile(`^([A-Za-z0-9-]{2,20}/)?[a-z-]{1,40}$`)
 
-// Run prints an email of a template, with sample data.
+// Run prints an email with sample data.
 func (m mailPreview) Run(p *Program) error {
 	c, err := p.config()
 	if err != nil {
@@ -29,11 +29,11 @@ func (m mailPreview) Run(p *Program) error {
 	if err != nil {
 		return err
 	}
-	language, letter, found := strings.Cut(string(m.Name), "/")
+	language, name, found := strings.Cut(string(m.Name), "/")
 	if !found {
-		language, letter = templates.Languages()[0], string(m.Name)
+		language, name = templates.Languages()[0], string(m.Name)
 	}
-	sample, err := templates.Sample(account.MailTemplate(letter), language)
+	sample, err := templates.Sample(account.MailTemplate(name), language)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (a emailAddress) Validate() error {
 	return nil
 }
 
-// Run sends the sample of an email without a token by SMTP. Writing it to the log would deliver nothing.
+// Run sends a sample email by SMTP. The email contains no token.
 func (m mailTest) Run(ctx context.Context, p *Program) error {
 	c, err := p.config()
 	if err != nil {

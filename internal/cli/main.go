@@ -1,3 +1,5 @@
+// Package cli is the command line of the program. Each command has a file of its own, and the scripts in
+// testdata/script show all of them in use. [Main] runs the command in the arguments and returns the exit code.
 package cli
 
 import (
@@ -11,7 +13,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// Program is what a command works with.
+// Program is the environment of a command.
 type Program struct {
 	Args           []string // without the name of the program
 	Env            []string // as os.Environ returns it
@@ -23,8 +25,8 @@ type Program struct {
 	settings map[string]string // the settings among Args, by flag
 }
 
-// Main runs the command that the arguments name until it is done or ctx is, and returns the exit code of the process: 0
-// for success, 2 for arguments that are no command, 1 for every other failure. It prints the error.
+// Main runs the command in the arguments and prints its error. It returns the exit code of the process: 0 for success,
+// 2 for wrong arguments, 1 for every other failure.
 func Main(ctx context.Context, p Program) int {
 	err := p.Run(ctx)
 	if err == nil {
@@ -34,7 +36,7 @@ func Main(ctx context.Context, p Program) int {
 	return ExitCode(err)
 }
 
-// ExitCode returns the exit code of a process whose command has failed.
+// ExitCode returns the exit code for the error of a command: 2 for wrong arguments, else 1.
 func ExitCode(err error) int {
 	if _, ok := errors.AsType[usage](err); ok {
 		return 2
@@ -42,7 +44,7 @@ func ExitCode(err error) int {
 	return 1
 }
 
-// Run runs the command that the arguments name, and returns its error as operators read it.
+// Run runs the command in the arguments and returns its error for the terminal.
 func (p *Program) Run(ctx context.Context) error {
 	command, settings, err := parse(p.Args, p.Stdout)
 	if err != nil || command == nil {

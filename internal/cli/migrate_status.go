@@ -11,7 +11,7 @@ type migrateStatus struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// Run prints the steps of the schema and when each was taken.
+// Run prints the migrations of the schema and when each was applied.
 func (m migrateStatus) Run(ctx context.Context, p *Program) error {
 	return p.withStore(ctx, false, func(st *store.Store) error {
 		steps, err := st.Steps(ctx)
@@ -23,11 +23,11 @@ func (m migrateStatus) Run(ctx context.Context, p *Program) error {
 		}
 		rows := [][]string{{"VERSION", "MIGRATION", "APPLIED"}}
 		for _, step := range steps {
-			taken := "not yet"
+			applied := "not yet"
 			if step.AppliedAt != nil {
-				taken = formatTime(*step.AppliedAt)
+				applied = formatTime(*step.AppliedAt)
 			}
-			rows = append(rows, []string{strconv.Itoa(step.Version), step.Name, taken})
+			rows = append(rows, []string{strconv.Itoa(step.Version), step.Name, applied})
 		}
 		return p.table(rows)
 	})

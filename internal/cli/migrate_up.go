@@ -10,7 +10,7 @@ type migrateUp struct {
 	DryRun bool `help:"Print what would be done, without doing it."`
 }
 
-// Run takes the steps of the schema that have not been taken, or tells which these are.
+// Run applies the migrations that are not applied yet or, with --dry-run, prints their names.
 func (m migrateUp) Run(ctx context.Context, p *Program) error {
 	return p.withStore(ctx, !m.DryRun, func(st *store.Store) error {
 		if m.DryRun {
@@ -18,23 +18,23 @@ func (m migrateUp) Run(ctx context.Context, p *Program) error {
 			if err != nil {
 				return err
 			}
-			var left []string
+			var pending []string
 			for _, step := range steps {
 				if step.AppliedAt == nil {
-					left = append(left, step.Name)
+					pending = append(pending, step.Name)
 				}
 			}
-			return p.printSteps("%s would be applied.\n", left)
+			return p.printSteps("%s would be applied.\n", pending)
 		}
-		taken, err := st.Migrate(ctx, p.Now)
+		applied, err := st.Migrate(ctx, p.Now)
 		if err != nil {
 			return err
 		}
-		return p.printSteps("%s is applied.\n", taken)
+		return p.printSteps("%s is applied.\n", applied)
 	})
 }
 
-// printSteps prints a sentence for each step.
+// printSteps prints a sentence for each migration; the sentence is a format for its name.
 func (p *Program) printSteps(sentence string, steps []string) error {
 	if len(steps) == 0 {
 		return p.printf("The schema is up to date.\n")

@@ -21,10 +21,10 @@ type move struct {
 	JSON bool        `help:"Print JSON."`
 }
 
-// databaseURL is the address of a database as an argument.
+// databaseURL is the URL of a database as an argument.
 type databaseURL string
 
-// Validate accepts what LATCHKEY_DATABASE_URL does.
+// Validate accepts the values of LATCHKEY_DATABASE_URL.
 func (d databaseURL) Validate() error {
 	_, err := config.ParseDatabaseURL(string(d))
 	return err
@@ -32,8 +32,8 @@ func (d databaseURL) Validate() error {
 
 // Help returns the requirements.
 func (move) Help() string {
-	return "Stop the server first. The target database must be empty. Other users of this machine can read arguments: if " +
-		"its URL contains a password, omit it and set LATCHKEY_DATABASE_URL or LATCHKEY_DATABASE_URL_FILE. " +
+	return "Stop the server first. The target database must be empty. Other users of this machine can read arguments: " +
+		"if its URL contains a password, omit it and set LATCHKEY_DATABASE_URL or LATCHKEY_DATABASE_URL_FILE. " +
 		"The secret stays the same, and users stay signed in. If interrupted, run the same command again."
 }
 
@@ -51,7 +51,7 @@ func (m move) Run(ctx context.Context, p *Program) error {
 	if err := server.CheckSchemaCurrent(ctx, source); err != nil {
 		return err
 	}
-	secrets, err := server.ReadSecrets(to, false) // as the next server reads them
+	secrets, err := server.ReadSecrets(to, false) // as a server on the target reads them
 	if err != nil {
 		return err
 	}
@@ -79,8 +79,8 @@ func (m move) Run(ctx context.Context, p *Program) error {
 	return m.printResult(p, from, to, moved)
 }
 
-// configs returns the settings of a server on the database to move, and those of one on the database to move to. Unless
-// the secret is a setting it is the file beside the first.
+// configs returns the settings of a server on the source and of one on the target. Both have the same secret: the
+// setting or, without one, the file beside the source.
 func (m move) configs(p *Program) (from, to config.Config, err error) {
 	if from, err = config.Read(withDatabase(p.settings, m.From), p.Env); err != nil {
 		return from, to, err
@@ -119,7 +119,7 @@ func withDatabase(settings map[string]string, url databaseURL) map[string]string
 	return flags
 }
 
-// printResult prints what was moved and how to go on.
+// printResult prints what was moved and what to do next.
 func (m move) printResult(p *Program, from, to config.Config, moved []transfer.Table) error {
 	if m.JSON {
 		return p.json(moved)

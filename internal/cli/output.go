@@ -9,7 +9,7 @@ import (
 	"unicode"
 )
 
-// table prints rows in columns, the first one being their names.
+// table prints rows in aligned columns.
 func (p *Program) table(rows [][]string) error {
 	w := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -18,7 +18,8 @@ func (p *Program) table(rows [][]string) error {
 	return w.Flush()
 }
 
-// stripBidi replaces what would turn round, on a terminal, the text that others chose and what stands beside it.
+// stripBidi replaces bidirectional control characters: in the name of a user they would reorder the text around it on a
+// terminal.
 func stripBidi(r rune) rune {
 	if unicode.Is(unicode.Bidi_Control, r) {
 		return unicode.ReplacementChar
@@ -26,14 +27,14 @@ func stripBidi(r rune) rune {
 	return r
 }
 
-// json prints a value for scripts.
+// json prints a value as indented JSON.
 func (p *Program) json(value any) error {
 	encoder := json.NewEncoder(p.Stdout)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
 }
 
-// printf prints to the standard output.
+// printf prints to standard output.
 func (p *Program) printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(p.Stdout, format, args...)
 	return err

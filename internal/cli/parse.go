@@ -14,8 +14,7 @@ import (
 	"latchkey/internal/config"
 )
 
-// usage is the error of arguments that are no command, in one line. It repeats none of them but flags: one may be a
-// secret.
+// usage is the error of wrong arguments, in one line. It repeats flags but no other argument, which may be a secret.
 type usage string
 
 func (u usage) Error() string { return string(u) + "; latchkey --help shows the commands" }
@@ -54,8 +53,8 @@ func parse(args []string, stdout io.Writer) (command *kong.Context, settings map
 	return command, settings, nil
 }
 
-// protectHyphenArg returns args with the ID of a key to retire behind two hyphens, if it begins with a hyphen and would be
-// taken for a flag.
+// protectHyphenArg returns args with the KID of keys retire moved behind two hyphens if it begins with a hyphen: it
+// would be parsed as a flag.
 func protectHyphenArg(args []string) []string {
 	at := slices.Index(args, "retire") + 1
 	if at == 0 || at == len(args) || !strings.HasPrefix(args[at], "-") || !kidForm.MatchString(args[at]) ||
@@ -65,7 +64,7 @@ func protectHyphenArg(args []string) []string {
 	return append(slices.Concat(args[:at], args[at+1:]), "--", args[at])
 }
 
-// settingFlag returns a flag that stores its value, whatever that is, in settings.
+// settingFlag returns a flag that stores its value in settings. config.Read checks the value.
 func settingFlag(flag string, settings map[string]string) *kong.Flag {
 	value := &kong.Value{
 		Name:   strings.TrimPrefix(flag, "--"),
@@ -84,8 +83,17 @@ func settingFlag(flag string, settings map[string]string) *kong.Flag {
 	return value.Flag
 }
 
+// matches returns an error unless text has the form.
+func matches(form *regexp.Regexp, text string) error {
+	if !form.MatchString(text) {
+		return errors.New("it has the wrong form")
+	}
+	return nil
+}
+
 var errNoHelp = errors.New("writing the help failed")
 
+// help prints the help of a command. The help of the program ends with a table of the settings.
 func help(options kong.HelpOptions, ctx *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNoHelp, err)
@@ -100,7 +108,7 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-// usageError returns the error of a parser as usage.
+// usageError returns an error of kong as usage.
 func usageError(err error) error {
 	text, _, _ := strings.Cut(err.Error(), " but got ")
 	_, suggestion, ok := strings.Cut(text, ", did you mean ")
@@ -126,9 +134,9 @@ func usageError(err error) error {
 }
 
 var (
-	// argumentForm is that of errors about arguments that are missing or refused by their type.
+	// argumentForm matches errors about missing or invalid arguments.
 	argumentForm = regexp.MustCompile(`^(?:expected "|missing positional arguments )?\[?<([a-z-]+)>`)
-	// knownForm is that of errors which repeat nothing but flags and what this program knows itself.
+	// knownForm matches errors that repeat only flags and texts of this program.
 	knownForm = regexp.MustCompile(
 		`^(expected |unknown flag --?[a-z]+(-[a-z]+)*(,|$)|missing flags: |--[a-z]+(-[a-z]+)*[: ])`)
 )

@@ -12,32 +12,32 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether what is read or written there is a person's.
+// isTerminal reports whether stream is a terminal.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// password returns a new password: asked for twice on a terminal, which does not show it, or else the first line of the
-// standard input.
+// password returns a new password. On a terminal it prompts for it twice, without echo; otherwise it reads the first
+// line of standard input.
 func (p *Program) password(ctx context.Context) (string, error) {
 	if !isTerminal(p.Stdin) {
 		return p.line(ctx)
 	}
-	given, err := p.hidden(ctx, "Password: ", "Repeat the password: ")
+	typed, err := p.hidden(ctx, "Password: ", "Repeat the password: ")
 	if err != nil {
 		return "", err
 	}
-	if given[0] != given[1] {
+	if typed[0] != typed[1] {
 		return "", errors.New("the passwords differ")
 	}
-	return given[0], nil
+	return typed[0], nil
 }
 
-// hidden asks on the terminal for texts that it does not show. Whatever ends it, the terminal is as it was before.
+// hidden prompts on the terminal for texts without echo. It always restores the state of the terminal.
 func (p *Program) hidden(ctx context.Context, questions ...string) (answers []string, err error) {
 	terminal := int(p.Stdin.(*os.File).Fd())
-	state, err := term.MakeRaw(terminal) // so that no key is a signal which leaves it like that
+	state, err := term.MakeRaw(terminal) // so that Ctrl-C sends no signal before the state is restored
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (p *Program) confirmed(ctx context.Context, question string) (bool, error) 
 	return text == "yes", err
 }
 
-// line returns the first line of the standard input.
+// line returns the first line of standard input.
 func (p *Program) line(ctx context.Context) (string, error) {
 	text, err := waitFor(ctx, func() (string, error) {
 		return bufio.NewReader(io.LimitReader(p.Stdin, 64<<10)).ReadString('\n')
@@ -78,19 +78,19 @@ func (p *Program) line(ctx context.Context) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r"), err
 }
 
-// waitFor returns what read does, unless ctx ends before.
+// waitFor returns the results of read, or errNothingDone if ctx is done first.
 func waitFor(ctx context.Context, read func() (string, error)) (string, error) {
 	type answer struct {
 		text string
 		err  error
 	}
-	given := make(chan answer, 1)
+	answers := make(chan answer, 1)
 	go func() {
 		text, err := read()
-		given <- answer{text, err}
+		answers <- answer{text, err}
 	}()
 	select {
-	case a := <-given:
+	case a := <-answers:
 		return a.text, a.err
 	case <-ctx.Done():
 		return "", errNothingDone

@@ -9,7 +9,7 @@ import (
 	"latchkey/internal/auth"
 )
 
-// userJSON is a user for scripts, under the names that the schema has.
+// userJSON is a user in JSON, with the field names of the GraphQL schema.
 type userJSON struct {
 	ID            account.ID     `json:"id"`
 	Username      string         `json:"username"`
@@ -21,7 +21,7 @@ type userJSON struct {
 	Status        account.Status `json:"status"`
 	CreatedAt     time.Time      `json:"createdAt"`
 	LastLoginAt   *time.Time     `json:"lastLoginAt"`
-	Sessions      []sessionJSON  `json:"sessions,omitzero"` // live ones, where they are shown
+	Sessions      []sessionJSON  `json:"sessions,omitzero"` // live ones; only user show prints them
 }
 
 type sessionJSON struct {
@@ -49,7 +49,7 @@ func toJSON(u *account.User) userJSON {
 	}
 }
 
-// aboutUser is the user that a command is about.
+// aboutUser holds the arguments of a command on one user.
 type aboutUser struct {
 	User string `arg:"" help:"the ID, username or email address of a user"`
 	JSON bool   `help:"Print JSON."`
@@ -68,7 +68,7 @@ func (a aboutUser) withUser(
 	})
 }
 
-// report prints a sentence about the user, which is a format for their name, or the user in JSON.
+// report prints the user in JSON, or a sentence about the user, which is a format for the username.
 func (a aboutUser) report(p *Program, user *account.User, sentence string) error {
 	if a.JSON {
 		return p.json(toJSON(user))

@@ -35,7 +35,7 @@ func (id userID) Validate() error {
 	return nil
 }
 
-// Run prints a page of users and, unless as JSON, the option that prints the next page.
+// Run prints a page of users and, unless in JSON, the option that prints the next page.
 func (l userList) Run(ctx context.Context, p *Program) error {
 	return p.withService(ctx, func(svc *auth.Service) error {
 		users, err := svc.Users(ctx, account.ID(l.After), int(l.Limit)+1)

@@ -26,14 +26,14 @@ func (s userShow) Run(ctx context.Context, p *Program) error {
 			}
 			return p.json(shown)
 		}
-		confirmed := ""
+		note := ""
 		if u.Email != nil && !u.EmailVerified {
-			confirmed = " (not verified)"
+			note = " (not verified)"
 		}
 		if err := p.table([][]string{
 			{"ID", string(u.ID)},
 			{"Username", u.Username},
-			{"Email", orDash(u.Email) + confirmed},
+			{"Email", orDash(u.Email) + note},
 			{"Pending email", orDash(u.PendingEmail)},
 			{"Name", cmp.Or(u.Name, "-")},
 			{"Role", string(u.Role)},

@@ -49,7 +49,7 @@ func refused(t *testing.T, flags map[string]string, env ...string) Problems {
 	return problems
 }
 
-func TestDefaults(t *testing.T) {
+func TestReadDefaults(t *testing.T) {
 	want := Config{
 		Listen:            "127.0.0.1:8080",
 		PublicURL:         "http://localhost:8080",
@@ -81,7 +81,7 @@ func TestDefaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := read(t, nil, env...)
 			if path, ok := got.DatabaseURL.SQLitePath(); path != "latchkey.db" || !ok {
-				t.Errorf("database is at %q, %v", path, ok)
+				t.Errorf("database path is %q, %v", path, ok)
 			}
 			if got.Secret.Reveal() != "" {
 				t.Error("there is a secret")
@@ -101,7 +101,7 @@ func allEmpty() (env []string) {
 	return env
 }
 
-func TestValues(t *testing.T) {
+func TestReadValues(t *testing.T) {
 	const production = "LATCHKEY_MODE=production"
 	const https = "LATCHKEY_PUBLIC_URL=https://id.example.com"
 	field := func(name string) func(Config) any {
@@ -313,7 +313,7 @@ var (
 	}
 )
 
-func TestAllProblemsAtOnce(t *testing.T) {
+func TestReadReportsAllProblems(t *testing.T) {
 	problems := refused(t,
 		map[string]string{"--log-level": "loud", "--session-ttl": "0", "--metrics-listen": ":x"},
 		"LATCHKEY_MODE=production", "LATCHKEY_SECRET=short", "LATCHKEY_SECERT=x", "LATCHKEY_COLOUR=red", "LATCHKEY_a\nb=c",
@@ -340,8 +340,8 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-// TestTraces reads the standard variables of OpenTelemetry, and refuses what its SDK would pass over.
-func TestTraces(t *testing.T) {
+// Invalid standard variables of OpenTelemetry, which its SDK would ignore, are problems.
+func TestReadTraces(t *testing.T) {
 	const (
 		collector = "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"
 		traces    = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=https://c/v1/traces"
@@ -411,8 +411,7 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-// TestTheCertificateOfACollector is read, and so are a client's and its key.
-func TestTheCertificateOfACollector(t *testing.T) {
+func TestReadTracesCertificates(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -445,7 +444,7 @@ func TestTheCertificateOfACollector(t *testing.T) {
 	}
 }
 
-func TestProfilesNeedTheirAddress(t *testing.T) {
+func TestReadProfilingWithoutListener(t *testing.T) {
 	problems := refused(t, nil, "LATCHKEY_PROFILING=on")
 	if len(problems) != 1 || problems[0] != "LATCHKEY_PROFILING: needs LATCHKEY_METRICS_LISTEN" {
 		t.Errorf("got %q", problems)
@@ -456,7 +455,7 @@ func TestProfilesNeedTheirAddress(t *testing.T) {
 	}
 }
 
-func TestLooserLimitsAreNamed(t *testing.T) {
+func TestReadLoosenedLimits(t *testing.T) {
 	strict := read(t, nil, "LATCHKEY_LIMIT_GUESSES=10", "LATCHKEY_LIMIT_SIGN_IN=1000/24h", "LATCHKEY_LIMIT_MAIL=16/1m").Loosened
 	loose := read(t, nil, "LATCHKEY_LIMIT_GUESSES=101", "LATCHKEY_LIMIT_REGISTER=1001/1h", "LATCHKEY_LIMIT_REFRESH=17/1s", "LATCHKEY_LIMIT_MAIL=24000/24h").Loosened
 	if strict != nil || !slices.Equal(loose, []string{"LATCHKEY_LIMIT_GUESSES", "LATCHKEY_LIMIT_REGISTER", "LATCHKEY_LIMIT_REFRESH", "LATCHKEY_LIMIT_MAIL"}) {
@@ -464,7 +463,7 @@ func TestLooserLimitsAreNamed(t *testing.T) {
 	}
 }
 
-func TestProductionNeedsMailForWhatSendsIt(t *testing.T) {
+func TestReadProductionWithoutSMTP(t *testing.T) {
 	production := []string{"LATCHKEY_MODE=production", "LATCHKEY_PUBLIC_URL=https://id.example.com"}
 	for _, needed := range []string{"EMAIL_VERIFICATION=required", "NEW_DEVICE_NOTICE=on"} {
 		settings := append(production, variableOf(needed))
@@ -478,7 +477,7 @@ func TestProductionNeedsMailForWhatSendsIt(t *testing.T) {
 	read(t, nil, production...)
 }
 
-func TestFlagWins(t *testing.T) {
+func TestReadFlagPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write(t, file, secret+"\n")
 	for _, tt := range []struct {
@@ -502,7 +501,7 @@ func TestFlagWins(t *testing.T) {
 	}
 }
 
-func TestEverySettingIsAFlagAndAVariable(t *testing.T) {
+func TestReadFlagAndVariable(t *testing.T) {
 	for _, s := range settings {
 		value := s.value
 		if s.value == "" {
@@ -522,7 +521,7 @@ func TestEverySettingIsAFlagAndAVariable(t *testing.T) {
 	}
 }
 
-func TestFileSecrets(t *testing.T) {
+func TestReadSecretFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	for content, want := range map[string]string{
 		secret:                       secret,
@@ -539,7 +538,7 @@ func TestFileSecrets(t *testing.T) {
 	}
 	write(t, file, "sqlite:elsewhere.db\n")
 	if path, _ := read(t, nil, "LATCHKEY_DATABASE_URL_FILE="+file).DatabaseURL.SQLitePath(); path != "elsewhere.db" {
-		t.Errorf("database is at %q", path)
+		t.Errorf("database path is %q", path)
 	}
 	for content, want := range map[string]string{
 		"":                             "the file is empty",
@@ -577,7 +576,7 @@ func write(t *testing.T, file, content string) {
 	}
 }
 
-func TestSecretsAreUnprintable(t *testing.T) {
+func TestSecretNeverPrinted(t *testing.T) {
 	c := read(t, nil, "LATCHKEY_SECRET="+secret, "LATCHKEY_SECRET_PREVIOUS="+secret,
 		"LATCHKEY_DATABASE_URL=postgres://app:"+secret+"@h1:1,h2:2/db?password="+secret)
 	if c.Secret.Reveal() != secret || strings.Count(c.DatabaseURL.Reveal(), secret) != 2 {
@@ -590,12 +589,12 @@ func TestSecretsAreUnprintable(t *testing.T) {
 		t.Errorf("encoded as %s (%v)", text, err)
 	}
 	type unexported struct {
-		s Secret
+		s Hidden
 		d DatabaseURL
-		p *Secret
+		p *Hidden
 	}
-	for _, v := range []any{c, &c, c.Secret, &c.Secret, c.DatabaseURL, &c.DatabaseURL, []Secret{c.Secret},
-		map[string]Secret{"a": c.Secret},
+	for _, v := range []any{c, &c, c.Secret, &c.Secret, c.DatabaseURL, &c.DatabaseURL, []Hidden{c.Secret},
+		map[string]Hidden{"a": c.Secret},
 		unexported{c.Secret, c.DatabaseURL, &c.Secret}, fmt.Errorf("%v", c.Secret)} {
 		var out bytes.Buffer
 		for verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %t %T %p %c %08.3f %!") {
@@ -620,7 +619,7 @@ func TestSecretsAreUnprintable(t *testing.T) {
 	}
 }
 
-func TestHelp(t *testing.T) {
+func TestHelpComplete(t *testing.T) {
 	for _, s := range settings {
 		for _, part := range []string{flagOf(s.name), variableOf(s.name), s.value, s.unset, s.help} {
 			if !strings.Contains(Help(), part) {
@@ -630,11 +629,11 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestSettingsTable(t *testing.T) {
 	names := known()
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
-			t.Errorf("%s is there twice", name)
+			t.Errorf("%s is defined twice", name)
 		}
 		if !regexp.MustCompile(`^--[a-z]+(-[a-z]+)*$`).MatchString(flagOf(name)) {
 			t.Errorf("%s cannot be a flag", name)
@@ -649,8 +648,8 @@ func TestTable(t *testing.T) {
 
 var update = flag.Bool("update", false, "write docs/settings.md anew")
 
-// TestDocument keeps docs/settings.md equal to the table of settings.
-func TestDocument(t *testing.T) {
+// TestSettingsDocument compares docs/settings.md with the table of settings.
+func TestSettingsDocument(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("# Settings\n\nEach setting can be given as an environment variable or as a flag: `LATCHKEY_SESSION_TTL` is also `--session-ttl`. The\nflag takes precedence. An empty value counts as not set. If settings are invalid, the server reports all problems at\nonce, by name, and does not start.\n\n")
 	text.WriteString("| variable | default | meaning |\n|---|---|---|\n")
@@ -672,7 +671,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// FuzzRead looks for a value that Read panics on or repeats in its problems, wherever the value is put.
+// FuzzRead looks for values on which Read panics, or which its problems contain.
 func FuzzRead(f *testing.F) {
 	for i, s := range settings {
 		for _, value := range []string{s.value, secret, "postgres://u:p/w@h/db", "https://u:p@h", "a,b", "\x00\n=", "*"} {

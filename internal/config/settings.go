@@ -55,11 +55,11 @@ var settings = []setting{
 	}, {
 		name: "SECRET", unset: "created beside the SQLite file", secret: true,
 		help:  "All keys are derived from it: at least 32 bytes. Required with PostgreSQL.",
-		parse: func(c *Config, text string) error { c.Secret = secretOf(text); return checkSecret(text) },
+		parse: func(c *Config, text string) error { c.Secret = hide(text); return checkSecret(text) },
 	}, {
 		name: "SECRET_PREVIOUS", unset: "none", secret: true,
 		help:  "The old secret during a change: still accepted, never used for anything new.",
-		parse: func(c *Config, text string) error { c.SecretPrevious = secretOf(text); return checkSecret(text) },
+		parse: func(c *Config, text string) error { c.SecretPrevious = hide(text); return checkSecret(text) },
 	}, {
 		name: "MODE", value: string(Development),
 		help:  "development, or production: no explorer, no introspection, https and Secure cookies required.",
@@ -103,7 +103,7 @@ var settings = []setting{
 	}, {
 		name: "SMTP_URL", unset: "none: email goes to the log; in production, no email is sent", secret: true,
 		help:  "SMTP server for outgoing email: smtp://user:password@host:587 (STARTTLS) or smtps://… (TLS).",
-		parse: func(c *Config, text string) error { c.SMTPURL = secretOf(text); return checkSMTPURL(text) },
+		parse: func(c *Config, text string) error { c.SMTPURL = hide(text); return checkSMTPURL(text) },
 	}, {
 		name: "MAIL_FROM", value: "Latchkey <no-reply@localhost>",
 		help:  "From address of emails: an address, or a name and an address in angle brackets.",

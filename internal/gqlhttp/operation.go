@@ -43,7 +43,7 @@ func (h *handler) record(ctx context.Context, req *request) {
 		slog.String("kind", cmp.Or(result.Kind, "refused")),
 		slog.String("name", name),
 		slog.String("code", result.Code),
-		slog.Duration("duration", result.Duration),
+		slog.Int64("duration_us", result.Duration.Microseconds()),
 		slog.String("user", h.UserID(ctx)))
 	if h.Observe != nil {
 		h.Observe(ctx, result)

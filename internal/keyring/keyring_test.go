@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/internal/account"
 	"latchkey/internal/store"
 	"latchkey/internal/store/storetest"
 	"latchkey/internal/token"
@@ -82,7 +83,7 @@ func (n *node) sync() {
 
 func (n *node) rotate() Key {
 	n.t.Helper()
-	key, err := n.Rotate(n.t.Context())
+	key, err := n.Rotate(n.t.Context(), account.Operator)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -226,13 +227,13 @@ func TestRetire(t *testing.T) {
 	n.sync()
 	first := n.published()[0]
 	for id, want := range map[string]string{first: "the only signing key", "another": "no signing key"} {
-		if _, err := n.Retire(t.Context(), id); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := n.Retire(t.Context(), account.Operator, id); err == nil || !strings.Contains(err.Error(), want) {
 			t.Fatalf("%s: %v", id, err)
 		}
 	}
 	next, old := n.rotate(), n.issue()
 	n.sync()
-	signing, err := n.Retire(t.Context(), first)
+	signing, err := n.Retire(t.Context(), account.Operator, first)
 	if err != nil || signing != next.ID {
 		t.Fatalf("%s signs (%v)", signing, err)
 	}
@@ -241,7 +242,7 @@ func TestRetire(t *testing.T) {
 		t.Errorf("after the signing key is retired: %q", have)
 	}
 	last := n.rotate()
-	if signing, err = n.Retire(t.Context(), last.ID); err != nil || signing != next.ID {
+	if signing, err = n.Retire(t.Context(), account.Operator, last.ID); err != nil || signing != next.ID {
 		t.Errorf("after the next key is retired %s signs (%v)", signing, err)
 	}
 }
@@ -325,7 +326,7 @@ func TestTwoNodesRetireAKeyAtOnce(t *testing.T) {
 		retired := map[*node]string{nodes[0]: first, nodes[1]: next}
 		var succeeded atomic.Int64
 		atOnce(t, nodes, func(n *node) error {
-			if _, err := n.Retire(t.Context(), retired[n]); err == nil {
+			if _, err := n.Retire(t.Context(), account.Operator, retired[n]); err == nil {
 				succeeded.Add(1)
 			} else if !strings.Contains(err.Error(), "the only signing key") {
 				return err

@@ -39,12 +39,12 @@ const (
 	secret = "jump/up@once"
 )
 
-// catcher is a mail server that keeps what it accepts.
+// catcher is an SMTP server that stores the accepted messages.
 type catcher struct {
 	address  string
 	mechs    []string      // of authentication, which is then required
-	tired    chan struct{} // if there is one, an answer to the content waits for it to be closed
-	mailFrom error         // what MAIL FROM is answered with, and so on
+	blocked  chan struct{} // if not nil, the reply to the content waits until it is closed
+	mailFrom error         // the reply to MAIL FROM, and so on
 	rcptTo   error
 	data     error
 
@@ -59,7 +59,7 @@ type envelope struct {
 	content []byte
 }
 
-// catch starts a mail server on a free port, with TLS if it gets a certificate. change is called before the first mail.
+// catch starts an SMTP server on a free port, with TLS if certificate is not nil. change is called before it serves.
 func catch(t *testing.T, certificate *tls.Certificate, change func(*catcher, *smtp.Server)) *catcher {
 	t.Helper()
 	listener := listen(t)
@@ -97,24 +97,24 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// one returns what was caught, and demands that it is one.
+// one returns the stored message; the test fails unless there is exactly one.
 func (c *catcher) one(t *testing.T) envelope {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.caught) != 1 {
-		t.Fatalf("%d mails are caught, want 1", len(c.caught))
+		t.Fatalf("%d messages were accepted, want 1", len(c.caught))
 	}
 	return c.caught[0]
 }
 
-// none demands that nothing was caught.
+// none reports an error if a message was accepted.
 func (c *catcher) none(t *testing.T) {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.caught) > 0 {
-		t.Errorf("caught %+v", c.caught)
+		t.Errorf("accepted %+v", c.caught)
 	}
 }
 
@@ -139,7 +139,7 @@ func (s *session) Auth(mech string) (sasl.Server, error) {
 	return sasl.NewPlainServer(func(_, username, password string) error { return check(username, password) }), nil
 }
 
-// login is the server's half of AUTH LOGIN.
+// login is the server side of AUTH LOGIN.
 type login struct {
 	check    func(username, password string) error
 	step     int
@@ -175,8 +175,8 @@ func (s *session) Data(r io.Reader) (err error) {
 	if s.content, err = io.ReadAll(r); err != nil {
 		return err
 	}
-	if s.tired != nil {
-		<-s.tired
+	if s.blocked != nil {
+		<-s.blocked
 	}
 	if s.data != nil {
 		return s.data
@@ -190,8 +190,8 @@ func (s *session) Data(r io.Reader) (err error) {
 func (s *session) Reset()        { s.envelope = envelope{} }
 func (s *session) Logout() error { return nil }
 
-// answer starts something on a free port that takes one connection and does as it likes with it.
-func answer(t *testing.T, talk func(conn net.Conn, in *bufio.Reader)) (address string) {
+// serveOnce listens on a free port and passes the first connection to talk.
+func serveOnce(t *testing.T, talk func(conn net.Conn, in *bufio.Reader)) (address string) {
 	t.Helper()
 	listener := listen(t)
 	done := make(chan struct{})
@@ -211,8 +211,7 @@ func answer(t *testing.T, talk func(conn net.Conn, in *bufio.Reader)) (address s
 	return listener.Addr().String()
 }
 
-// script answers each command with the line that follows its first word in lines, or with 250. After an empty line
-// it says nothing any more.
+// script replies to each command with its line in lines, or with 250. If that line is empty, it stops replying.
 func script(lines map[string]string) func(net.Conn, *bufio.Reader) {
 	return func(conn net.Conn, in *bufio.Reader) {
 		fmt.Fprintf(conn, "220 %s\r\n", host)
@@ -221,8 +220,8 @@ func script(lines map[string]string) func(net.Conn, *bufio.Reader) {
 			if err != nil {
 				return
 			}
-			verb, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-			reply, ok := lines[verb]
+			command, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+			reply, ok := lines[command]
 			switch {
 			case !ok:
 				reply = "250 ok"
@@ -231,7 +230,7 @@ func script(lines map[string]string) func(net.Conn, *bufio.Reader) {
 				return
 			}
 			fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(reply, "$line", strings.TrimSpace(line)))
-			if verb == "DATA" && strings.HasPrefix(reply, "354") {
+			if command == "DATA" && strings.HasPrefix(reply, "354") {
 				for line != ".\r\n" && err == nil {
 					line, err = in.ReadString('\n')
 				}
@@ -241,7 +240,7 @@ func script(lines map[string]string) func(net.Conn, *bufio.Reader) {
 	}
 }
 
-// to returns a sender that takes 127.0.0.1:port for mail.example.com.
+// to returns a sender for url that connects to address instead.
 func to(t *testing.T, address, url string, roots *x509.CertPool) *SMTP {
 	t.Helper()
 	s, err := NewSMTP(url, from, false)
@@ -252,13 +251,13 @@ func to(t *testing.T, address, url string, roots *x509.CertPool) *SMTP {
 	return s
 }
 
-// local returns a sender to a server on this machine, for which there need not be TLS.
+// local returns a sender to a server on this machine, which does not require TLS.
 func local(t *testing.T, address string) *SMTP {
 	t.Helper()
 	return to(t, address, "smtp://"+address, nil)
 }
 
-var letter = Message{
+var testMessage = Message{
 	ID:       "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f@app.example.com",
 	To:       "luigi@example.org",
 	Language: "es",
@@ -289,7 +288,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// issue returns a certificate for a host, good until then. A nil authority lets it sign itself.
+// issue returns a certificate for a host that expires at until. With a nil authority it is self-signed.
 func (a *authority) issue(t *testing.T, host string, until time.Time) *tls.Certificate {
 	t.Helper()
 	from := time.Now().Add(-24 * time.Hour)
@@ -318,7 +317,7 @@ func certify(t *testing.T, template *x509.Certificate, by *authority) *tls.Certi
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// parts returns the header of a mail, decoded, and the bodies of its parts by their type.
+// parts returns the decoded header of a message, and the bodies of its parts by content type.
 func parts(t testing.TB, content []byte) (header, bodies map[string]string) {
 	t.Helper()
 	m, err := netmail.ReadMessage(bytes.NewReader(content))
@@ -328,7 +327,7 @@ func parts(t testing.TB, content []byte) (header, bodies map[string]string) {
 	header, bodies = map[string]string{}, map[string]string{}
 	for name, values := range m.Header {
 		if len(values) != 1 {
-			t.Errorf("%s is there %d times", name, len(values))
+			t.Errorf("header field %s occurs %d times", name, len(values))
 		}
 		if header[name], err = new(mime.WordDecoder).DecodeHeader(values[0]); err != nil {
 			t.Error(err)
@@ -336,7 +335,7 @@ func parts(t testing.TB, content []byte) (header, bodies map[string]string) {
 	}
 	kind, parameters, err := mime.ParseMediaType(header["Content-Type"])
 	if err != nil || kind != "multipart/alternative" {
-		t.Fatalf("it is %s: %v", kind, err)
+		t.Fatalf("the content type is %s: %v", kind, err)
 	}
 	header["Content-Type"] = kind
 	for reader := multipart.NewReader(m.Body, parameters["boundary"]); ; {
@@ -355,9 +354,9 @@ func parts(t testing.TB, content []byte) (header, bodies map[string]string) {
 	}
 }
 
-func TestWhatIsOnTheWire(t *testing.T) {
+func TestSendMessageFormat(t *testing.T) {
 	c := catch(t, nil, nil)
-	if err := local(t, c.address).Send(t.Context(), letter); err != nil {
+	if err := local(t, c.address).Send(t.Context(), testMessage); err != nil {
 		t.Fatal(err)
 	}
 	caught := c.one(t)
@@ -370,7 +369,7 @@ func TestWhatIsOnTheWire(t *testing.T) {
 		"To":               "<luigi@example.org>",
 		"Subject":          "Confirme su dirección",
 		"Date":             "Fri, 01 May 2026 12:00:00 +0000",
-		"Message-Id":       "<" + letter.ID + ">",
+		"Message-Id":       "<" + testMessage.ID + ">",
 		"Auto-Submitted":   "auto-generated",
 		"Content-Language": "es",
 		"Content-Type":     "multipart/alternative",
@@ -379,7 +378,10 @@ func TestWhatIsOnTheWire(t *testing.T) {
 	if !maps.Equal(header, want) {
 		t.Errorf("the header is %q\nwant %q", header, want)
 	}
-	wantBodies := map[string]string{"text/plain; charset=UTF-8": letter.Text, "text/html; charset=UTF-8": letter.HTML}
+	wantBodies := map[string]string{
+		"text/plain; charset=UTF-8": testMessage.Text,
+		"text/html; charset=UTF-8":  testMessage.HTML,
+	}
 	if !maps.Equal(bodies, wantBodies) {
 		t.Errorf("the parts are %q\nwant %q", bodies, wantBodies)
 	}
@@ -390,11 +392,11 @@ func TestWhatIsOnTheWire(t *testing.T) {
 	}
 }
 
-func TestAddressesOfOtherAlphabets(t *testing.T) {
+func TestSendInternationalAddress(t *testing.T) {
 	for _, test := range []struct {
 		to, want string
 		offered  bool // SMTPUTF8
-		utf8     bool // SMTPUTF8 is asked for
+		utf8     bool // SMTPUTF8 is requested
 		err      error
 	}{
 		{"luigi@Bücher.example", "luigi@xn--bcher-kva.example", false, false, nil},
@@ -403,7 +405,7 @@ func TestAddressesOfOtherAlphabets(t *testing.T) {
 		{"jörg@bücher.example", "", false, false, ErrRefused},
 	} {
 		c := catch(t, nil, func(_ *catcher, server *smtp.Server) { server.EnableSMTPUTF8 = test.offered })
-		m := letter
+		m := testMessage
 		m.To = test.to
 		err := local(t, c.address).Send(t.Context(), m)
 		if !errors.Is(err, test.err) {
@@ -426,12 +428,12 @@ func TestAddressesOfOtherAlphabets(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestSendRejected(t *testing.T) {
 	no := func(code int) error { return &smtp.SMTPError{Code: code, Message: "no <Luigi@example.org> here"} }
 	for _, test := range []struct {
-		name   string
-		change func(*catcher)
-		good   bool // for good
+		name      string
+		change    func(*catcher)
+		permanent bool
 	}{
 		{"RCPT TO: 550 no … here", func(c *catcher) { c.rcptTo = no(550) }, true},
 		{"RCPT TO: 450 no … here", func(c *catcher) { c.rcptTo = no(450) }, false},
@@ -444,22 +446,22 @@ func TestRefusals(t *testing.T) {
 		{"MAIL FROM: 502 Please authenticate first", func(c *catcher) { c.mechs = []string{"PLAIN"} }, false},
 	} {
 		c := catch(t, nil, func(c *catcher, _ *smtp.Server) { test.change(c) })
-		err := local(t, c.address).Send(t.Context(), letter)
-		// An enhanced status code (RFC 2034) may stand behind the first.
+		err := local(t, c.address).Send(t.Context(), testMessage)
+		// An enhanced status code (RFC 2034) may follow the first.
 		text := strings.Fields(fmt.Sprint(err))
 		text = slices.DeleteFunc(text, func(word string) bool { return strings.Count(word, ".") == 2 })
-		if errors.Is(err, ErrRefused) != test.good || !strings.HasSuffix(strings.Join(text, " "), test.name) {
+		if errors.Is(err, ErrRefused) != test.permanent || !strings.HasSuffix(strings.Join(text, " "), test.name) {
 			t.Errorf("%v, want %s", err, test.name)
 		}
 		c.none(t)
 	}
 }
 
-func TestConversations(t *testing.T) {
+func TestSendServerReplies(t *testing.T) {
 	talk := map[string]string{"DATA": "354 go", ".": "250 taken", "QUIT": "221 bye"}
-	with := func(verb, reply string) map[string]string {
+	with := func(command, reply string) map[string]string {
 		lines := maps.Clone(talk)
-		lines[verb] = reply
+		lines[command] = reply
 		return lines
 	}
 	for _, test := range []struct {
@@ -467,36 +469,36 @@ func TestConversations(t *testing.T) {
 		talk func(net.Conn, *bufio.Reader)
 		want string // what the error contains; empty for none
 	}{
-		{"all is well", script(talk), ""},
-		{"no good bye", script(with("QUIT", "")), ""},
-		{"a bad good bye", script(with("QUIT", "500 no")), ""},
-		{"DATA refused", script(with("DATA", "554 no")), "DATA: 554 no"},
-		{"greeting refused", func(c net.Conn, _ *bufio.Reader) { io.WriteString(c, "554 no\r\n") }, "greeting: 554 no"},
-		{"EHLO and HELO refused", script(map[string]string{"EHLO": "550 no", "HELO": "550 no"}), "EHLO: "},
+		{"accepted", script(talk), ""},
+		{"no reply to QUIT", script(with("QUIT", "")), ""},
+		{"QUIT rejected", script(with("QUIT", "500 no")), ""},
+		{"DATA rejected", script(with("DATA", "554 no")), "DATA: 554 no"},
+		{"greeting rejected", func(c net.Conn, _ *bufio.Reader) { io.WriteString(c, "554 no\r\n") }, "greeting: 554 no"},
+		{"EHLO and HELO rejected", script(map[string]string{"EHLO": "550 no", "HELO": "550 no"}), "EHLO: "},
 		{"no SMTP", func(c net.Conn, _ *bufio.Reader) { io.WriteString(c, "HTTP/1.1 400 no@no\r\n") }, "greeting: "},
-		{"gone at once", func(net.Conn, *bufio.Reader) {}, "greeting: "},
-		{"gone after DATA", func(c net.Conn, in *bufio.Reader) {
+		{"closed at once", func(net.Conn, *bufio.Reader) {}, "greeting: "},
+		{"closed after DATA", func(c net.Conn, in *bufio.Reader) {
 			io.WriteString(c, "220 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n")
 			for line := ""; line != ".\r\n"; {
 				line, _ = in.ReadString('\n')
 			}
 		}, "content: "},
-		{"no end of a line", func(c net.Conn, _ *bufio.Reader) {
+		{"endless line", func(c net.Conn, _ *bufio.Reader) {
 			for line, err := strings.Repeat("x", 1<<10), error(nil); err == nil; {
 				_, err = io.WriteString(c, line)
 			}
 		}, "server response too large"},
-		{"no end of lines", func(c net.Conn, _ *bufio.Reader) {
+		{"endless lines", func(c net.Conn, _ *bufio.Reader) {
 			for line, err := strings.Repeat("220-x\r\n", 1<<8), error(nil); err == nil; {
 				_, err = io.WriteString(c, line)
 			}
 		}, "server response too large"},
 	} {
-		s := local(t, answer(t, test.talk))
-		if test.name == "no good bye" {
+		s := local(t, serveOnce(t, test.talk))
+		if test.name == "no reply to QUIT" {
 			s.sending, s.answering = 100*time.Millisecond, 100*time.Millisecond
 		}
-		err := s.Send(t.Context(), letter)
+		err := s.Send(t.Context(), testMessage)
 		if err == nil != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -504,17 +506,17 @@ func TestConversations(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
-	nobody := listen(t)
-	nobody.Close()
-	if err := local(t, nobody.Addr().String()).Send(t.Context(), letter); err == nil || errors.Is(err, ErrRefused) {
-		t.Errorf("nobody listens: %v", err)
+	closed := listen(t)
+	closed.Close()
+	if err := local(t, closed.Addr().String()).Send(t.Context(), testMessage); err == nil || errors.Is(err, ErrRefused) {
+		t.Errorf("closed port: %v", err)
 	}
 }
 
-func TestTimeouts(t *testing.T) {
-	tired := make(chan struct{})
-	hanging := catch(t, nil, func(c *catcher, _ *smtp.Server) { c.tired, c.data = tired, errors.New("too late") })
-	defer close(tired) // before the server is stopped
+func TestSendTimeout(t *testing.T) {
+	blocked := make(chan struct{})
+	hanging := catch(t, nil, func(c *catcher, _ *smtp.Server) { c.blocked, c.data = blocked, errors.New("too late") })
+	defer close(blocked) // before the server is stopped
 	silent := func(_ net.Conn, in *bufio.Reader) { io.Copy(io.Discard, in) }
 	offering := func(conn net.Conn, in *bufio.Reader) {
 		io.WriteString(conn, "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\n")
@@ -531,54 +533,54 @@ func TestTimeouts(t *testing.T) {
 	}
 	for name, address := range map[string]string{
 		"hangs after DATA":    hanging.address,
-		"hangs at greeting":   answer(t, silent),
-		"hangs at EHLO":       answer(t, script(map[string]string{"EHLO": ""})),
-		"hangs at MAIL":       answer(t, script(map[string]string{"MAIL": ""})),
-		"hangs at RCPT":       answer(t, script(map[string]string{"RCPT": ""})),
-		"hangs at DATA":       answer(t, script(map[string]string{"DATA": ""})),
-		"hangs at STARTTLS":   answer(t, offering),
-		"drips one line":      answer(t, drip("2")),
-		"drips several lines": answer(t, drip("220-x\r\n")),
+		"hangs at greeting":   serveOnce(t, silent),
+		"hangs at EHLO":       serveOnce(t, script(map[string]string{"EHLO": ""})),
+		"hangs at MAIL":       serveOnce(t, script(map[string]string{"MAIL": ""})),
+		"hangs at RCPT":       serveOnce(t, script(map[string]string{"RCPT": ""})),
+		"hangs at DATA":       serveOnce(t, script(map[string]string{"DATA": ""})),
+		"hangs at STARTTLS":   serveOnce(t, offering),
+		"drips one line":      serveOnce(t, drip("2")),
+		"drips several lines": serveOnce(t, drip("220-x\r\n")),
 	} {
 		s := local(t, address)
 		s.sending, s.answering = 50*time.Millisecond, 50*time.Millisecond
-		err := s.Send(t.Context(), letter)
+		err := s.Send(t.Context(), testMessage)
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 
-	hanging = catch(t, nil, func(c *catcher, _ *smtp.Server) { c.tired, c.data = tired, errors.New("too late") })
+	hanging = catch(t, nil, func(c *catcher, _ *smtp.Server) { c.blocked, c.data = blocked, errors.New("too late") })
 	s := local(t, hanging.address)
 	s.connecting = time.Nanosecond
-	if err := s.Send(t.Context(), letter); err == nil || !strings.HasPrefix(err.Error(), "connect: ") {
+	if err := s.Send(t.Context(), testMessage); err == nil || !strings.HasPrefix(err.Error(), "connect: ") {
 		t.Errorf("connecting: %v", err)
 	}
-	s = to(t, answer(t, silent), "smtps://"+host, nil)
+	s = to(t, serveOnce(t, silent), "smtps://"+host, nil)
 	s.sending, s.answering = 50*time.Millisecond, 50*time.Millisecond
-	if err := s.Send(t.Context(), letter); !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.Send(t.Context(), testMessage); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("hangs at TLS: %v", err)
 	}
 }
 
-func TestSendEndsWithItsContext(t *testing.T) {
+func TestSendContextCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	address := answer(t, func(_ net.Conn, in *bufio.Reader) {
+	address := serveOnce(t, func(_ net.Conn, in *bufio.Reader) {
 		cancel()
 		io.Copy(io.Discard, in)
 	})
-	if err := local(t, address).Send(ctx, letter); !errors.Is(err, context.Canceled) {
+	if err := local(t, address).Send(ctx, testMessage); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
 
-func TestTLS(t *testing.T) {
+func TestSendTLS(t *testing.T) {
 	a := newAuthority(t)
 	future, past := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	for _, test := range []struct {
 		name        string
 		certificate *tls.Certificate
-		version     uint16 // the newest the server knows; 0 for any
+		version     uint16 // the newest that the server supports; 0 for any
 		want        string // what the error contains; empty for none
 	}{
 		{"good", a.issue(t, host, future), 0, ""},
@@ -607,12 +609,12 @@ func TestTLS(t *testing.T) {
 			"STARTTLS, if any": {optional, starting},
 		} {
 			server.catcher.caught = nil
-			err := server.Send(t.Context(), letter)
+			err := server.Send(t.Context(), testMessage)
 			if err == nil != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%s, %s: %v", test.name, name, err)
 			}
 			if errors.Is(err, ErrRefused) {
-				t.Errorf("%s, %s: refused for good: %v", test.name, name, err)
+				t.Errorf("%s, %s: permanent: %v", test.name, name, err)
 			}
 			if err != nil {
 				server.none(t)
@@ -623,10 +625,10 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// tlsInFront starts a listener that speaks TLS and passes on what is inside.
+// tlsInFront starts a TLS listener that forwards the decrypted data to behind.
 func tlsInFront(t *testing.T, config *tls.Config, behind string) (address string) {
 	t.Helper()
-	return answer(t, func(conn net.Conn, _ *bufio.Reader) {
+	return serveOnce(t, func(conn net.Conn, _ *bufio.Reader) {
 		inner, err := net.Dial("tcp", behind)
 		if err != nil {
 			t.Error(err)
@@ -640,7 +642,7 @@ func tlsInFront(t *testing.T, config *tls.Config, behind string) (address string
 	})
 }
 
-func TestNoMailWithoutTLSThatIsRequired(t *testing.T) {
+func TestSendTLSRequired(t *testing.T) {
 	for _, test := range []struct {
 		url      string
 		insecure bool
@@ -662,7 +664,7 @@ func TestNoMailWithoutTLSThatIsRequired(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.address, s.username = c.address, ""
-		err = s.Send(t.Context(), letter)
+		err = s.Send(t.Context(), testMessage)
 		if test.required {
 			if err == nil || !strings.HasPrefix(err.Error(), "STARTTLS: ") || errors.Is(err, ErrRefused) {
 				t.Errorf("%+v: %v", test, err)
@@ -674,13 +676,13 @@ func TestNoMailWithoutTLSThatIsRequired(t *testing.T) {
 	}
 }
 
-func TestAuthentication(t *testing.T) {
+func TestSendAuthentication(t *testing.T) {
 	a := newAuthority(t)
 	certificate := a.issue(t, host, time.Now().Add(time.Hour))
 	for _, mechs := range [][]string{{"PLAIN"}, {"LOGIN"}, {"LOGIN", "PLAIN"}} {
-		for password, good := range map[string]bool{"jump%2fup%40once": true, "wrong-word": false} {
+		for password, good := range map[string]bool{"jump%2fup%40once": true, "wrong-password": false} {
 			c := catch(t, certificate, func(c *catcher, _ *smtp.Server) { c.mechs = mechs })
-			err := to(t, c.address, "smtp://mario:"+password+"@"+host, a.pool).Send(t.Context(), letter)
+			err := to(t, c.address, "smtp://mario:"+password+"@"+host, a.pool).Send(t.Context(), testMessage)
 			if good && err != nil || !good && (err == nil || err.Error() != "AUTH: the server replied 535") {
 				t.Errorf("%s with %s: %v", mechs, password, err)
 			}
@@ -691,30 +693,30 @@ func TestAuthentication(t *testing.T) {
 			}
 		}
 	}
-	c := catch(t, certificate, func(c *catcher, _ *smtp.Server) { c.mechs = []string{"X-RIDDLE"} })
-	err := to(t, c.address, "smtp://mario:x@"+host, a.pool).Send(t.Context(), letter)
+	c := catch(t, certificate, func(c *catcher, _ *smtp.Server) { c.mechs = []string{"X-UNKNOWN"} })
+	err := to(t, c.address, "smtp://mario:x@"+host, a.pool).Send(t.Context(), testMessage)
 	if err == nil || !strings.Contains(err.Error(), "neither PLAIN nor LOGIN") {
 		t.Error(err)
 	}
 }
 
-// TestPasswordsStayHere asks servers that send back what they get.
-func TestPasswordsStayHere(t *testing.T) {
+// The servers send back what they receive.
+func TestSendErrorsHidePassword(t *testing.T) {
 	for _, reply := range []string{"535 $line", "334 $line", "$line", "535 5.7.8 not \xff$line", "421-$line", "334 "} {
 		for _, mechanism := range []string{"PLAIN", "LOGIN"} {
-			s := to(t, answer(t, script(map[string]string{"EHLO": "250-x\r\n250 AUTH " + mechanism, "AUTH": reply})),
+			s := to(t, serveOnce(t, script(map[string]string{"EHLO": "250-x\r\n250 AUTH " + mechanism, "AUTH": reply})),
 				"smtp://mario:jump%2fup%40once@localhost", nil)
 			s.sending, s.answering = 100*time.Millisecond, 100*time.Millisecond
-			err := s.Send(t.Context(), letter)
+			err := s.Send(t.Context(), testMessage)
 			if err == nil || errors.Is(err, ErrRefused) {
 				t.Errorf("%s: %v", reply, err)
 			}
-			checkSilence(t, err)
+			assertNoSecret(t, err)
 		}
 	}
 }
 
-func checkSilence(t *testing.T, err error) {
+func assertNoSecret(t *testing.T, err error) {
 	t.Helper()
 	for _, leak := range []string{secret, "jump", base64.StdEncoding.EncodeToString([]byte(secret)),
 		base64.StdEncoding.EncodeToString([]byte("\x00mario\x00" + secret))} {
@@ -724,7 +726,7 @@ func checkSilence(t *testing.T, err error) {
 	}
 }
 
-func TestAddressOfTheServer(t *testing.T) {
+func TestNewSMTPURL(t *testing.T) {
 	for address, want := range map[string]SMTP{
 		"smtp://mail.example.com":    {address: "mail.example.com:587", host: host},
 		"smtp://mail.example.com/":   {address: "mail.example.com:587", host: host},
@@ -756,11 +758,11 @@ func TestAddressOfTheServer(t *testing.T) {
 		if err == nil {
 			t.Errorf("%q is accepted", address)
 		}
-		checkSilence(t, err)
+		assertNoSecret(t, err)
 	}
 }
 
-func TestSenders(t *testing.T) {
+func TestNewSMTPFrom(t *testing.T) {
 	for from, want := range map[string]string{
 		"accounts@example.com":                    "<accounts@example.com>",
 		"Zoë's <accounts@Bücher.example>":         `=?utf-8?b?Wm/Dqydz?= <accounts@xn--bcher-kva.example>`,
@@ -792,7 +794,7 @@ func TestSenders(t *testing.T) {
 	}
 }
 
-func TestNobodyElseGetsTheMail(t *testing.T) {
+func TestSendInvalidRecipient(t *testing.T) {
 	for _, recipient := range []string{
 		"", "luigi", "luigi@example.org, toad@example.org", "luigi@example.org; toad@example.org", "luigi@example.org,",
 		"luigi@example.org\r\nBcc: toad@example.org", "luigi@example.org\nBcc: toad@example.org", "luigi@example.org\r",
@@ -801,7 +803,7 @@ func TestNobodyElseGetsTheMail(t *testing.T) {
 		"luigi@example.org toad@example.org",
 	} {
 		c := catch(t, nil, nil)
-		m := letter
+		m := testMessage
 		m.To = recipient
 		if err := local(t, c.address).Send(t.Context(), m); !errors.Is(err, ErrRefused) {
 			t.Errorf("%q: %v", recipient, err)
@@ -810,8 +812,8 @@ func TestNobodyElseGetsTheMail(t *testing.T) {
 	}
 }
 
-// TestNoTextBecomesAHeader puts tricks wherever text can come from users, or from anybody.
-func TestNoTextBecomesAHeader(t *testing.T) {
+// All texts that may come from users try to add a header field or an SMTP command.
+func TestSendHeaderInjection(t *testing.T) {
 	folder := write(t, map[string]string{
 		"en/new-device.txt": "Subject: To {{.Username}} {{.Device}}\n\nTo {{.NewEmail}}\n",
 	})
@@ -822,12 +824,12 @@ func TestNoTextBecomesAHeader(t *testing.T) {
 		"\r\n.\r\nMAIL FROM:<x@example.org>\r\n", strings.Repeat("x ", 1000), strings.Repeat("\r\n", 1000),
 		strings.Repeat("ü", 1000),
 	} {
-		rendered, err := templates.Render(account.Mail{ID: "mail_1", Template: account.NewDevice, To: letter.To,
-			Username: trick, Device: trick, NewEmail: trick, IPAddress: trick, CreatedAt: letter.Date})
+		rendered, err := templates.Render(account.Mail{ID: "mail_1", Template: account.NewDevice, To: testMessage.To,
+			Username: trick, Device: trick, NewEmail: trick, IPAddress: trick, CreatedAt: testMessage.Date})
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw := letter
+		raw := testMessage
 		raw.ID, raw.Language, raw.Subject, raw.Text, raw.HTML = trick, trick, trick, trick, trick
 		for name, m := range map[string]Message{"rendered": rendered, "raw": raw} {
 			c := catch(t, nil, nil)
@@ -836,20 +838,20 @@ func TestNoTextBecomesAHeader(t *testing.T) {
 				continue
 			}
 			caught := c.one(t)
-			if !slices.Equal(caught.to, []string{letter.To}) || caught.from != "accounts@example.com" {
+			if !slices.Equal(caught.to, []string{testMessage.To}) || caught.from != "accounts@example.com" {
 				t.Errorf("%s %.40q: the envelope is %+v", name, trick, caught)
 			}
 			header, _ := parts(t, caught.content)
 			if have := slices.Sorted(maps.Keys(header)); !slices.Equal(have, headers) {
 				t.Errorf("%s %.40q: the header has %s", name, trick, have)
 			}
-			if name == "rendered" && header["Subject"] != m.Subject || header["To"] != "<"+letter.To+">" {
+			if name == "rendered" && header["Subject"] != m.Subject || header["To"] != "<"+testMessage.To+">" {
 				t.Errorf("%s %.40q: the header is %q", name, trick, header)
 			}
 		}
 	}
 }
 
-// headers are the names of all there are on a message.
+// headers are the names of all header fields of a message.
 var headers = []string{"Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "Message-Id",
 	"Mime-Version", "Subject", "To"}

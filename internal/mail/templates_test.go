@@ -20,7 +20,7 @@ import (
 
 const app = "https://app.example.com/spa"
 
-// write returns a folder with files.
+// write creates a temporary folder with the files.
 func write(t testing.TB, files map[string]string) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -48,10 +48,10 @@ func load(t testing.TB, folder string) *Templates {
 // label returns the block of a template that labels the link.
 func label(text string) string { return `{{define "button"}}` + text + "{{end}}" }
 
-// mailOf returns one for a reader of a language, with everything in it.
-func mailOf(letter account.MailTemplate, languages string) account.Mail {
+// mailOf returns an email with all fields set.
+func mailOf(template account.MailTemplate, languages string) account.Mail {
 	return account.Mail{
-		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Template: letter, To: "luigi@example.org", Languages: languages,
+		ID: "mail_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f", Template: template, To: "luigi@example.org", Languages: languages,
 		Username: "luigi-r", NewEmail: "new@example.org", Device: "Netscape on BeOS", IPAddress: "2001:db8::7",
 		Token:     "tok-en_42",
 		CreatedAt: time.Date(2026, 5, 1, 12, 0, 59, 0, time.UTC),
@@ -59,7 +59,7 @@ func mailOf(letter account.MailTemplate, languages string) account.Mail {
 	}
 }
 
-func TestLetters(t *testing.T) {
+func TestTemplatesRendered(t *testing.T) {
 	const when, expires = "2026-05-01 12:00 UTC", "2026-05-02 00:30 UTC"
 	wants := map[account.MailTemplate][]string{
 		account.Activation:        {"/activate", expires},
@@ -80,12 +80,12 @@ func TestLetters(t *testing.T) {
 		t.Errorf("the languages are %s", have)
 	}
 	if len(wants) != len(account.MailTemplates) {
-		t.Errorf("%d letters are tested", len(wants))
+		t.Errorf("%d templates are tested", len(wants))
 	}
 	seen := map[string]bool{}
-	for _, letter := range account.MailTemplates {
+	for _, template := range account.MailTemplates {
 		for _, language := range templates.Languages() {
-			m := mailOf(letter, language)
+			m := mailOf(template, language)
 			have, err := templates.Render(m)
 			if err != nil {
 				t.Error(err)
@@ -93,7 +93,7 @@ func TestLetters(t *testing.T) {
 			}
 			wrong := func(format string, args ...any) {
 				t.Helper()
-				t.Errorf("%s/%s: %s\n%s\n%s", language, letter, fmt.Sprintf(format, args...), have.Text, have.HTML)
+				t.Errorf("%s/%s: %s\n%s\n%s", language, template, fmt.Sprintf(format, args...), have.Text, have.HTML)
 			}
 			if have.ID != string(m.ID)+"@app.example.com" || have.To != m.To || have.Language != language ||
 				have.Date != m.CreatedAt {
@@ -103,7 +103,7 @@ func TestLetters(t *testing.T) {
 				wrong("the subject is %s", have.Subject)
 			}
 			seen[have.Subject] = true
-			for _, want := range append(wants[letter], quoted[language]) {
+			for _, want := range append(wants[template], quoted[language]) {
 				if !strings.Contains(have.Text, want) {
 					wrong("the text lacks %q", want)
 				}
@@ -114,12 +114,12 @@ func TestLetters(t *testing.T) {
 			for _, text := range []string{have.Subject, have.Text, have.HTML} {
 				for _, left := range []string{"<no value>", "{{", "}}", "ZgotmplZ"} {
 					if strings.Contains(text, left) {
-						wrong("there is a %s", left)
+						wrong("the text has %s", left)
 					}
 				}
 			}
 			if strings.Count(have.HTML, `<html lang="`+language+`">`) != 1 {
-				wrong("the page does not tell its language")
+				wrong("the page does not declare its language")
 			}
 			for _, remote := range []string{"src=", "url(", "<img", "<link", "<script", "@import"} {
 				if strings.Contains(have.HTML, remote) {
@@ -127,9 +127,9 @@ func TestLetters(t *testing.T) {
 				}
 			}
 			links := 0
-			if letter.HasToken() {
+			if template.HasToken() {
 				links = 1
-				link := app + wants[letter][0] + "#token=tok-en_42"
+				link := app + wants[template][0] + "#token=tok-en_42"
 				if !strings.Contains(have.Text, "\n\n"+link+"\n\n") ||
 					!strings.Contains(have.HTML, `<a class="button" href="`+link+`"`) {
 					wrong("the link is not %s", link)
@@ -137,7 +137,7 @@ func TestLetters(t *testing.T) {
 			}
 			if strings.Count(have.Text, "tok-en_42") != links || strings.Count(have.HTML, "tok-en_42") != 2*links ||
 				strings.Count(have.HTML, `class="button"`) != links {
-				wrong("the link is not there %d times", links)
+				wrong("the link is not in it %d times", links)
 			}
 			for line := range strings.SplitSeq(have.Text, "\n") {
 				if len([]rune(line)) > 110 || line != strings.TrimSpace(line) {
@@ -148,7 +148,7 @@ func TestLetters(t *testing.T) {
 	}
 }
 
-func TestLettersWithoutWhatNeedNotBe(t *testing.T) {
+func TestTemplatesOptionalFieldsEmpty(t *testing.T) {
 	templates := load(t, "")
 	m := mailOf(account.NewDevice, "en")
 	m.Device, m.IPAddress = "", ""
@@ -156,22 +156,22 @@ func TestLettersWithoutWhatNeedNotBe(t *testing.T) {
 	if err != nil || !strings.Contains(have.Text, "It was an unnamed device\non 2026-05-01 12:00 UTC.") {
 		t.Errorf("%v\n%s", err, have.Text)
 	}
-	m.Template = "love-letter"
-	if _, err := templates.Render(m); err == nil || !strings.Contains(err.Error(), "love-letter") {
+	m.Template = "no-such-template"
+	if _, err := templates.Render(m); err == nil || !strings.Contains(err.Error(), "no-such-template") {
 		t.Error(err)
 	}
 }
 
-func TestLanguageOfAReader(t *testing.T) {
+func TestRenderLanguageNegotiated(t *testing.T) {
 	templates := load(t, "")
 	for languages, want := range map[string]string{"": "en", "de-AT,en;q=0.5": "de", "fr": "en", "\x00": "en"} {
 		if have, err := templates.Render(mailOf(account.Activation, languages)); err != nil || have.Language != want {
-			t.Errorf("%q gets %s: %v", languages, have.Language, err)
+			t.Errorf("%q: got %s: %v", languages, have.Language, err)
 		}
 	}
 }
 
-func TestMessageIDs(t *testing.T) {
+func TestMessageIDFromAppURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://app.example.com":      "m@app.example.com",
 		"https://app.example.com:8443": "m@app.example.com",
@@ -186,20 +186,20 @@ func TestMessageIDs(t *testing.T) {
 		}
 		have, err := templates.Render(account.Mail{ID: "m", Template: account.UsernameReminder})
 		if err != nil || have.ID != want {
-			t.Errorf("%q gives %s: %v", url, have.ID, err)
+			t.Errorf("%q: got %s: %v", url, have.ID, err)
 		}
 	}
 }
 
-func TestUsersCannotWriteMarkup(t *testing.T) {
+func TestRenderEscapesUserText(t *testing.T) {
 	templates := load(t, "")
 	for _, trick := range []string{
 		"<a href=https://evil.example>here</a>", `"><script>alert(1)</script>`, "{{.Link}}", "&lt;b&gt;",
 		"x\n\n" + app + "/activate#token=tok-en_42\n\nx", "x\r\n\r\n" + app + "\r\n\r\nx",
 		"\u202egnihtemos", "a\x00b\xffc",
 	} {
-		for _, letter := range account.MailTemplates {
-			m := mailOf(letter, "en")
+		for _, template := range account.MailTemplates {
+			m := mailOf(template, "en")
 			plain, err := templates.Render(m)
 			if err != nil {
 				t.Fatal(err)
@@ -218,7 +218,7 @@ func TestUsersCannotWriteMarkup(t *testing.T) {
 	}
 }
 
-func TestOwnTemplates(t *testing.T) {
+func TestTemplatesOverridden(t *testing.T) {
 	templates := load(t, write(t, map[string]string{
 		"layout.html":                   `<html lang="{{.Language}}">{{.Subject}}{{range .Paragraphs}}[{{.}}]{{end}}`,
 		"de/activation.txt":             "Subject: Hallo\r\n\r\n{{.Username}}!\r\n\r\n{{.Link}}\r\n" + label("Los"),
@@ -246,8 +246,8 @@ func TestOwnTemplates(t *testing.T) {
 	}
 }
 
-// TestLinkedTemplates has the folder as Kubernetes mounts it: visible names are symbolic links to hidden ones.
-func TestLinkedTemplates(t *testing.T) {
+// The folder is as Kubernetes mounts it: visible names are symbolic links to hidden ones.
+func TestTemplatesSymbolicLinks(t *testing.T) {
 	folder := write(t, map[string]string{"..1/de/username-reminder.txt": "Subject: Name\n\n{{.Username}}\n"})
 	for name, target := range map[string]string{"..data": "..1", "de": "..data/de"} {
 		if err := os.Symlink(target, filepath.Join(folder, name)); err != nil {
@@ -259,14 +259,14 @@ func TestLinkedTemplates(t *testing.T) {
 	}
 }
 
-func TestAnotherLanguage(t *testing.T) {
+func TestTemplatesLanguageAdded(t *testing.T) {
 	french := map[string]string{}
-	for _, letter := range account.MailTemplates {
-		content, err := fs.ReadFile(builtIn, "templates/en/"+string(letter)+".txt")
+	for _, template := range account.MailTemplates {
+		content, err := fs.ReadFile(builtIn, "templates/en/"+string(template)+".txt")
 		if err != nil {
 			t.Fatal(err)
 		}
-		french["fr/"+string(letter)+".txt"] = strings.Replace(string(content), "Subject: ", "Subject: FR ", 1)
+		french["fr/"+string(template)+".txt"] = strings.Replace(string(content), "Subject: ", "Subject: FR ", 1)
 	}
 	templates := load(t, write(t, french))
 	if have := templates.Languages(); !slices.Equal(have, []string{"en", "de", "es", "fr"}) {
@@ -285,10 +285,10 @@ func TestAnotherLanguage(t *testing.T) {
 	}
 }
 
-func TestBrokenTemplates(t *testing.T) {
+func TestTemplatesInvalid(t *testing.T) {
 	for _, test := range []struct {
 		files map[string]string
-		want  []string // what the lines behind the first begin with
+		want  []string // prefixes of the lines after the first
 	}{
 		{map[string]string{"de/activation.txt": "Subject: x\n\n{{.Link}\n"}, []string{"de/activation.txt:3: "}},
 		{map[string]string{"de/activation.txt": "Subject: x\n\nx\n{{.Lnik}}\n"}, []string{"de/activation.txt:4:"}},
@@ -354,7 +354,7 @@ func TestBrokenTemplates(t *testing.T) {
 	}
 }
 
-func TestSamples(t *testing.T) {
+func TestSampleUnknownNames(t *testing.T) {
 	templates := load(t, "")
 	have, err := templates.Sample(account.NewDevice, "de")
 	if err != nil || have.Language != "de" || have.To != "mario@example.com" ||
@@ -370,45 +370,45 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-func TestLog(t *testing.T) {
+func TestLogWritesMessage(t *testing.T) {
 	var out bytes.Buffer
 	var sender Sender = NewLog(slog.New(slog.NewTextHandler(&out, nil)))
-	if err := sender.Send(t.Context(), letter); err != nil {
+	if err := sender.Send(t.Context(), testMessage); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"level=INFO msg=mail to=luigi@example.org", letter.Subject, "#token=x"} {
+	for _, want := range []string{"level=INFO msg=mail to=luigi@example.org", testMessage.Subject, "#token=x"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the log lacks %q: %s", want, &out)
 		}
 	}
 }
 
-// TestNamesAreNoLinks has a user named like a place on the web; but who forgot a username has to copy it.
-func TestNamesAreNoLinks(t *testing.T) {
+// A username reminder is the exception: its user has to copy the username.
+func TestRenderDefangsLinks(t *testing.T) {
 	templates := load(t, "")
-	for _, letter := range account.MailTemplates {
-		m := mailOf(letter, "en")
+	for _, template := range account.MailTemplates {
+		m := mailOf(template, "en")
 		m.Username, m.Device = "www.evil.example", "see https://evil.example/"
 		have, err := templates.Render(m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		linkable := strings.Contains(have.Text, "www.evil") || strings.Contains(have.Text, "https://evil")
-		if linkable != (letter == account.UsernameReminder) {
-			t.Errorf("%s: %s", letter, have.Text)
+		if linkable != (template == account.UsernameReminder) {
+			t.Errorf("%s: %s", template, have.Text)
 		}
 	}
 }
 
-// FuzzRender puts any text wherever users can put some. It must change words and nothing else.
+// FuzzRender uses arbitrary text as user input. The number of lines, tags and links must stay the same.
 func FuzzRender(f *testing.F) {
 	f.Add(uint8(0), uint8(0), "mario", "Firefox", "mario@example.com", "192.0.2.1")
 	f.Add(uint8(3), uint8(1), "x\r\nBcc: y", "<b>&amp;", "a\n\nb", "\u2028\x00")
 	f.Add(uint8(10), uint8(2), "{{.Link}}", app+"/activate#token=tok-en_42", "=?utf-8?q?=0a?=", "\xff\u202e")
 	templates, sender := load(f, ""), &SMTP{}
-	f.Fuzz(func(t *testing.T, number, tongue uint8, username, device, email, ip string) {
-		letter := account.MailTemplates[int(number)%len(account.MailTemplates)]
-		m := mailOf(letter, templates.languages[int(tongue)%len(templates.languages)])
+	f.Fuzz(func(t *testing.T, number, language uint8, username, device, email, ip string) {
+		template := account.MailTemplates[int(number)%len(account.MailTemplates)]
+		m := mailOf(template, templates.languages[int(language)%len(templates.languages)])
 		plain, err := templates.Render(m)
 		if err != nil {
 			t.Fatal(err)
@@ -425,7 +425,7 @@ func FuzzRender(f *testing.F) {
 		switch {
 		case have.Subject != plain.Subject || strings.ContainsFunc(have.Subject, unicode.IsControl):
 			t.Errorf("the subject is %q", have.Subject)
-		case (buttons == 1) != letter.HasToken() || buttons > 1:
+		case (buttons == 1) != template.HasToken() || buttons > 1:
 			t.Errorf("there are %d buttons in %s", buttons, have.HTML)
 		case strings.Count(have.HTML, "<") != strings.Count(plain.HTML, "<"):
 			t.Errorf("there is markup in %s", have.HTML)

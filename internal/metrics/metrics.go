@@ -4,10 +4,10 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -26,7 +26,7 @@ type Metrics struct {
 }
 
 // New returns metrics at zero, including those of the process and the Go runtime.
-func New() *Metrics {
+func New(build Build) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -47,27 +47,25 @@ func New() *Metrics {
 			Help: "Security events, by name in the OWASP Logging Vocabulary and by reason or kind.",
 		}, []string{"event", "why"}),
 	}
-	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	info := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "latchkey_build_info",
 		Help:        "Always 1; version of the program, its revision and the Go version.",
-		ConstLabels: buildLabels(),
+		ConstLabels: build.labels(),
 	}, func() float64 { return 1 })
-	m.registry.MustRegister(m.operations, m.durations, m.responses, m.events, build,
+	m.registry.MustRegister(m.operations, m.durations, m.responses, m.events, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-func buildLabels() prometheus.Labels {
-	labels := prometheus.Labels{"version": "unknown", "revision": "unknown", "go": "unknown"}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		labels["version"], labels["go"] = info.Main.Version, info.GoVersion
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				labels["revision"] = setting.Value
-			}
-		}
+// Build describes the program. An empty field is reported as unknown.
+type Build struct{ Version, Revision, GoVersion string }
+
+func (b Build) labels() prometheus.Labels {
+	return prometheus.Labels{
+		"version":  cmp.Or(b.Version, "unknown"),
+		"revision": cmp.Or(b.Revision, "unknown"),
+		"go":       cmp.Or(b.GoVersion, "unknown"),
 	}
-	return labels
 }
 
 // Operation counts a GraphQL request by its root field and the code of its response.

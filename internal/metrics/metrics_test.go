@@ -18,7 +18,7 @@ import (
 
 // everything returns figures that have each been counted once.
 func everything(outbox func(context.Context) (int, time.Duration, error)) *Metrics {
-	m := New()
+	m := New(Build{})
 	m.Operation("me", "OK", time.Millisecond)
 	m.Event("session_created", "sign-in")
 	m.Response(http.StatusNotFound)
@@ -105,7 +105,7 @@ func TestNoMetrics(t *testing.T) {
 }
 
 func BenchmarkOperation(b *testing.B) {
-	m := New()
+	m := New(Build{})
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Operation("me", "OK", time.Millisecond)

@@ -417,7 +417,7 @@ func TestAttempts(t *testing.T) {
 	}{
 		{name: "sent", result: func() error { return nil }, sent: 1, logged: `msg="email sent" email=mail_`},
 		{name: "retried", result: func() error { return broken }, waiting: 1,
-			logged: `topic=activation attempt=1 error=broken pause=30s`},
+			logged: `topic=activation attempt=1 error=broken pause_ms=30000`},
 		{name: "refused", result: func() error { return fmt.Errorf("refused: %w", Permanent(broken)) }, failed: 1,
 			logged: `msg="email given up"`},
 		{name: "panic", result: func() error { panic("broken") }, waiting: 1, logged: `msg="email postponed"`},

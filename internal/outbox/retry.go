@@ -44,7 +44,7 @@ func (o *Outbox) Failed(ctx context.Context, d Delivery, retry bool, cause error
 	pause := retryAfter(d.Attempt, d.ExpiresAt.Sub(now))
 	attrs := []any{string(d.Kind), d.ID, "topic", d.Topic, "attempt", d.Attempt, "error", cause}
 	if due := now.Add(pause); retry && due.Before(d.ExpiresAt) {
-		o.Log.WarnContext(ctx, string(d.Kind)+" postponed", append(attrs, "pause", pause)...)
+		o.Log.WarnContext(ctx, string(d.Kind)+" postponed", append(attrs, "pause_ms", float64(pause.Microseconds())/1000)...)
 		return false, o.store.PostponeMail(ctx, d.ID, d.Attempt, due)
 	}
 	o.Log.ErrorContext(ctx, string(d.Kind)+" given up", attrs...)

@@ -150,7 +150,7 @@ func (a *Attempt) fail(ctx context.Context) error {
 	case f.delay > 0:
 		l.audit.Emit(ctx, audit.Event{
 			Kind: audit.LoginDelayed, Actor: account.Anonymous, Subject: a.user,
-			Details: []slog.Attr{slog.Int("failures", f.failures), slog.Duration("for", f.delay)},
+			Details: []slog.Attr{slog.Int("failures", f.failures), slog.Int64("for_ms", f.delay.Milliseconds())},
 		})
 	}
 	if !f.withinNetwork {

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// gcPercent lets the heap grow by 400 percent between collections. Little is live, so that the usual 100 percent would
-	// mean fifty collections a second.
+	// gcPercent lets the heap grow by 400 percent between collections. The live heap is small: with the default of 100
+	// percent there would be fifty collections a second.
 	gcPercent = 400
 
-	// With gcPercent alone, passwords that are hashed at the same time, at 19 MiB each, would let the heap grow to five
-	// times their memory. So it has a limit: a base for the rest of the server, and a hash for each processor.
+	// With gcPercent alone, the heap would grow to five times the memory of concurrent password hashes, 19 MiB each. The
+	// memory limit prevents that: baseLimit for the rest of the server, and hashLimit for each CPU.
 	baseLimit = 48 << 20 // bytes
 	hashLimit = 20 << 20
 
@@ -31,8 +31,8 @@ func tuneGC(ctx context.Context) {
 	runEvery(ctx, func() time.Duration { return limitInterval }, setMemoryLimit)
 }
 
-// setMemoryLimit sets the heap size at which the garbage collector works harder: at least twice what it cannot free,
-// stacks and its own records included. Near to that, as with thousands of connections, it would never rest.
+// setMemoryLimit sets the memory limit to at least twice the memory that cannot be freed, including stacks and data of
+// the runtime. Closer to that, as with thousands of connections, the garbage collector would run without pause.
 func setMemoryLimit() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

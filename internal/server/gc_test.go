@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestTheMemoryLimitKeepsAwayFromWhatIsNeeded, for near to it the garbage collector would never rest.
-func TestTheMemoryLimitKeepsAwayFromWhatIsNeeded(t *testing.T) {
+// The limit is at least twice the live memory: closer to it, the garbage collector would run without pause.
+func TestSetMemoryLimitLiveMemory(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	before := debug.SetMemoryLimit(math.MaxInt64)
 	defer debug.SetMemoryLimit(before)
@@ -21,10 +21,10 @@ func TestTheMemoryLimitKeepsAwayFromWhatIsNeeded(t *testing.T) {
 	with := limit()
 	runtime.KeepAlive(needed)
 	if with < 2*int64(len(needed)) {
-		t.Errorf("with %d MiB that are needed the limit is %d MiB", len(needed)>>20, with>>20)
+		t.Errorf("with %d MiB live memory: limit %d MiB", len(needed)>>20, with>>20)
 	}
 	needed = nil
 	if without := limit(); without >= with || without < baseLimit+hashLimit {
-		t.Errorf("with none of them it is %d MiB, and was %d MiB", without>>20, with>>20)
+		t.Errorf("after freeing it: limit %d MiB, was %d MiB", without>>20, with>>20)
 	}
 }

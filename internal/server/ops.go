@@ -25,7 +25,9 @@ func (s *Server) startOps() error {
 	if err != nil {
 		return fmt.Errorf("LATCHKEY_METRICS_LISTEN: %w", err)
 	}
-	s.metrics, s.opsAddr = metrics.New(), listener.Addr().String()
+	build, _ := ReadBuild()
+	s.metrics = metrics.New(metrics.Build{Version: build.Version, Revision: build.Revision, GoVersion: build.GoVersion})
+	s.opsAddr = listener.Addr().String()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics.Handler())
 	s.mountHealth(mux)

@@ -101,7 +101,8 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Server, err error
 		return nil, err
 	}
 	if c.Traces {
-		if s.tracer, err = trace.Start(ctx, s.log); err != nil {
+		build, _ := ReadBuild()
+		if s.tracer, err = trace.Start(ctx, build.Version, s.log); err != nil {
 			return nil, err
 		}
 		s.log = slog.New(middleware.LogAttrs(s.log.Handler(), s.tracer.LogAttrs))

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -39,13 +38,14 @@ type Tracer struct {
 }
 
 // Start returns a Tracer that sends spans in batches in the background: with a slow or missing collector spans are
-// lost, but requests do not wait. Lost batches are logged, at most once a minute.
-func Start(ctx context.Context, log *slog.Logger) (*Tracer, error) {
+// lost, but requests do not wait. Lost batches are logged, at most once a minute. Spans name version as the one of the
+// service.
+func Start(ctx context.Context, version string, log *slog.Logger) (*Tracer, error) {
 	otel.SetLogger(logr.Discard()) // its messages quote bad values
 	otel.SetErrorHandler(&lossLogger{log: log})
 	res, err := resource.New(ctx,
 		resource.WithTelemetrySDK(),
-		resource.WithAttributes(semconv.ServiceName("latchkey"), semconv.ServiceVersion(version())),
+		resource.WithAttributes(semconv.ServiceName("latchkey"), semconv.ServiceVersion(version)),
 		resource.WithFromEnv())
 	if err != nil {
 		return nil, errors.New("OTEL_RESOURCE_ATTRIBUTES: must be name=value, separated by commas")
@@ -94,13 +94,6 @@ func reason(err error) string {
 		return failed.Op + ": " + failed.Err.Error()
 	}
 	return "the collector does not take them"
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return ""
 }
 
 // Stop sends the remaining spans, for at most the timeout.

@@ -90,7 +90,7 @@ func TestTheLogRepeatsNoCollector(t *testing.T) {
 		}))
 		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL+"/a/private/path")
 		var log bytes.Buffer
-		tracer, err := Start(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+		tracer, err := Start(t.Context(), "1.0", slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -724,13 +724,13 @@ func postponedFor(s *e2e.Env, failures int) (pause time.Duration) {
 		seen := 0
 		for line := range strings.Lines(s.Log.String()) {
 			var said struct {
-				Message string        `json:"msg"`
-				Pause   time.Duration `json:"pause"`
+				Message string  `json:"msg"`
+				Pause   float64 `json:"pause_ms"`
 			}
 			json.Unmarshal([]byte(line), &said)
 			if said.Message == "email postponed" || said.Message == "email given up" {
 				if seen++; seen == failures {
-					return said.Pause
+					return time.Duration(said.Pause*1000) * time.Microsecond
 				}
 			}
 		}

@@ -552,7 +552,7 @@ func TestSessionsRevokedAfterRestore(t *testing.T) {
 func TestKeyRetireConcurrent(t *testing.T) {
 	e2e.EachStrict(t, func(t *testing.T, s *e2e.Env) {
 		for range 5 {
-			if _, err := s.Server.Service().Keys.Rotate(t.Context()); err != nil {
+			if _, err := s.Server.Service().Keys.Rotate(t.Context(), account.Operator); err != nil {
 				t.Fatal(err)
 			}
 			keys, err := s.Server.Service().Keys.List(t.Context())
@@ -561,7 +561,7 @@ func TestKeyRetireConcurrent(t *testing.T) {
 			}
 			retired := make([]bool, len(keys))
 			e2e.Concurrently(len(keys), func(i int) {
-				_, err := s.Server.Service().Keys.Retire(t.Context(), keys[i].ID)
+				_, err := s.Server.Service().Keys.Retire(t.Context(), account.Operator, keys[i].ID)
 				retired[i] = err == nil
 			})
 			if n := s.Count("signing_keys"); n != 1 || retired[0] == retired[1] {

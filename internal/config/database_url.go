@@ -2,40 +2,15 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 )
 
-const hidden = "[hidden]"
-
-// Secret is a text that no printing, logging or encoding shows. The zero Secret is empty.
-type Secret struct {
-	// A pointer, because fmt asks no method of what it finds in an unexported field, but follows no pointer there.
-	value *string
-}
-
-func secretOf(value string) Secret { return Secret{&value} }
-
-// Reveal returns the text.
-func (s Secret) Reveal() string {
-	if s.value == nil {
-		return ""
-	}
-	return *s.value
-}
-
-// Format prints the same for every secret, whatever the verb.
-func (Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, hidden) }
-
-// MarshalText encodes every secret the same, in JSON and in logs.
-func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
-
-// DatabaseURL says where everything is kept: sqlite:PATH, or a postgres:// URL that may name several hosts. It prints
+// DatabaseURL is the URL of the database: sqlite:PATH, or a postgres:// URL that may name several hosts. It prints
 // without password and parameters.
 type DatabaseURL struct {
 	shown string
-	whole Secret
+	whole Hidden
 }
 
 const sqliteScheme = "sqlite:"
@@ -52,7 +27,7 @@ func ParseDatabaseURL(text string) (DatabaseURL, error) {
 		case strings.ContainsFunc(path, isControl):
 			return DatabaseURL{}, errors.New("holds a control character")
 		}
-		return DatabaseURL{shown: text, whole: secretOf(text)}, nil
+		return DatabaseURL{shown: text, whole: hide(text)}, nil
 	}
 	scheme, rest, _ := strings.Cut(text, "://")
 	if scheme != "postgres" && scheme != "postgresql" {
@@ -71,7 +46,7 @@ func ParseDatabaseURL(text string) (DatabaseURL, error) {
 	if u.User != nil {
 		shown.User = url.User(u.User.Username())
 	}
-	return DatabaseURL{shown: shown.String(), whole: secretOf(text)}, nil
+	return DatabaseURL{shown: shown.String(), whole: hide(text)}, nil
 }
 
 // SQLitePath returns the path of the database file; ok is false with PostgreSQL.

@@ -23,21 +23,21 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// The yardsticks are a server of their own, started by the bench.
+// The baselines run in a process of their own, which is this program with baselineCommand.
 const (
-	yardstickCommand  = "yardsticks"
-	yardstickDatabase = "LATCHKEY_BENCH_DATABASE"
+	baselineCommand  = "baselines"
+	baselineDatabase = "LATCHKEY_BENCH_DATABASE"
 )
 
-// The paths of the yardsticks. Each reads the body of a request and answers JSON.
+// The paths of the baselines. Each reads the request's body and responds with JSON.
 const (
-	setPath   = "/set"   // keeps the body, for those that answer it
-	barePath  = "/bare"  // answers what is kept
-	tripPath  = "/trip"  // goes to the database and back first
-	pagesPath = "/pages" // answers so many profiles from the database
+	setPath   = "/set"   // stores the body as the response of the others
+	barePath  = "/bare"  // returns the stored body
+	tripPath  = "/trip"  // the same after a database query
+	pagesPath = "/pages" // returns a number of profiles from the database
 )
 
-// connect opens the database of a URL with what the drivers offer, and nothing else.
+// connect opens a database with the plain driver.
 func connect(url string) (*sql.DB, error) {
 	driver := "pgx"
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
@@ -52,7 +52,7 @@ func connect(url string) (*sql.DB, error) {
 	return db, nil
 }
 
-// shownProfile is a profile as pages show it.
+// shownProfile is a profile in a page.
 type shownProfile struct {
 	ID          string    `json:"id"`
 	Username    string    `json:"username"`
@@ -63,25 +63,25 @@ type shownProfile struct {
 	UpdatedOn   time.Time `json:"updatedOn"`
 }
 
-// yardstickServer answers what a request costs without Latchkey.
-type yardstickServer struct {
-	pages map[int]*sql.Stmt // by their size
+// baselineServer serves the baselines.
+type baselineServer struct {
+	pages map[int]*sql.Stmt // by size
 	trip  *sql.Stmt
 	body  atomic.Pointer[[]byte] // what setPath has set
 }
 
-// serveYardsticks answers requests until the process ends.
-func serveYardsticks() error {
-	db, err := connect(os.Getenv(yardstickDatabase))
+// serveBaselines serves the baselines until the process ends.
+func serveBaselines() error {
+	db, err := connect(os.Getenv(baselineDatabase))
 	if err != nil {
 		return err
 	}
-	s := &yardstickServer{pages: map[int]*sql.Stmt{}}
+	s := &baselineServer{pages: map[int]*sql.Stmt{}}
 	if err := s.prepare(db); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
-	for path, answer := range map[string]answerer{setPath: s.set, barePath: s.bare, tripPath: s.roundTrip, pagesPath: s.page} {
+	for path, answer := range map[string]responder{setPath: s.set, barePath: s.bare, tripPath: s.roundTrip, pagesPath: s.page} {
 		mux.Handle("POST "+path, answer)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -93,7 +93,7 @@ func serveYardsticks() error {
 }
 
 // prepare prepares the statements.
-func (s *yardstickServer) prepare(db *sql.DB) (err error) {
+func (s *baselineServer) prepare(db *sql.DB) (err error) {
 	for _, o := range operations {
 		if o.pageSize == 0 {
 			continue
@@ -108,10 +108,10 @@ func (s *yardstickServer) prepare(db *sql.DB) (err error) {
 	return err
 }
 
-// answerer returns the JSON that answers a request with a body.
-type answerer func(r *http.Request, body []byte) (answer []byte, err error)
+// responder returns the JSON response to a request.
+type responder func(r *http.Request, body []byte) (answer []byte, err error)
 
-func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a responder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		body, err = a(r, body)
@@ -124,20 +124,20 @@ func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-func (s *yardstickServer) set(_ *http.Request, body []byte) ([]byte, error) {
+func (s *baselineServer) set(_ *http.Request, body []byte) ([]byte, error) {
 	s.body.Store(&body)
 	return nil, nil
 }
 
-func (s *yardstickServer) bare(*http.Request, []byte) ([]byte, error) { return *s.body.Load(), nil }
+func (s *baselineServer) bare(*http.Request, []byte) ([]byte, error) { return *s.body.Load(), nil }
 
-func (s *yardstickServer) roundTrip(r *http.Request, _ []byte) ([]byte, error) {
+func (s *baselineServer) roundTrip(r *http.Request, _ []byte) ([]byte, error) {
 	var one int
 	err := s.trip.QueryRowContext(r.Context()).Scan(&one)
 	return *s.body.Load(), err
 }
 
-func (s *yardstickServer) page(r *http.Request, _ []byte) ([]byte, error) {
+func (s *baselineServer) page(r *http.Request, _ []byte) ([]byte, error) {
 	size, err := strconv.Atoi(r.URL.RawQuery)
 	if err != nil || s.pages[size] == nil {
 		return nil, fmt.Errorf("no page of %q", r.URL.RawQuery)
@@ -169,14 +169,14 @@ func readPage(ctx context.Context, page *sql.Stmt) ([]shownProfile, error) {
 	return profiles, rows.Err()
 }
 
-// bystander asks the server of yardsticks.
-type bystander struct{ request []byte }
+// baselineClient repeats one request to the server of the baselines.
+type baselineClient struct{ request []byte }
 
-func (b bystander) next() []byte              { return b.request }
-func (bystander) took(_ []byte) (bool, error) { return true, nil }
+func (b baselineClient) next() []byte              { return b.request }
+func (baselineClient) took(_ []byte) (bool, error) { return true, nil }
 
-// keep tells the yardsticks what to answer.
-func keep(p *process, body []byte) error {
+// setBody sets the response of the baselines.
+func setBody(p *process, body []byte) error {
 	c, err := dial(p.address)
 	if err != nil {
 		return err
@@ -186,8 +186,8 @@ func keep(p *process, body []byte) error {
 	return err
 }
 
-// hashRate returns how many passwords all processors together hash in a second, by argon2id with the parameters of the
-// OWASP Password Storage Cheat Sheet that the server uses.
+// hashRate returns how many passwords per second all CPUs together hash, by argon2id with the parameters of the OWASP
+// Password Storage Cheat Sheet that the server uses.
 func hashRate(period time.Duration) float64 {
 	cores := runtime.GOMAXPROCS(0)
 	counts := make(chan int, cores)
@@ -196,7 +196,7 @@ func hashRate(period time.Duration) float64 {
 		go func() {
 			n := 0
 			for ; time.Since(began) < period; n++ {
-				argon2.IDKey([]byte(secretly), bytes.Repeat([]byte{1}, 16), 2, 19456, 1, 32)
+				argon2.IDKey([]byte(userPassword), bytes.Repeat([]byte{1}, 16), 2, 19456, 1, 32)
 			}
 			counts <- n
 		}()
@@ -208,7 +208,7 @@ func hashRate(period time.Duration) float64 {
 	return float64(total) / time.Since(began).Seconds()
 }
 
-// commitRate returns how often a second SQLite commits the update of a single row, in a folder, one after the other.
+// commitRate returns how many sequential updates of one row per second SQLite commits, in a database in folder.
 func commitRate(ctx context.Context, folder string, period time.Duration) (float64, error) {
 	path := filepath.Join(folder, "commits.db")
 	db, err := connect("sqlite:" + path)
