@@ -15,9 +15,6 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// The ancestors' own four tests: list signed in, list signed out, retrieve a profile, fill in the profile that was
-// made by itself.
-
 // TestProfileList checks that a signed-in user lists profiles.
 func TestProfileList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {

@@ -81,8 +81,8 @@ func mustJSON(t testing.TB, v any) []byte {
 	return text
 }
 
-// direct returns what asks the server as the client, without the network, and returns the answer if it tells of no
-// mistake.
+// directHandler returns a function that sends a request as the client, without the network, and returns the response,
+// which must have no error and no user error.
 func directHandler(c *e2e.Client, t testing.TB) func(body []byte) []byte {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", nil)
 	r.Header.Set("Content-Type", "application/json")

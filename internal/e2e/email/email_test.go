@@ -485,7 +485,7 @@ func TestSecurityNotices(t *testing.T) {
 	}, "LATCHKEY_NEW_DEVICE_NOTICE=on")
 }
 
-// from returns the client as another program.
+// newAgent returns the client as another program.
 func newAgent(c *e2e.Client, userAgent string) *agent { return &agent{c, userAgent} }
 
 type agent struct {

@@ -29,7 +29,7 @@ type forger struct {
 	own             ed25519.PrivateKey
 }
 
-// forger returns somebody who has seen the client's access token and the site's public key.
+// newForger returns a forger who knows an access token of the client and the public key of the server.
 func newForger(c *e2e.Client) *forger {
 	c.T.Helper()
 	f := &forger{t: c.T, genuine: c.AccessToken, own: ed25519.NewKeyFromSeed([]byte(e2e.Secret)[:ed25519.SeedSize])}
@@ -97,7 +97,7 @@ func (f *forger) with(text, old, new string) string {
 // member adds a member in front of the others.
 func (f *forger) member(text, member string) string { return f.with(text, `{`, `{`+member+`,`) }
 
-// insider signs with the site's own key, as only somebody with its secret and its database can.
+// newInsider signs with the server's key, which needs its secret and its database.
 func newInsider(s *e2e.Env) *token.Issuer {
 	s.T.Helper()
 	var ring *token.KeySet

@@ -13,7 +13,7 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// at returns somebody behind the proxy of this machine who comes from an address.
+// newVisitor returns a client behind a local proxy, with a network address.
 func newVisitor(s *e2e.Env, address string) *networkClient {
 	return &networkClient{s.Anonymous(), address}
 }

@@ -70,7 +70,7 @@ func BenchmarkFlood(b *testing.B) {
 
 var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peak returns the most memory that the process has had, in KiB.
+// peakMemoryOf returns the most memory that the process has had, in KiB.
 func peakMemoryOf(p *e2e.Process) int {
 	p.T.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Command.Process.Pid))

@@ -60,8 +60,8 @@ func TestFailoverToStandby(t *testing.T) {
 	f.survives(primary.Crash, standby.Promote)
 }
 
-// survives demands that nothing acknowledged is lost when a database falls and, once every keeper has been told so,
-// rises; and that every node serves again with every connection it has. How soon it does is in the log.
+// survives checks that no acknowledged change is lost when the database fails and, once every client has seen an error,
+// recovers, and that each node then serves with all of its connections. It logs how long that takes.
 func (f *fleet) survives(fall, rise func()) {
 	f.t.Helper()
 	f.mayFail = true
@@ -214,8 +214,8 @@ func (f *fleet) until(facts int) {
 	}
 }
 
-// roam asks one node after the other for things until done is closed. What became of a request that got no answer, or
-// none that tells, the keeper finds out before going on.
+// roam sends requests to one node after the other until done is closed. After a request without a conclusive response,
+// it looks up the result before the next one.
 func (k *ledgerClient) roam(f *fleet, done <-chan struct{}) {
 	for {
 		select {

@@ -246,7 +246,7 @@ type ledgerClient struct {
 	attempt *fact // what the server has been asked for and has not answered
 }
 
-// remember knows what the ledger says and no more.
+// remember sets the expected state of the users to what the ledger contains.
 func (k *ledgerClient) remember(facts []fact) {
 	k.known = residents(slices.DeleteFunc(slices.Clone(facts), func(f fact) bool { return f.Keeper != k.number }))
 }

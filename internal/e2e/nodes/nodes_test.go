@@ -284,8 +284,8 @@ func (s *stream) join() {
 	}
 }
 
-// signIn begins another session of somebody, now and then with a wrong password, but never so often in a row that the
-// time to wait would count.
+// signIn starts another session of a user, sometimes with a wrong password, but never so often in a row that the delay
+// matters.
 func (s *stream) signIn(v *streamUser) {
 	s.t.Helper()
 	used := v.password
@@ -299,8 +299,8 @@ func (s *stream) signIn(v *streamUser) {
 	}
 }
 
-// renew presents somebody's newest refresh token, or an older one. Whether the last but one still counts is a matter of
-// time.
+// renew refreshes with the newest refresh token of a user, or an older one. Whether the last but one is accepted depends
+// on the time.
 func (s *stream) renew(v *streamUser) {
 	s.t.Helper()
 	if len(v.refresh) == 0 {

@@ -176,7 +176,7 @@ func TestMigrateEmptyDatabase(t *testing.T) {
 	})
 }
 
-// shown is what a script sees of a user.
+// showUser is what a script sees of a user.
 func showUser(s *e2e.Env, who string) (u userJSON) {
 	s.T.Helper()
 	if err := json.Unmarshal([]byte(s.Run("user", "show", who, "--json")), &u); err != nil {
@@ -185,7 +185,7 @@ func showUser(s *e2e.Env, who string) (u userJSON) {
 	return u
 }
 
-// create makes a user with the usual password by command.
+// createUser creates a user with the usual password by command.
 func createUser(s *e2e.Env, username string, more ...string) {
 	s.T.Helper()
 	args := append([]string{"user", "create", username}, more...)
@@ -674,7 +674,7 @@ func TestBackupAtomic(t *testing.T) {
 	nothing()
 }
 
-// program returns a command as a program of its own.
+// newCommand returns a command that runs in a process of its own.
 func newCommand(s *e2e.Env, args ...string) *exec.Cmd {
 	s.T.Helper()
 	name, err := os.Executable()

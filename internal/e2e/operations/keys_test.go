@@ -18,7 +18,7 @@ import (
 	"latchkey/internal/token"
 )
 
-// renewed returns the client after a refresh.
+// afterRefresh returns the client after a refresh.
 func afterRefresh(c *e2e.Client) *e2e.Client {
 	c.T.Helper()
 	c.Refresh().Ok()

@@ -30,7 +30,7 @@ import (
 
 const watching = "LATCHKEY_METRICS_LISTEN=127.0.0.1:0"
 
-// look asks the site's address for operators.
+// getOps sends a request to the operators' listener.
 func getOps(s *e2e.Env, method, path string) (*http.Response, string) {
 	s.T.Helper()
 	return visit(s.T, method, "http://"+s.Server.OpsAddr()+path)
@@ -55,7 +55,7 @@ func visit(t testing.TB, method, address string) (*http.Response, string) {
 	return response, string(text)
 }
 
-// answers demands a status of a path at the address for operators.
+// opsAnswers checks the status of a path of the operators' listener.
 func opsAnswers(s *e2e.Env, path string, want int) {
 	s.T.Helper()
 	if response, text := getOps(s, "GET", path); response.StatusCode != want {
@@ -63,7 +63,7 @@ func opsAnswers(s *e2e.Env, path string, want int) {
 	}
 }
 
-// figures returns what a scrape tells of Latchkey, by name and labels.
+// readMetrics returns the metrics of Latchkey by name and labels.
 func readMetrics(s *e2e.Env) map[string]string {
 	s.T.Helper()
 	response, text := getOps(s, "GET", "/metrics")

@@ -128,7 +128,7 @@ func TestTransferKilled(t *testing.T) {
 	p.Kill() // which leaves more than one file
 	target := e2e.NewEnv(t, to, s.Clock)
 	target.Run("migrate", "up")
-	// interrupted holds a lock that stops the move at a place, ends it there with a signal and lets go.
+	// interrupted stops the transfer at a table with a lock, ends it with a signal and releases the lock.
 	interrupted := func(lock, table string, signal os.Signal) string {
 		t.Helper()
 		db := target.DB()

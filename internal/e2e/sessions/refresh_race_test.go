@@ -322,7 +322,7 @@ type halfRequest struct {
 	body       string
 }
 
-// begin sends the head of a request for /graphql and returns when the server has begun with it.
+// beginRequest sends the head of a request for /graphql and returns when the server has begun with it.
 func beginRequest(p *e2e.Process, body string) *halfRequest {
 	p.T.Helper()
 	connection, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))
