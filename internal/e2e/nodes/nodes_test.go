@@ -34,12 +34,12 @@ func TestNodesProcessesEquivalent(t *testing.T) {
 	}
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 80)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
-	transcriptOf := func(nodes int) transcript {
-		database, sites := storetest.SQLite(t), []*e2e.Env{}
-		for range nodes {
-			sites = append(sites, e2e.StartProcess(t, database, "LATCHKEY_ACCESS_TOKEN_TTL=15m").Env)
+	transcriptOf := func(count int) transcript {
+		database, nodes := storetest.SQLite(t), []*e2e.Env{}
+		for range count {
+			nodes = append(nodes, e2e.StartProcess(t, database, "LATCHKEY_ACCESS_TOKEN_TTL=15m").Env)
 		}
-		s := newStream(t, seed, sites...)
+		s := newStream(t, seed, nodes...)
 		s.real = true
 		return s.run(requests)
 	}
@@ -299,8 +299,8 @@ func (s *stream) signIn(v *streamUser) {
 	}
 }
 
-// renew refreshes with the newest refresh token of a user, or an older one. Whether the last but one is accepted depends
-// on the time.
+// renew refreshes with the newest refresh token of a user, or an older one. Whether the last but one is
+// accepted depends on the time.
 func (s *stream) renew(v *streamUser) {
 	s.t.Helper()
 	if len(v.refresh) == 0 {

@@ -654,15 +654,15 @@ func BenchmarkMetricsOverhead(b *testing.B) {
 	database := storetest.SQLite(b)
 	plain := e2e.Start(b, database, "LATCHKEY_LOG_LEVEL=error")
 	mario := plain.Register("mario")
-	sites := []*e2e.Env{plain, plain.AnotherNode("LATCHKEY_LOG_LEVEL=error", watching)}
-	times := make([][]time.Duration, len(sites))
+	nodes := []*e2e.Env{plain, plain.AnotherNode("LATCHKEY_LOG_LEVEL=error", watching)}
+	times := make([][]time.Duration, len(nodes))
 	ask := func(i int) time.Duration {
 		r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", "Bearer "+mario.AccessToken)
 		w := httptest.NewRecorder()
 		began := time.Now()
-		sites[i].Server.HTTP().Handler.ServeHTTP(w, r)
+		nodes[i].Server.HTTP().Handler.ServeHTTP(w, r)
 		took := time.Since(began)
 		if !strings.Contains(w.Body.String(), `"username":"mario"`) {
 			b.Fatal(w.Body)
@@ -670,8 +670,8 @@ func BenchmarkMetricsOverhead(b *testing.B) {
 		return took
 	}
 	for n := range b.N {
-		for i := range sites {
-			i = (i + n) % len(sites)
+		for i := range nodes {
+			i = (i + n) % len(nodes)
 			times[i] = append(times[i], ask(i))
 		}
 	}

@@ -306,7 +306,7 @@ func TestCORSHeaders(t *testing.T) {
 	}
 }
 
-// TestCORSSimpleRequests checks that requests that browsers send across sites without a preflight are rejected.
+// TestCORSSimpleRequests checks that requests that browsers send from other sites without a preflight are rejected.
 func TestCORSSimpleRequests(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
