@@ -14,13 +14,14 @@ import (
 	"latchkey/internal/gqlhttp"
 )
 
-// TestLinesOfOperationsAreGathered while there are many, in their order, and no other line waits.
-func TestLinesOfOperationsAreGathered(t *testing.T) {
+// TestLogBatches holds that the lines of operations are batched while there are many, in their order, and that no other
+// line waits.
+func TestLogBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		written := &writes{}
 		log, flush := NewLog(config.Config{LogFormat: "json"}, written, false)
 		log = log.With("node", 1).WithGroup("more")
-		told := func(when string, want ...string) {
+		expect := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
 			if have := written.take(); strings.Join(have, "; ") != strings.Join(want, "; ") {
@@ -34,38 +35,38 @@ func TestLinesOfOperationsAreGathered(t *testing.T) {
 		}
 
 		operate("a", "b", "c")
-		told("the first one comes at once", "a")
+		expect("the first line is written at once", "a")
 		time.Sleep(batchDelay - time.Nanosecond)
 		operate("d")
-		told("others wait")
+		expect("the next ones wait")
 		time.Sleep(time.Nanosecond)
-		told("until its end", "b c d")
+		expect("until the delay is over", "b c d")
 		operate("e")
-		told("they still come one after the other")
+		expect("one after the delay waits too")
 		time.Sleep(batchDelay)
-		told("it has waited no longer than those before", "e")
+		expect("until the next delay is over", "e")
 		time.Sleep(batchDelay)
-		told("nothing is left")
+		expect("nothing is buffered")
 		operate("f", "g")
-		told("the first one after a pause comes at once", "f")
+		expect("the first line after a pause is written at once", "f")
 		log.Info("security", "name", "h")
-		told("another line does not wait, and comes after those before", "g h")
+		expect("another line is written at once, after those that are buffered", "g h")
 		operate("i")
-		told("which was no pause")
+		expect("a line after that waits")
 		flush()
-		told("in the end", "i")
+		expect("a flush writes what is buffered", "i")
 		time.Sleep(batchDelay)
 		synctest.Wait()
 
 		operate("j", "long "+strings.Repeat("!", batchSize), "k")
-		told("much is not gathered", "j", "long")
+		expect("a full batch is written at once", "j", "long")
 		flush()
-		told("in the end", "k")
+		expect("a flush writes what is buffered", "k")
 	})
 }
 
-// TestALineThatWasCutOffSpoilsNoOther when there is room again.
-func TestALineThatWasCutOffSpoilsNoOther(t *testing.T) {
+// TestLogPartialWrite holds that a line that was cut off damages no other line once there is space again.
+func TestLogPartialWrite(t *testing.T) {
 	disk := &smallDisk{room: 30}
 	log, flush := NewLog(config.Config{LogFormat: "json"}, disk, false)
 	log.Info("this does not fit")
@@ -81,7 +82,7 @@ func TestALineThatWasCutOffSpoilsNoOther(t *testing.T) {
 	}
 }
 
-// smallDisk is a file on a disk with so many bytes of room.
+// smallDisk is a file on a disk with room for some more bytes.
 type smallDisk struct {
 	strings.Builder
 	room int
@@ -97,7 +98,7 @@ func (d *smallDisk) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// writes keeps the names that each write tells.
+// writes keeps the names in each write.
 type writes struct {
 	mutex sync.Mutex
 	names []string
