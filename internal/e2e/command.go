@@ -83,8 +83,8 @@ func (env *Env) RotateKey(settings ...string) string {
 }
 
 // SyncKeys loads the current signing keys into each server, as its background job does.
-func SyncKeys(sites ...*Env) {
-	for _, s := range sites {
+func SyncKeys(nodes ...*Env) {
+	for _, s := range nodes {
 		s.T.Helper()
 		if err := s.Server.Service().Keys.Sync(s.T.Context()); err != nil {
 			s.T.Fatal(err)

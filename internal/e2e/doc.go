@@ -1,6 +1,6 @@
-// Package e2e is the harness of the end-to-end tests, which are in the folders below it, by subject: accounts, sessions,
-// email, limits, hostile clients, operations, nodes and client libraries. They send requests over HTTP to the real
-// server, on a database of their own, and read as stories:
+// Package e2e is the harness of the end-to-end tests, which are in the folders below it, by subject: accounts,
+// sessions, email, limits, hostile clients, operations, nodes and client libraries. They send requests over HTTP to the
+// real server, on a database of their own, and read as stories:
 //
 //	func TestSignOut(t *testing.T) {
 //		e2e.Each(t, func(t *testing.T, s *e2e.Env) {
@@ -14,9 +14,9 @@
 // # Starting a server
 //
 // [Each] runs a story on SQLite and on PostgreSQL, [EachStrict] also with serializable transactions, [EachOnTwoNodes]
-// with two servers on the database. [Start] starts one server on a database of package storetest. They all take settings
-// of the form LATCHKEY_X=value. An [Env] is the server with its database, clock and log. It stops at the end of the test,
-// which fails if the log contains a password or token that a client sent or received.
+// with two servers on the database. [Start] starts one server on a database of package storetest. They all take
+// settings of the form LATCHKEY_X=value. An [Env] is the server with its database, clock and log. It stops at the end
+// of the test, which fails if the log contains a password or token that a client sent or received.
 //
 // The servers of an Env run in the process of the test. A [Process] is a server in a process of its own, which can be
 // killed. [Env.Run] and [Env.RunFails] run commands on the database of a server.
@@ -25,13 +25,14 @@
 //
 // A [Client] has the tokens of one session, or none: [Env.Register] and [Env.SignIn] return signed-in clients,
 // [Env.Anonymous] one without tokens. [Client.Ask] sends an operation. Its [Response] is checked with methods that fail
-// the test: [Response.Ok], [Response.Equals], [Response.FailsWith] for errors and [Response.HasUserErrors] for user errors.
-// [Env.SendRaw] sends what an HTTP client cannot.
+// the test: [Response.Ok], [Response.Equals], [Response.FailsWith] for errors and [Response.HasUserErrors] for user
+// errors. [Env.SendRaw] sends what an HTTP client cannot.
 //
 // # Emails
 //
 // [EachWithMail] starts a server with a [Mailbox], an SMTP server that keeps the emails. [Env.NextEmail] waits for the
-// outbox and returns the [Email], and [Env.AssertNoEmail] checks that there is none. A mailbox can reject or delay emails.
+// outbox and returns the [Email], and [Env.AssertNoEmail] checks that there is none. A mailbox can reject or delay
+// emails.
 //
 // # Clock
 //

@@ -79,12 +79,12 @@ func (a *Response) HasUserErrors(field string, want ...string) {
 	}
 	for w, n := range left {
 		if n != 0 {
-			a.T.Fatalf("%s: want mistakes %v, have %s", w, want, a.Body)
+			a.T.Fatalf("%s: want user errors %v, have %s", w, want, a.Body)
 		}
 	}
 	for name, value := range payload {
 		if name != "userErrors" && value != nil {
-			a.T.Fatalf("%s is not null beside mistakes: %s", name, a.Body)
+			a.T.Fatalf("%s is not null beside user errors: %s", name, a.Body)
 		}
 	}
 }

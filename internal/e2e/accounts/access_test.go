@@ -123,7 +123,7 @@ func TestAccessMatrix(t *testing.T) {
 	}
 	for _, field := range e2e.RootFields(e2e.LoadSchema(t)) {
 		if !asked[field.Name] {
-			t.Errorf("nobody asks for %s", field.Name)
+			t.Errorf("no request uses %s", field.Name)
 		}
 	}
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
@@ -156,7 +156,7 @@ func TestAccessOwnerOfProfile(t *testing.T) {
 		mario, luigi := s.Register("mario"), s.Register("luigi")
 		luigi.Ask(update, e2e.Vars{"id": mario.ProfileID}).FailsWith("FORBIDDEN")
 		if !s.LogContains(`"event":"authz_fail"`, luigi.UserID) {
-			t.Fatal("the log does not tell who tried")
+			t.Fatal("the log does not contain the user")
 		}
 		luigi.Ask(update, e2e.Vars{"id": "profile_0198c5a2-7f1e-7cc3-98c4-dc0c0c07398f"}).FailsWith("NOT_FOUND")
 		luigi.Ask(update, e2e.Vars{"id": mario.UserID}).FailsWith("NOT_FOUND")

@@ -15,9 +15,6 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// The ancestors' own four tests: list signed in, list signed out, retrieve a profile, fill in the profile that was
-// made by itself.
-
 // TestProfileList checks that a signed-in user lists profiles.
 func TestProfileList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
@@ -295,7 +292,7 @@ func TestSignOut(t *testing.T) {
 		s.Anonymous().Ask(`mutation { signOut(input: {}) { signedOut } }`, nil).Ok().Equals("signOut.signedOut", true)
 		mario.Ask(`mutation { signOut(input: {refreshToken: "rt_garbage"}) { signedOut } }`, nil).Ok().Equals("signOut.signedOut", true)
 		if !mario.SignedIn() {
-			t.Fatal("a token that is nobody's ended somebody's session")
+			t.Fatal("an unknown token ended a session")
 		}
 	})
 }

@@ -469,12 +469,12 @@ func TestProfileOrderOnBothEngines(t *testing.T) {
 	}
 	lite := e2e.Start(t, storetest.SQLite(t))
 	post := e2e.Start(t, dictionary(t))
-	sites := map[*e2e.Env]*e2e.Client{lite: lite.AddUsers(people...), post: post.AddUsers(people...)}
+	readers := map[*e2e.Env]*e2e.Client{lite: lite.AddUsers(people...), post: post.AddUsers(people...)}
 	for _, order := range profileOrders {
 		for _, filter := range []e2e.Vars{nil, {"search": "a"}, {"search": "Ä"}, {"location": "STRASSE"}, {"isOrganizer": false}} {
 			arguments := e2e.Vars{"order": order, "filter": filter}
 			have := map[*e2e.Env][]string{}
-			for s, reader := range sites {
+			for s, reader := range readers {
 				have[s] = walk(reader, 9, false, arguments, nothing)
 			}
 			same(t, fmt.Sprint(arguments), have[post], have[lite])

@@ -24,7 +24,7 @@ import (
 	"latchkey/internal/e2e/client"
 )
 
-// typed is a client that genqlient has made, signed in or not.
+// typed is a generated client, signed in or not.
 type typed struct {
 	*e2e.Env
 	access string
@@ -46,7 +46,7 @@ func (c *typed) Do(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// refused demands that the first error has the code and, unless it is "", the reason.
+// refused fails the test unless the first error has the code and, unless it is "", the reason.
 func (c *typed) refused(err error, code, reason string) {
 	c.T.Helper()
 	var list gqlerror.List
@@ -58,7 +58,7 @@ func (c *typed) refused(err error, code, reason string) {
 	}
 }
 
-// ok demands that nothing went wrong, in errors or userErrors.
+// ok fails the test if there are errors or user errors.
 func (c *typed) ok(err error, userErrors ...client.UserErrorFields) {
 	c.T.Helper()
 	if err != nil || len(userErrors) > 0 {

@@ -19,7 +19,7 @@ import (
 
 type example struct{ Group, Title, Note, Query, Variables string }
 
-// examples are what the explorer offers to begin with.
+// loadExamples are what the explorer offers to begin with.
 func loadExamples(s *e2e.Env) (list []example) {
 	s.T.Helper()
 	response, err := http.Get(s.URL + "/explorer/operations.json")

@@ -14,8 +14,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// BenchmarkHot tells what the server does for a request, from its headers to its answer, without the network. What it
-// allocates is much the same on every machine: .ci/allocs holds it to figures.
+// BenchmarkHot measures the handling of a request, from its headers to its response, without the network. The
+// allocations are about the same on every machine: .ci/allocs limits them.
 func BenchmarkHot(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
 		s := e2e.Start(b, url, "LATCHKEY_LOG_LEVEL=info", "LATCHKEY_METRICS_LISTEN=127.0.0.1:0")
@@ -81,8 +81,8 @@ func mustJSON(t testing.TB, v any) []byte {
 	return text
 }
 
-// direct returns what asks the server as the client, without the network, and returns the answer if it tells of no
-// mistake.
+// directHandler returns a function that sends a request as the client, without the network, and returns the response,
+// which must have no error and no user error.
 func directHandler(c *e2e.Client, t testing.TB) func(body []byte) []byte {
 	r := httptest.NewRequest(http.MethodPost, "/graphql", nil)
 	r.Header.Set("Content-Type", "application/json")

@@ -116,7 +116,7 @@ func TestRegisterHidesExistence(t *testing.T) {
 			}
 		}
 		if notice != 2 || asked != 2 {
-			t.Fatalf("%d mails to mario, %d to nobody", notice, asked)
+			t.Fatalf("%d emails to mario, %d to unknown addresses", notice, asked)
 		}
 		s.ObtainToken("mario", e2e.Password).Ok()
 	}, e2e.RequireEmailVerification)
@@ -165,7 +165,7 @@ func TestActivationReleasesUnverifiedEmail(t *testing.T) {
 		peach.UseTokens(s.ObtainToken("peach@example.com", e2e.NewPassword).Ok(), "obtainToken")
 		peach.Ask(`{ me { email emailVerified pendingEmail } }`, nil).Ok().Equals("me.emailVerified", true).Equals("me.pendingEmail", nil)
 	})
-	// Somebody who has an address without having shown so does not block a change to it.
+	// An account with an unconfirmed address does not block a change to it.
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
 		s.RegisterAndSignIn("thief", "peach@example.com")
 		peach := s.RegisterAndSignIn("peach", "old@example.com")
@@ -314,7 +314,7 @@ func TestEmailChangeCancelled(t *testing.T) {
 		stop, confirm := letters["<mario@example.com>"].Token(), letters["<thief@example.com>"].Token()
 		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": stop}).Ok().Equals("cancelEmailChange.cancelled", true)
 		if thief.SignedIn() {
-			t.Fatal("the session outlived the stop")
+			t.Fatal("the session continues after the cancellation")
 		}
 		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": confirm}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
 		s.SignIn("mario").Ask(`{ me { email pendingEmail } }`, nil).Ok().Equals("me.email", "mario@example.com").Equals("me.pendingEmail", nil)
@@ -343,7 +343,7 @@ func TestEmailChangeCancelled(t *testing.T) {
 		s.Clock.Advance(23 * time.Hour)
 		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": stop}).Ok()
 		if thief.SignedIn() {
-			t.Fatal("the session outlived the stop")
+			t.Fatal("the session continues after the cancellation")
 		}
 		s.Anonymous().Ask(e2e.CancelEmailChangeMutation, e2e.Vars{"t": again}).Equals("cancelEmailChange.userErrors.0.code", "TOKEN_INVALID")
 		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
@@ -405,7 +405,7 @@ func TestEmailChangeCancelExpires(t *testing.T) {
 		s.ObtainToken("a@example.com", e2e.Password).Ok()
 	}, e2e.RequireEmailVerification)
 	e2e.EachWithMail(t, func(t *testing.T, s *e2e.Env, box *e2e.Mailbox) {
-		s.RegisterAndSignIn("mario", "not-marios@example.com") // and nobody has asked
+		s.RegisterAndSignIn("mario", "not-marios@example.com") // without a request
 		if code := s.Redeem("cancelEmailChange", move(s, box, "mario@example.com")); code != "TOKEN_INVALID" {
 			t.Fatalf("from an address that was never confirmed: %q", code)
 		}
@@ -445,7 +445,7 @@ func TestEmailChangeRacesForAddress(t *testing.T) {
 		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": second}).Ok().Equals("confirmEmailChange.user.username", "luigi")
 		s.Anonymous().Ask(e2e.ConfirmEmailChangeMutation, e2e.Vars{"t": first}).HasUserErrors("confirmEmailChange", "TOKEN_INVALID@token")
 		s.NextEmail(box, "BROS@example.com")
-		// Whoever asks for a confirmed address is not told so; its owner is.
+		// A request for a confirmed address is not rejected: its owner is notified.
 		s.Clock.Advance(time.Minute)
 		mario = s.SignIn("mario")
 		mario.Ask(e2e.RequestEmailChangeMutation, e2e.Vars{"p": e2e.Password, "e": "bros@example.com"}).Ok().
@@ -485,7 +485,7 @@ func TestSecurityNotices(t *testing.T) {
 	}, "LATCHKEY_NEW_DEVICE_NOTICE=on")
 }
 
-// from returns the client as another program.
+// newAgent returns the client as another program.
 func newAgent(c *e2e.Client, userAgent string) *agent { return &agent{c, userAgent} }
 
 type agent struct {
@@ -631,7 +631,7 @@ func TestEmailRateLimit(t *testing.T) {
 		}
 		s.Anonymous().Ask(e2e.RequestUsernameReminderMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		s.WaitForOutbox()
-		if n := len(box.All()); n != 20+1 { // the reminder is another letter
+		if n := len(box.All()); n != 20+1 { // the reminder counts separately
 			t.Fatalf("%d mails", n)
 		}
 		s.Clock.Advance(24 * time.Hour)
@@ -735,7 +735,7 @@ func postponedFor(s *e2e.Env, failures int) (pause time.Duration) {
 			}
 		}
 		if time.Now().After(deadline) {
-			s.T.Fatal("nothing becomes of the mail")
+			s.T.Fatal("the email is neither sent nor dropped")
 		}
 	}
 }
@@ -774,7 +774,7 @@ func TestOutboxSenderKilled(t *testing.T) {
 			t.Fatalf("%d copies, %s and %s", len(box.All()), first.ID, second.ID)
 		}
 		if s.Redeem("resetPassword", first.Token()) != "" {
-			t.Fatal("the token is not good")
+			t.Fatal("the token is rejected")
 		}
 	})
 }
@@ -872,7 +872,7 @@ func TestEmailTemplates(t *testing.T) {
 		}
 		own("Subject: Hello\n\nYou are {{.Nickname}}.\n")
 		if why := s.StartError(setting, "LATCHKEY_SECRET="+e2e.Secret); !strings.Contains(why, "en/username-reminder.txt:3") {
-			t.Fatalf("it says %s", why)
+			t.Fatalf("it prints %s", why)
 		}
 		own(good)
 	}, setting)
@@ -890,7 +890,7 @@ func TestEmailWithoutSMTP(t *testing.T) {
 		s.Clock.Advance(time.Hour)
 		production.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		if said := production.Log.String(); strings.Contains(said, "#token=") || !strings.Contains(said, "no email is delivered") {
-			t.Fatalf("it says %s", said)
+			t.Fatalf("it prints %s", said)
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 	"latchkey/internal/token"
 )
 
-// forger makes access tokens out of a genuine one and what the server publishes. The key is the forger's own.
+// forger creates access tokens from a genuine one and the public key of the server, with a key of its own.
 type forger struct {
 	t               testing.TB
 	genuine         string
@@ -29,7 +29,7 @@ type forger struct {
 	own             ed25519.PrivateKey
 }
 
-// forger returns somebody who has seen the client's access token and the site's public key.
+// newForger returns a forger who knows an access token of the client and the public key of the server.
 func newForger(c *e2e.Client) *forger {
 	c.T.Helper()
 	f := &forger{t: c.T, genuine: c.AccessToken, own: ed25519.NewKeyFromSeed([]byte(e2e.Secret)[:ed25519.SeedSize])}
@@ -77,7 +77,7 @@ func (f *forger) signed(header, payload string) string {
 	return text + base64.RawURLEncoding.EncodeToString(ed25519.Sign(f.own, []byte(text[:len(text)-1])))
 }
 
-// authenticated makes an HS256 token with a key that is no secret.
+// authenticated returns an HS256 token with a public key as its secret.
 func (f *forger) authenticated(header, payload string, key []byte) string {
 	text := f.unsigned(header, payload)
 	mac := hmac.New(sha256.New, key)
@@ -97,7 +97,7 @@ func (f *forger) with(text, old, new string) string {
 // member adds a member in front of the others.
 func (f *forger) member(text, member string) string { return f.with(text, `{`, `{`+member+`,`) }
 
-// insider signs with the site's own key, as only somebody with its secret and its database can.
+// newInsider signs with the server's key, which needs its secret and its database.
 func newInsider(s *e2e.Env) *token.Issuer {
 	s.T.Helper()
 	var ring *token.KeySet
@@ -186,7 +186,7 @@ func TestForgedAccessTokens(t *testing.T) {
 			{"of a server with the same secret", sameSecret.Register("mario").AccessToken, "INVALID"},
 			{"of a server with another secret", otherSecret.Register("mario").AccessToken, "INVALID"},
 
-			// What only somebody with the secret and the database can make still goes by the session.
+			// A token signed with the secret and the database still depends on the session.
 			{"another subject, genuinely signed", insider(func(c *token.Claims) { c.Subject = luigi.UserID }), "INVALID"},
 			{"no subject that there is, genuinely signed",
 				insider(func(c *token.Claims) { c.Subject = string(account.NewID(account.UserKind, now)) }), "INVALID"},
@@ -272,7 +272,7 @@ func TestFormerAccessTokens(t *testing.T) {
 		again := s.Register("luigi") // the name is free, the id is not
 		luigi.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		if !mario.SignedIn() || !again.SignedIn() {
-			t.Fatal("somebody else is signed out")
+			t.Fatal("another user is signed out")
 		}
 
 		retired, old := mario.KeyID(), *mario

@@ -31,7 +31,7 @@ func TestInputInvalid(t *testing.T) {
 		{register("username", "mar\x00io"), "INVALID@username"},
 		{register("username", "mar\u200dio"), "INVALID@username"},
 		{register("username", "mar\u202eio"), "INVALID@username"},
-		{register("username", "mаrio"), "INVALID@username"}, // its second letter is Cyrillic
+		{register("username", "mаrio"), "INVALID@username"}, // its second character is Cyrillic
 		{register("username", "mario\n"), "INVALID@username"},
 		{register("username", "mario\ufffd"), "INVALID@username"},
 		{register("username", "Admin"), "RESERVED@username"},

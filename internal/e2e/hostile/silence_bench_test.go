@@ -9,8 +9,8 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// BenchmarkSilence compares how long answers take for an address that somebody has and for one that nobody has. The
-// ratio of the medians is what a stranger could learn; run it with -benchtime 200x for 200 interleaved tries of each.
+// BenchmarkSilence compares the response times for a known and an unknown email address. The ratio of the medians is
+// what a client could learn; run it with -benchtime 200x for 200 interleaved requests of each.
 func BenchmarkSilence(b *testing.B) {
 	ask := func(mutation string) func(s *e2e.Env, n int, address string) {
 		return func(s *e2e.Env, _ int, address string) { s.Anonymous().Ask(mutation, e2e.Vars{"e": address}).Ok() }

@@ -14,9 +14,9 @@ import (
 	"latchkey/internal/store/storetest"
 )
 
-// BenchmarkFlood has 500 clients sign in at once, to a server that is a process of its own, while others read. It
-// reports how long reading took, how long the slowest sign-in waited for its answer, how many were told to come later,
-// and the most memory the server has had.
+// BenchmarkFlood signs in with 500 clients at once, at a server in a process of its own, while others read. It reports
+// the time of reads, the longest wait of a sign-in, the number of sign-ins that were RATE_LIMITED and the peak memory
+// of the server.
 func BenchmarkFlood(b *testing.B) {
 	storetest.Each(b, func(b *testing.B, url string) {
 		p := e2e.StartProcess(b, url, "LATCHKEY_LIMIT_SIGN_IN=1000000/1h")
@@ -70,7 +70,7 @@ func BenchmarkFlood(b *testing.B) {
 
 var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peak returns the most memory that the process has had, in KiB.
+// peakMemoryOf returns the most memory that the process has had, in KiB.
 func peakMemoryOf(p *e2e.Process) int {
 	p.T.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Command.Process.Pid))

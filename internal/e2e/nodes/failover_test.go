@@ -60,8 +60,8 @@ func TestFailoverToStandby(t *testing.T) {
 	f.survives(primary.Crash, standby.Promote)
 }
 
-// survives demands that nothing acknowledged is lost when a database falls and, once every keeper has been told so,
-// rises; and that every node serves again with every connection it has. How soon it does is in the log.
+// survives checks that no acknowledged change is lost when the database fails and, once every client has seen an error,
+// recovers, and that each node then serves with all of its connections. It logs how long that takes.
 func (f *fleet) survives(fall, rise func()) {
 	f.t.Helper()
 	f.mayFail = true
@@ -130,10 +130,10 @@ type fleet struct {
 
 	mu    sync.Mutex
 	nodes []*e2e.Process
-	calm  sync.RWMutex // held by those who find out what became of a request, and by who makes it hard to find out
+	calm  sync.RWMutex // held to look up the result of a request, and to interrupt requests
 }
 
-// newFleet makes keepers who choose alike when LATCHKEY_TEST_SEED says so.
+// newFleet returns clients whose choices LATCHKEY_TEST_SEED repeats.
 func newFleet(t testing.TB, database string) *fleet {
 	t.Helper()
 	seed := testNumber(t.(*testing.T), "LATCHKEY_TEST_SEED", int(rand.Int32()))
@@ -146,7 +146,7 @@ func newFleet(t testing.TB, database string) *fleet {
 	return f
 }
 
-// join starts a node, which PostgreSQL knows by a name of its own.
+// join starts a node, which PostgreSQL knows by its application name.
 func (f *fleet) join() {
 	f.t.Helper()
 	f.started++
@@ -214,8 +214,8 @@ func (f *fleet) until(facts int) {
 	}
 }
 
-// roam asks one node after the other for things until done is closed. What became of a request that got no answer, or
-// none that tells, the keeper finds out before going on.
+// roam sends requests to one node after the other until done is closed. After a request without a conclusive response,
+// it looks up the result before the next one.
 func (k *ledgerClient) roam(f *fleet, done <-chan struct{}) {
 	for {
 		select {
@@ -243,7 +243,7 @@ func (k *ledgerClient) settleOn(f *fleet, unknown fact) {
 	k.settle(unknown)
 }
 
-// audit demands that what was acknowledged holds on every node, and that nothing is wrong in the database.
+// audit checks that each node has all acknowledged changes, and that the database has no problem.
 func (f *fleet) audit() {
 	f.t.Helper()
 	for _, p := range f.nodes {

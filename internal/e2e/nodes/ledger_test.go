@@ -106,7 +106,7 @@ func testNumber(t *testing.T, variable string, otherwise int) int {
 	return n
 }
 
-// fact is what the server has acknowledged: a mutation, what it was to do, and the tokens that came of it.
+// fact is an acknowledged mutation with its input and the tokens in its response.
 type fact struct {
 	Keeper                    int
 	Kind                      string
@@ -234,7 +234,8 @@ func residents(facts []fact) map[string]*resident {
 	return known
 }
 
-// ledgerClient is a client with a ledger and users of its own, who takes the next step when the last one is in the ledger.
+// ledgerClient is a client with a ledger and users of its own. It takes the next step when the last one is in the
+// ledger.
 type ledgerClient struct {
 	*e2e.Client
 	ledger  *ledger
@@ -245,7 +246,7 @@ type ledgerClient struct {
 	attempt *fact // what the server has been asked for and has not answered
 }
 
-// remember knows what the ledger says and no more.
+// remember sets the expected state of the users to what the ledger contains.
 func (k *ledgerClient) remember(facts []fact) {
 	k.known = residents(slices.DeleteFunc(slices.Clone(facts), func(f fact) bool { return f.Keeper != k.number }))
 }
@@ -278,7 +279,7 @@ func (k *ledgerClient) live(s *e2e.Env) {
 	}
 }
 
-// with returns the fact with what its answer told.
+// with returns the fact with the data of its response.
 func (f fact) with(a *e2e.Response) fact {
 	f.Access, _ = a.Get(f.Kind + ".tokens.accessToken").(string)
 	f.Refresh, _ = a.Get(f.Kind + ".tokens.refreshToken").(string)
@@ -352,10 +353,10 @@ var ledgerOperations = map[string]string{
 	"deleteMe": `mutation ($now: String!) { deleteMe(input: {currentPassword: $now}) { userErrors { code } } }`,
 }
 
-// place is the text in a field that takes no more than thirty letters.
+// place returns a text for a field of at most thirty characters.
 func place(text string) string { return text[max(0, len(text)-30):] }
 
-// perform asks for what is to become a fact. It fails when the server dies meanwhile.
+// perform sends a request that becomes a fact. It fails if the server dies meanwhile.
 func (k *ledgerClient) perform(f fact) (*e2e.Response, error) {
 	query := ledgerOperations[f.Kind]
 	all := e2e.Vars{
@@ -397,7 +398,7 @@ func (k *ledgerClient) must(f fact) *e2e.Response {
 	return a
 }
 
-// verify demands that the server knows all that the keeper does, and what it has not acknowledged wholly or not at all.
+// verify checks that the server has everything in the ledger, and each unacknowledged change completely or not at all.
 func (k *ledgerClient) verify(s *e2e.Env) {
 	k.Client = s.Anonymous()
 	if k.attempt != nil {
@@ -468,7 +469,7 @@ func (k *ledgerClient) settle(f fact) {
 	}
 }
 
-// audit demands of the database of a dead server what holds whatever happens, and what the ledger says.
+// audit checks the invariants of a stopped server's database, and the ledger.
 func audit(p *e2e.Process, facts []fact) {
 	p.T.Helper()
 	db := p.DB()

@@ -34,12 +34,12 @@ func TestNodesProcessesEquivalent(t *testing.T) {
 	}
 	seed, requests := testNumber(t, "LATCHKEY_TEST_SEED", int(rand.Int32())), testNumber(t, "LATCHKEY_TEST_REQUESTS", 80)
 	t.Logf("LATCHKEY_TEST_SEED=%d", seed)
-	transcriptOf := func(nodes int) transcript {
-		database, sites := storetest.SQLite(t), []*e2e.Env{}
-		for range nodes {
-			sites = append(sites, e2e.StartProcess(t, database, "LATCHKEY_ACCESS_TOKEN_TTL=15m").Env)
+	transcriptOf := func(count int) transcript {
+		database, nodes := storetest.SQLite(t), []*e2e.Env{}
+		for range count {
+			nodes = append(nodes, e2e.StartProcess(t, database, "LATCHKEY_ACCESS_TOKEN_TTL=15m").Env)
 		}
-		s := newStream(t, seed, sites...)
+		s := newStream(t, seed, nodes...)
 		s.real = true
 		return s.run(requests)
 	}
@@ -66,7 +66,7 @@ func TestNodesWithNewerSchema(t *testing.T) {
 	})
 }
 
-// useAPI has a client ask for all that a day brings.
+// useAPI sends typical requests of a client.
 func useAPI(c *e2e.Client) {
 	c.T.Helper()
 	c.Refresh().Ok()
@@ -106,8 +106,8 @@ func TestNodesBehindPgBouncer(t *testing.T) {
 	}
 }
 
-// stream is people who ask one thing after the other, each of a node chosen at random. Who asks for what depends on
-// nothing but the seed and the answers so far.
+// stream sends the requests of several users one after the other, each to a random node. Its choices depend only on the
+// seed and the responses so far.
 type stream struct {
 	t      testing.TB
 	nodes  []*e2e.Env
@@ -123,7 +123,7 @@ type stream struct {
 // transcript is what was asked and answered, without what differs from one telling to another.
 type transcript []string
 
-// streamUser is somebody in a stream, registered or not.
+// streamUser is a user of a stream, registered or not.
 type streamUser struct {
 	name, password  string
 	access          string
@@ -139,7 +139,7 @@ func newStream(t testing.TB, seed int, nodes ...*e2e.Env) *stream {
 	}
 }
 
-// run makes so many requests and returns what was said.
+// run sends so many requests and returns the transcript.
 func (s *stream) run(requests int) transcript {
 	s.t.Helper()
 	for len(s.said) < requests {
@@ -151,7 +151,7 @@ func (s *stream) run(requests int) transcript {
 	return s.said
 }
 
-// equals demands the same answers as another telling got.
+// equals checks that two transcripts are the same.
 func (have transcript) equals(t testing.TB, want transcript) {
 	t.Helper()
 	for i := range min(len(have), len(want)) {
@@ -182,7 +182,7 @@ func (s *stream) plain(text []byte) string {
 	return moments.ReplaceAllString(named, "then")
 }
 
-// ask has somebody ask a node for something.
+// ask sends a request of a user to a node.
 func (s *stream) ask(v *streamUser, query string, variables e2e.Vars) *e2e.Response {
 	s.t.Helper()
 	c := s.nodes[s.spread.IntN(len(s.nodes))].Anonymous()
@@ -206,7 +206,7 @@ func (s *stream) anyone() *streamUser {
 	return s.people[min(s.choose.IntN(len(s.people)), s.choose.IntN(len(s.people)))]
 }
 
-// step makes the next request.
+// step sends the next request.
 func (s *stream) step() {
 	s.t.Helper()
 	chance := s.choose.IntN(100)
@@ -267,7 +267,7 @@ func (s *stream) step() {
 	}
 }
 
-// join registers somebody, every third time under a name that is taken.
+// join registers a user, every third time with a username that is taken.
 func (s *stream) join() {
 	s.t.Helper()
 	s.made++
@@ -284,8 +284,8 @@ func (s *stream) join() {
 	}
 }
 
-// signIn begins another session of somebody, now and then with a wrong password, but never so often in a row that the
-// time to wait would count.
+// signIn starts another session of a user, sometimes with a wrong password, but never so often in a row that the delay
+// matters.
 func (s *stream) signIn(v *streamUser) {
 	s.t.Helper()
 	used := v.password
@@ -299,8 +299,8 @@ func (s *stream) signIn(v *streamUser) {
 	}
 }
 
-// renew presents somebody's newest refresh token, or an older one. Whether the last but one still counts is a matter of
-// time.
+// renew refreshes with the newest refresh token of a user, or an older one. Whether the last but one is
+// accepted depends on the time.
 func (s *stream) renew(v *streamUser) {
 	s.t.Helper()
 	if len(v.refresh) == 0 {

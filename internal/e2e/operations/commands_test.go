@@ -89,14 +89,14 @@ func TestErrorsForOperators(t *testing.T) {
 	env := []string{"LATCHKEY_DATABASE_URL=" + s.Database, "LATCHKEY_SECRET=" + e2e.Secret}
 	err = e2e.RunProgram(interrupted, []string{"user", "list"}, env, strings.NewReader(""), io.Discard, io.Discard, time.Now)
 	if err == nil || !strings.HasSuffix(err.Error(), ": interrupted") {
-		t.Error("an end is told as", err)
+		t.Error("an interrupt is reported as", err)
 	}
 	closed, err := os.Create(filepath.Join(t.TempDir(), "closed"))
 	e2e.Must(t, err)
 	closed.Close()
 	err = e2e.RunProgram(t.Context(), []string{"--help"}, nil, strings.NewReader(""), closed, io.Discard, time.Now)
 	if err == nil || cli.ExitCode(err) != 1 {
-		t.Error("help that cannot be written is told as", err)
+		t.Error("a failed write of help is reported as", err)
 	}
 }
 
@@ -176,7 +176,7 @@ func TestMigrateEmptyDatabase(t *testing.T) {
 	})
 }
 
-// shown is what a script sees of a user.
+// showUser is what a script sees of a user.
 func showUser(s *e2e.Env, who string) (u userJSON) {
 	s.T.Helper()
 	if err := json.Unmarshal([]byte(s.Run("user", "show", who, "--json")), &u); err != nil {
@@ -185,7 +185,7 @@ func showUser(s *e2e.Env, who string) (u userJSON) {
 	return u
 }
 
-// create makes a user with the usual password by command.
+// createUser creates a user with the usual password by command.
 func createUser(s *e2e.Env, username string, more ...string) {
 	s.T.Helper()
 	args := append([]string{"user", "create", username}, more...)
@@ -261,7 +261,7 @@ func TestUserCreate(t *testing.T) {
 func TestUserList(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		if printed := s.Run("user", "list", "--json"); printed != "[]\n" {
-			t.Fatalf("nobody is %s", printed)
+			t.Fatalf("an unknown user is %s", printed)
 		}
 		names := []string{"mario", "luigi", "peach", "toad", "yoshi"}
 		for _, name := range names {
@@ -307,7 +307,7 @@ func TestUserDisable(t *testing.T) {
 		s.Anonymous().Ask(e2e.RequestPasswordResetMutation, e2e.Vars{"e": "mario@example.com"}).Ok()
 		link := s.NextEmail(box, "mario@example.com").Token()
 		if printed := s.Run("user", "disable", "mario@example.com"); printed != "User mario disabled; all sessions revoked.\n" {
-			t.Fatalf("it says %s", printed)
+			t.Fatalf("it prints %s", printed)
 		}
 		mario.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
 		mario.Refresh().HasUserErrors("refreshToken", "TOKEN_INVALID@refreshToken")
@@ -329,7 +329,7 @@ func TestUserDisable(t *testing.T) {
 			t.Errorf("once disabled, it is logged %d times, then %d", logged, again)
 		}
 		if printed := s.Run("user", "enable", "mario"); printed != "User mario enabled.\n" {
-			t.Fatalf("it says %s", printed)
+			t.Fatalf("it prints %s", printed)
 		}
 		if mario.SignedIn() {
 			t.Fatal("an ended session lives again")
@@ -366,7 +366,7 @@ func TestUserResetPassword(t *testing.T) {
 		s.RunFails("LATCHKEY_SMTP_URL is not set", "user", "reset-password", "mario",
 			"--mode", "production", "--public-url", "https://x.example")
 		if printed := s.Run("user", "reset-password", "mario", smtp); !strings.Contains(printed, "outbox for mario") {
-			t.Fatalf("it says %s", printed)
+			t.Fatalf("it prints %s", printed)
 		}
 		l := s.NextEmail(box, "Mario@example.com")
 		if !mario.SignedIn() {
@@ -492,7 +492,7 @@ func TestUserLastAdministrator(t *testing.T) {
 			if gone[0] == gone[1] {
 				t.Fatalf("round %d: gone are %v", round, gone)
 			}
-			// The one that stayed makes room for the next round.
+			// The remaining one is deleted for the next round.
 			if _, err := svc.EnableUser(ctx, account.Operator, id); err != nil {
 				t.Fatal(err)
 			}
@@ -518,7 +518,7 @@ func TestUserSessionsEnd(t *testing.T) {
 		}
 		newest := string(sessions[0].ID)
 		if printed := s.Run("sessions", "revoke", "--session", newest); printed != "1 session revoked.\n" {
-			t.Fatalf("it says %s", printed)
+			t.Fatalf("it prints %s", printed)
 		}
 		if left := showUser(s, "mario").Sessions; len(left) != 2 || slices.ContainsFunc(left, func(j sessionJSON) bool {
 			return string(j.ID) == newest
@@ -527,7 +527,7 @@ func TestUserSessionsEnd(t *testing.T) {
 		}
 		s.RunFails("There is no such session, or it has ended", "sessions", "revoke", "--session", newest)
 		if printed := s.Run("sessions", "revoke", "mario", "--json"); printed != "{\n  \"revoked\": 2\n}\n" {
-			t.Fatalf("it says %s", printed)
+			t.Fatalf("it prints %s", printed)
 		}
 		for _, c := range []*e2e.Client{mario, second, third} {
 			c.Ask(`{ me { id } }`, nil).FailsWith("UNAUTHENTICATED", "REVOKED")
@@ -605,7 +605,7 @@ func TestBackupAtomic(t *testing.T) {
 			t.Fatalf("it leaves %v %v", files, err)
 		}
 	}
-	// begun returns when a file has grown in the folder, or there is no more hope.
+	// begun returns when a file in the folder has grown, or after a timeout.
 	begun := func(ended <-chan struct{}) {
 		for {
 			drafts, _ := filepath.Glob(filepath.Join(folder, "*.part"))
@@ -674,7 +674,7 @@ func TestBackupAtomic(t *testing.T) {
 	nothing()
 }
 
-// program returns a command as a program of its own.
+// newCommand returns a command that runs in a process of its own.
 func newCommand(s *e2e.Env, args ...string) *exec.Cmd {
 	s.T.Helper()
 	name, err := os.Executable()
@@ -749,7 +749,7 @@ func TestCheckFindsProblems(t *testing.T) {
 		fine := func() {
 			t.Helper()
 			if printed := s.Run("check"); printed != "No problems found in 1 signing key, 3 users and 2 sessions.\n" {
-				t.Fatalf("it says %s", printed)
+				t.Fatalf("it prints %s", printed)
 			}
 		}
 		fine()

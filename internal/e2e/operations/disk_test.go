@@ -17,7 +17,7 @@ import (
 
 const updateNameMutation = `mutation ($n: String!) { updateMe(input: {name: $n}) { user { name } userErrors { code } } }`
 
-// hampered demands that writing fails in time and without a cause, while reading and token checks go on.
+// hampered checks that writes fail in time and without an internal cause, while reads and token checks succeed.
 func hampered(c *e2e.Client) {
 	c.T.Helper()
 	for range 3 {
@@ -35,7 +35,7 @@ func hampered(c *e2e.Client) {
 	}
 }
 
-// recovered demands that all is as if nothing had been the matter.
+// recovered checks that the server works as before.
 func recovered(c *e2e.Client) {
 	c.T.Helper()
 	c.Ask(`{ me { name } }`, nil).Ok().Equals("me.name", "Mario")
@@ -210,7 +210,7 @@ func TestBackupRestoredAfterKill(t *testing.T) {
 	e2e.Must(t, os.Remove(path+"-wal"))
 	e2e.Must(t, os.Remove(path+"-shm"))
 	if printed := p.Run("check"); !strings.Contains(printed, " 1 user ") {
-		t.Fatalf("it says %s", printed)
+		t.Fatalf("it prints %s", printed)
 	}
 	e2e.Start(t, database).SignIn("mario")
 }

@@ -18,14 +18,14 @@ import (
 	"latchkey/internal/token"
 )
 
-// renewed returns the client after a refresh.
+// afterRefresh returns the client after a refresh.
 func afterRefresh(c *e2e.Client) *e2e.Client {
 	c.T.Helper()
 	c.Refresh().Ok()
 	return c
 }
 
-// published returns the IDs of the keys that a site publishes, newest first.
+// publishedKeys returns the IDs of the keys in the JWKS of a server, newest first.
 func publishedKeys(s *e2e.Env) (ids []string) {
 	s.T.Helper()
 	response, err := http.Get(s.URL + "/.well-known/jwks.json")
@@ -373,7 +373,7 @@ func TestSecretRotationKeepsSessions(t *testing.T) {
 		mario.Env = changed
 		mario.Ask(page, e2e.Vars{"after": cursor}).FailsWith("BAD_USER_INPUT")
 
-		// Whoever has the old secret and the database can compute nothing that takes over a session that has moved on.
+		// With the old secret and the database, no token can be computed that continues a refreshed session.
 		r, _ := token.ParseRefresh(grandchild)
 		var salt []byte
 		id := account.IDOf(account.SessionKind, r.Session)
@@ -467,7 +467,7 @@ func TestSecretWrong(t *testing.T) {
 			"LATCHKEY_SECRET_PREVIOUS: the secret repeats itself": {
 				"LATCHKEY_SECRET=" + e2e.Secret, "LATCHKEY_SECRET_PREVIOUS=" + strings.Repeat("x", 32)},
 		} {
-			// Another algorithm would make a key, which must not be sealed with a wrong secret.
+			// Another algorithm would create a key, which must not be sealed with a wrong secret.
 			printed := s.StartError(append(settings, "LATCHKEY_SIGNING_ALG=ES256")...)
 			if !strings.Contains(printed, want) || strings.Contains(printed, "\n") {
 				t.Errorf("want %q, have %q", want, printed)
@@ -520,7 +520,7 @@ func TestSessionsRevokedAfterRestore(t *testing.T) {
 		cut := s.Clock.Now().UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
 		sentence := "Every session created before " + cut + " is revoked.\n"
 		if printed := s.Run("restore-cut"); printed != sentence {
-			t.Fatalf("it says %q", printed)
+			t.Fatalf("it prints %q", printed)
 		}
 		after := s.SignIn("mario")
 		for _, node := range []*e2e.Env{s, other} {
@@ -535,7 +535,7 @@ func TestSessionsRevokedAfterRestore(t *testing.T) {
 			after.Refresh().Ok()
 		}
 		if printed := s.Run("restore-cut"); printed != sentence {
-			t.Fatalf("the second time it says %q", printed)
+			t.Fatalf("the second time it prints %q", printed)
 		}
 		s.Clock.Advance(-time.Hour)
 		if printed := s.Run("restore-cut"); printed != sentence {

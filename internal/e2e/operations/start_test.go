@@ -36,7 +36,7 @@ func TestStartWithoutItsDatabase(t *testing.T) {
 		}
 	}
 	rename(path, path+".away")
-	for range 2 { // the first try makes an empty file
+	for range 2 { // the first attempt creates an empty file
 		refused("restore the database")
 	}
 	rename(path+".away", path)

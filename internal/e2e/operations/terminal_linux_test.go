@@ -46,7 +46,7 @@ func TestTerminalPrompts(t *testing.T) {
 		}
 	}
 	if s.Count("users") != 0 {
-		t.Error("somebody is left")
+		t.Error("a user is left")
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // browser is a client whose refresh token travels as a cookie.
 type browser struct {
 	*e2e.Client
-	origin string         // what the browser says of the page that asks; empty for none
+	origin string         // of the page that sends the request; empty for none
 	site   string         // the same as Sec-Fetch-Site; empty for an old browser
 	cookie *http.Cookie   // what it keeps
 	set    []*http.Cookie // what the last answer set
@@ -306,7 +306,7 @@ func TestCORSHeaders(t *testing.T) {
 	}
 }
 
-// TestCORSSimpleRequests checks that requests that browsers send across sites without a preflight are rejected.
+// TestCORSSimpleRequests checks that requests that browsers send from other sites without a preflight are rejected.
 func TestCORSSimpleRequests(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {

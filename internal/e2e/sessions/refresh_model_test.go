@@ -11,7 +11,7 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// The settings that the model is told, so short that a story meets all of their ends.
+// The settings of the model, so short that a story reaches all limits.
 const (
 	modelAccess = 2 * time.Minute
 	modelIdle   = 10 * time.Minute
@@ -31,7 +31,7 @@ func TestRefreshModel(t *testing.T) {
 	e2e.Each(t, func(t *testing.T, s *e2e.Env) {
 		named := 0
 		rapid.Check(t, func(t *rapid.T) {
-			w := &world{T: t, site: s, latest: s.Clock.Now()}
+			w := &world{T: t, env: s, latest: s.Clock.Now()}
 			for range 2 {
 				named++
 				p := &person{name: fmt.Sprintf("mario%d", named), password: e2e.Password}
@@ -50,7 +50,7 @@ func TestRefreshModel(t *testing.T) {
 				"restart": func(*rapid.T) {
 					s.Stop()
 					s = s.AnotherNode(modelSettings...)
-					w.site = s
+					w.env = s
 				},
 			})
 			for _, f := range w.families {
@@ -62,10 +62,10 @@ func TestRefreshModel(t *testing.T) {
 	}, modelSettings...)
 }
 
-// world is all that the model knows, and the server it foretells.
+// world is the state of the model, and the server whose responses it predicts.
 type world struct {
 	*rapid.T
-	site     *e2e.Env
+	env      *e2e.Env
 	latest   time.Time // the furthest that the clock has come
 	people   []*person
 	families []*family
@@ -83,7 +83,7 @@ type family struct {
 	epoch               int
 	refresh             []string // by generation
 	access              []access
-	begun, used, turned time.Time // turned is when the newest refresh token was made
+	begun, used, turned time.Time // turned is when the newest refresh token was created
 	ended               bool
 	refreshes           int // since counted
 	counted             time.Time
@@ -94,7 +94,7 @@ type access struct {
 	expires time.Time
 }
 
-func (w *world) now() time.Time { return w.site.Clock.Now().UTC().Truncate(microsecond) }
+func (w *world) now() time.Time { return w.env.Clock.Now().UTC().Truncate(microsecond) }
 
 func (f *family) end() time.Time { return earliest(f.used.Add(modelIdle), f.begun.Add(modelLimit)) }
 
@@ -102,7 +102,7 @@ func (f *family) lives(now time.Time) bool {
 	return !f.ended && f.epoch == f.owner.epoch && now.Before(f.end())
 }
 
-// begin notes a session that a client has just begun.
+// begin records a new session of a client.
 func (w *world) begin(owner *person, c *e2e.Client) {
 	now := w.now()
 	f := &family{owner: owner, epoch: owner.epoch, begun: now, used: now, turned: now, counted: now}
@@ -130,13 +130,13 @@ func (w *world) moveTo(t *rapid.T, now time.Time) {
 	if now.Before(w.latest.Add(-50 * time.Second)) {
 		t.Skip("too far back")
 	}
-	w.site.Clock.Set(now)
+	w.env.Clock.Set(now)
 	if now.After(w.latest) {
 		w.latest = now
 	}
 }
 
-// fate is what becomes of a refresh token that is presented.
+// fate is the result of using a refresh token.
 type fate string
 
 const (
@@ -147,7 +147,7 @@ const (
 	givesNext fate = "the next pair"
 )
 
-// foretell follows the table of transitions.
+// foretell returns the result according to the table of transitions.
 func (w *world) foretell(f *family, generation int) fate {
 	now, newest := w.now(), len(f.refresh)-1
 	since := now.Sub(f.turned)
@@ -198,10 +198,10 @@ func (w *world) refreshTooMuch(t *rapid.T) {
 	}
 }
 
-// exchange presents the token of a generation and demands the answer foretold, of verifyToken as well.
+// exchange refreshes with the token of a generation and checks the predicted response, also that of verifyToken.
 func (w *world) exchange(f *family, generation int) {
 	want := w.foretell(f, generation)
-	c := w.site.Anonymous()
+	c := w.env.Anonymous()
 	verdict := c.Ask(`mutation ($t: String!) { verifyToken(input: {token: $t}) { valid } }`, e2e.Vars{"t": f.refresh[generation]})
 	if valid := want == givesNext || want == givesSame || want == isLimited; verdict.Get("verifyToken.valid") != valid {
 		w.Fatalf("generation %d: %s; verifyToken says %s", generation, want, verdict.Body)
@@ -247,7 +247,7 @@ func (w *world) check(*rapid.T) {
 	}
 }
 
-// use demands that an access token is worth what the model says.
+// use checks that an access token is accepted or rejected as predicted.
 func (w *world) use(f *family, a access) {
 	want := "accepted"
 	switch now := w.now(); {
@@ -257,7 +257,7 @@ func (w *world) use(f *family, a access) {
 		want = "REVOKED"
 	}
 	have := "accepted"
-	c := &e2e.Client{Env: w.site, AccessToken: a.token}
+	c := &e2e.Client{Env: w.env, AccessToken: a.token}
 	if answer := c.Ask(`{ me { username } }`, nil); len(answer.Errors) > 0 {
 		have = answer.Errors[0].Extensions.Reason
 	} else if answer.Get("me.username") != f.owner.name {
@@ -273,7 +273,7 @@ func (w *world) signIn(t *rapid.T) {
 		t.Skip("enough sessions")
 	}
 	p := rapid.SampledFrom(w.people).Draw(t, "person")
-	c := w.site.Anonymous()
+	c := w.env.Anonymous()
 	c.TrySignIn(p.name, p.password)
 	w.begin(p, c)
 }
@@ -281,7 +281,7 @@ func (w *world) signIn(t *rapid.T) {
 // signOut ends a session by any of its tokens, or nothing.
 func (w *world) signOut(t *rapid.T) {
 	f := rapid.SampledFrom(w.families).Draw(t, "session")
-	w.site.Anonymous().SignOut(rapid.SampledFrom(f.refresh).Draw(t, "token"))
+	w.env.Anonymous().SignOut(rapid.SampledFrom(f.refresh).Draw(t, "token"))
 	f.ended = true
 }
 
@@ -291,7 +291,7 @@ func (w *world) changePassword(t *rapid.T) {
 	if now := w.now(); !f.lives(now) || !now.Before(a.expires) {
 		t.Skip("signed out")
 	}
-	c := &e2e.Client{Env: w.site, AccessToken: a.token}
+	c := &e2e.Client{Env: w.env, AccessToken: a.token}
 	renewed := fmt.Sprintf("i-keep-jumping-%d-times", f.owner.epoch)
 	c.ChangePassword(f.owner.password, renewed)
 	f.owner.epoch++

@@ -32,7 +32,7 @@ func TestRefreshConcurrent(t *testing.T) {
 	})
 }
 
-// crowd has 32 callers refresh at once and demands that all of them get the same, new refresh token.
+// crowd refreshes with 32 concurrent clients and checks that all receive the same new refresh token.
 func crowd(c *e2e.Client, servers ...*e2e.Env) {
 	c.T.Helper()
 	generation := c.SessionRow().Generation
@@ -223,7 +223,7 @@ func TestRefreshServerKilled(t *testing.T) {
 					last = next
 				}
 			}()
-			// Whether the refresh that is under way when the server dies has happened, nobody can tell.
+			// Whether a refresh during the kill has happened is unknown.
 			acknowledged := mario.RefreshToken
 			for range 5 {
 				acknowledged = <-answers
@@ -306,7 +306,7 @@ func TestStopSecondSignal(t *testing.T) {
 		select {
 		case err := <-ended:
 			if status := p.Command.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM {
-				t.Errorf("the server ended by itself: %v", err)
+				t.Errorf("the server exited: %v", err)
 			}
 			return
 		case <-time.After(10 * time.Millisecond):
@@ -322,7 +322,7 @@ type halfRequest struct {
 	body       string
 }
 
-// begin sends the head of a request for /graphql and returns when the server has begun with it.
+// beginRequest sends the head of a request for /graphql and returns when the server has begun with it.
 func beginRequest(p *e2e.Process, body string) *halfRequest {
 	p.T.Helper()
 	connection, err := net.Dial("tcp", strings.TrimPrefix(p.URL, "http://"))

@@ -17,11 +17,11 @@ import (
 	"latchkey/internal/token"
 )
 
-// The clock of a site stands still, so these stories are exact to the microsecond that the server counts in.
+// The clock of a server stands still, so these tests are exact to the microsecond, the resolution of the server.
 
 const (
 	microsecond = time.Microsecond
-	grace       = 30 * time.Second // of the settings, unless a story says otherwise
+	grace       = 30 * time.Second // the default, unless a test changes it
 	skew        = 5 * time.Second  // how far a server's clock may have gone back
 )
 
@@ -641,8 +641,8 @@ func nextToken(c *e2e.Client) *e2e.Client {
 	return &next
 }
 
-// craft computes the token of the client's session for a generation, as only somebody with the secret and the database
-// can.
+// craftToken computes the refresh token of a generation of the client's session, which needs the secret and the
+// database.
 func craftToken(c *e2e.Client, generation uint64) string {
 	c.T.Helper()
 	id, _ := account.ID(c.SessionID()).UUID()
@@ -660,7 +660,7 @@ func saltOf(c *e2e.Client) (salt []byte) {
 	return salt
 }
 
-// moment returns the time at a path.
+// timeAt returns the time at a path.
 func timeAt(a *e2e.Response, path string) time.Time {
 	a.T.Helper()
 	at, err := time.Parse(time.RFC3339Nano, a.Text(path))

@@ -288,12 +288,12 @@ func TestResponseSizeLimited(t *testing.T) {
 			refused = len(a.Errors) > 0 && a.Errors[0].Extensions.Code == "RATE_LIMITED"
 		}
 		if !refused {
-			t.Error("the kernel takes in what nobody reads")
+			t.Error("the kernel buffers the whole response")
 		}
 		mario.Ask(`{ profiles { nodes { username } } }`, nil).Ok()
 		s.Stop()
 		if !s.LogContains("some requests were not finished") || !s.LogContains("latchkey has stopped") {
-			t.Errorf("the stop is told as %s", s.Log)
+			t.Errorf("the stop is logged as %s", s.Log)
 		}
 	})
 }

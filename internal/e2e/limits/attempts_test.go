@@ -13,7 +13,7 @@ import (
 	"latchkey/internal/e2e"
 )
 
-// at returns somebody behind the proxy of this machine who comes from an address.
+// newVisitor returns a client behind a local proxy, with a network address.
 func newVisitor(s *e2e.Env, address string) *networkClient {
 	return &networkClient{s.Anonymous(), address}
 }
@@ -257,7 +257,7 @@ func TestPasswordAttemptsOfPendingAccount(t *testing.T) {
 		for _, address := range []string{"mario@example.com", "nobody@example.com"} {
 			evil := strings.TrimSuffix(address, "@example.com") + "-evil"
 			stranger.ask(e2e.RegisterMutation, e2e.Vars{"input": e2e.Vars{"username": evil, "email": address, "password": e2e.NewPassword}}).Ok()
-			// What is tried at the account that waits, by its name, says nothing of the address.
+			// Attempts at the pending account by its username reveal nothing about the address.
 			for range 5 {
 				stranger.guess(evil, "wrong-password")
 			}

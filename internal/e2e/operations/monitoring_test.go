@@ -30,7 +30,7 @@ import (
 
 const watching = "LATCHKEY_METRICS_LISTEN=127.0.0.1:0"
 
-// look asks the site's address for operators.
+// getOps sends a request to the operators' listener.
 func getOps(s *e2e.Env, method, path string) (*http.Response, string) {
 	s.T.Helper()
 	return visit(s.T, method, "http://"+s.Server.OpsAddr()+path)
@@ -55,7 +55,7 @@ func visit(t testing.TB, method, address string) (*http.Response, string) {
 	return response, string(text)
 }
 
-// answers demands a status of a path at the address for operators.
+// opsAnswers checks the status of a path of the operators' listener.
 func opsAnswers(s *e2e.Env, path string, want int) {
 	s.T.Helper()
 	if response, text := getOps(s, "GET", path); response.StatusCode != want {
@@ -63,7 +63,7 @@ func opsAnswers(s *e2e.Env, path string, want int) {
 	}
 }
 
-// figures returns what a scrape tells of Latchkey, by name and labels.
+// readMetrics returns the metrics of Latchkey by name and labels.
 func readMetrics(s *e2e.Env) map[string]string {
 	s.T.Helper()
 	response, text := getOps(s, "GET", "/metrics")
@@ -108,7 +108,7 @@ func TestMetrics(t *testing.T) {
 		visit(t, "GET", s.URL+"/healthz")
 		visit(t, "PUT", s.URL+"/graphql")
 		if !s.LogContains(`"msg":"operation"`, `"code":"INVALID_CREDENTIALS"`) {
-			t.Error("the log does not tell the code of a mistake")
+			t.Error("the log does not contain the code of a user error")
 		}
 		have := readMetrics(s)
 		for series, want := range map[string]string{
@@ -376,7 +376,7 @@ func TestReadinessWhileDraining(t *testing.T) {
 	}
 }
 
-// brokenLog panics when it is told of an operation.
+// brokenLog is a log handler that panics on the line of an operation.
 type brokenLog struct{ slog.Handler }
 
 func (l brokenLog) Handle(ctx context.Context, r slog.Record) error {
@@ -469,7 +469,7 @@ func (c *collector) named(name string) (spans []*tracepb.Span) {
 	return spans
 }
 
-// attributes returns what a span says, numbers as text.
+// attributes returns the attributes of a span, numbers as text.
 func attributes(span *tracepb.Span) map[string]string {
 	printed := map[string]string{}
 	for _, a := range span.Attributes {
@@ -654,15 +654,15 @@ func BenchmarkMetricsOverhead(b *testing.B) {
 	database := storetest.SQLite(b)
 	plain := e2e.Start(b, database, "LATCHKEY_LOG_LEVEL=error")
 	mario := plain.Register("mario")
-	sites := []*e2e.Env{plain, plain.AnotherNode("LATCHKEY_LOG_LEVEL=error", watching)}
-	times := make([][]time.Duration, len(sites))
+	nodes := []*e2e.Env{plain, plain.AnotherNode("LATCHKEY_LOG_LEVEL=error", watching)}
+	times := make([][]time.Duration, len(nodes))
 	ask := func(i int) time.Duration {
 		r := httptest.NewRequest(http.MethodPost, "/graphql", bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("Authorization", "Bearer "+mario.AccessToken)
 		w := httptest.NewRecorder()
 		began := time.Now()
-		sites[i].Server.HTTP().Handler.ServeHTTP(w, r)
+		nodes[i].Server.HTTP().Handler.ServeHTTP(w, r)
 		took := time.Since(began)
 		if !strings.Contains(w.Body.String(), `"username":"mario"`) {
 			b.Fatal(w.Body)
@@ -670,8 +670,8 @@ func BenchmarkMetricsOverhead(b *testing.B) {
 		return took
 	}
 	for n := range b.N {
-		for i := range sites {
-			i = (i + n) % len(sites)
+		for i := range nodes {
+			i = (i + n) % len(nodes)
 			times[i] = append(times[i], ask(i))
 		}
 	}

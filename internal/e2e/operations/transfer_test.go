@@ -128,7 +128,7 @@ func TestTransferKilled(t *testing.T) {
 	p.Kill() // which leaves more than one file
 	target := e2e.NewEnv(t, to, s.Clock)
 	target.Run("migrate", "up")
-	// interrupted holds a lock that stops the move at a place, ends it there with a signal and lets go.
+	// interrupted stops the transfer at a table with a lock, ends it with a signal and releases the lock.
 	interrupted := func(lock, table string, signal os.Signal) string {
 		t.Helper()
 		db := target.DB()
@@ -175,7 +175,7 @@ func TestTransferKilled(t *testing.T) {
 		people = append(people, s.Register(username))
 		for _, c := range people {
 			if c.Env = s; !c.SignedIn() {
-				t.Fatal("somebody is signed out")
+				t.Fatal("a user is signed out")
 			}
 		}
 		s.Stop()
@@ -215,7 +215,7 @@ func TestTransferKilled(t *testing.T) {
 	there := e2e.StartAt(t, to, s.Clock)
 	for _, c := range people {
 		if c.Env = there; !c.SignedIn() {
-			t.Error("somebody is signed out")
+			t.Error("a user is signed out")
 		}
 	}
 	if n := there.Count("users"); n != len(people) {
