@@ -34,7 +34,7 @@ type requestAuth struct {
 	userError   account.Code    // the first in the response
 }
 
-// WithCaller keeps in each request's context who makes it: the caller whose bearer token it carries (RFC 6750, section
+// WithCaller stores in each request's context who makes it: the caller whose bearer token it carries (RFC 6750, section
 // 2.1), the client, and the refresh token that it carries as a cookie. It belongs inside [middleware.ClientIP]. Cookies
 // are secure if the public URL is https.
 func WithCaller(svc *auth.Service, publicURL string, next http.Handler) http.Handler {

@@ -14,8 +14,8 @@ type cookies struct {
 	secure bool
 }
 
-// newCookies returns the cookies of a server with the public URL. Over https the name has the prefix with which a browser
-// accepts the cookie only from this host (RFC 6265bis, section 4.1.3.2); plain http, for development, has none.
+// newCookies returns the cookies of a server with the public URL. Over https the name has the prefix with which a
+// browser accepts the cookie only from this host (RFC 6265bis, section 4.1.3.2); plain http, for development, has none.
 func newCookies(publicURL string) cookies {
 	if strings.HasPrefix(publicURL, "https:") {
 		return cookies{name: "__Host-latchkey", secure: true}

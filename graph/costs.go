@@ -8,8 +8,9 @@ import (
 // scanWeight is the cost of reading all profiles, to search or count them.
 const scanWeight = 200
 
-// costs are the costs of the fields that need much work of the database or have long values, and the sizes of lists. They
-// are a table because clients would see directives in the schema, which cannot express searches and long texts either.
+// costs are the costs of the fields that need much work of the database or have long values, and the sizes of lists.
+// They are a table because clients would see directives in the schema, which cannot express searches and long texts
+// either.
 var costs = gqlhttp.Costs{
 	"Query.profiles": {
 		Weight: 10,

@@ -22,7 +22,7 @@ func directives(svc *auth.Service) generated.DirectiveRoot {
 		},
 		Owner: func(ctx context.Context, _ any, next graphql.Resolver, arg string) (any, error) {
 			id, _ := graphql.GetFieldContext(ctx).Args[arg].(account.ID)
-			if err := svc.RequireProfileOwner(ctx, callerFrom(ctx), id); err != nil {
+			if err := svc.RequireOwner(ctx, callerFrom(ctx), id); err != nil {
 				return nil, err
 			}
 			return next(ctx)

@@ -31,8 +31,8 @@ type presenter struct {
 	log *slog.Logger
 }
 
-// present is an executor's error presenter. The result keeps the path and the locations of err; code and message are those
-// of the account.Error inside err, or INTERNAL_SERVER_ERROR with only the request's ID if there is none.
+// present is an executor's error presenter. The result keeps the path and the locations of err; code and message are
+// those of the account.Error inside err, or INTERNAL_SERVER_ERROR with only the request's ID if there is none.
 func (p presenter) present(ctx context.Context, err error) *gqlerror.Error {
 	result := &gqlerror.Error{Path: graphql.GetPath(ctx)}
 	cause := err

@@ -19,7 +19,9 @@ type Options struct {
 	Development    bool     // allows introspection, and names parts of the schema in messages
 	AllowedOrigins []string // web origins whose scripts may call with credentials, such as https://app.example.com
 	Log            *slog.Logger
-	Observe        func(context.Context, gqlhttp.Operation) // called for each request before its response is written; may be nil
+
+	// Observe, if set, is called for each request before its response is written.
+	Observe func(context.Context, gqlhttp.Operation)
 }
 
 // NewHandler returns the endpoint of a schema, for /graphql, inside [WithCaller], [middleware.ClientIP] and
@@ -55,8 +57,8 @@ func NewHandler(schema graphql.ExecutableSchema, o Options) http.Handler {
 	}).Handler(endpoint)
 }
 
-// checkCookieOrigin returns a function that returns FORBIDDEN for a request with a cookie from another origin than those
-// allowed.
+// checkCookieOrigin returns a function that returns FORBIDDEN for a request with a cookie from another origin than
+// those allowed.
 func checkCookieOrigin(allowed []string) func(*http.Request) error {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range allowed {
@@ -66,6 +68,7 @@ func checkCookieOrigin(allowed []string) func(*http.Request) error {
 		if cookieFrom(r.Context()) == nil || protection.Check(r) == nil {
 			return nil
 		}
-		return &account.Error{Code: account.Forbidden, Message: "Requests with a cookie are accepted from allowed origins only."}
+		const message = "Requests with a cookie are accepted from allowed origins only."
+		return &account.Error{Code: account.Forbidden, Message: message}
 	}
 }

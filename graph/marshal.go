@@ -12,14 +12,14 @@ import (
 	"latchkey/internal/account"
 )
 
-// fastMarshal is an extension of the executor that marshals users, profiles and pages of profiles directly if only fields
-// are selected that these types hold themselves. It leaves fields with a resolver of their own and all other types to the
-// generated code, which produces the same JSON at ten times the cost: it creates a context and an error list for each
-// value and a goroutine for each entry of a list.
+// fastMarshal is an extension of the executor that marshals users, profiles and pages of profiles directly if only
+// fields are selected that these types hold themselves. It leaves fields with a resolver of their own and all other
+// types to the generated code, which produces the same JSON at ten times the cost: it creates a context and an error
+// list for each value and a goroutine for each entry of a list.
 type fastMarshal struct{}
 
 // ExtensionName makes fastMarshal an extension of the executor.
-func (fastMarshal) ExtensionName() string { return "Direct" }
+func (fastMarshal) ExtensionName() string { return "FastMarshal" }
 
 // Validate makes fastMarshal an extension of the executor.
 func (fastMarshal) Validate(graphql.ExecutableSchema) error { return nil }
@@ -156,10 +156,11 @@ var (
 			"nodes":    listField(profileFields, func(c *account.ProfileConnection) []*account.Profile { return c.Nodes }),
 			"pageInfo": objectField(pageInfoFields, (*account.ProfileConnection).PageInfo),
 		}}
-	edgeFields = &objectType[account.ProfileEdge]{"ProfileEdge", []string{"ProfileEdge"}, map[string]field[account.ProfileEdge]{
-		"cursor": stringField((*account.ProfileEdge).Cursor),
-		"node":   objectField(profileFields, func(e *account.ProfileEdge) *account.Profile { return e.Node }),
-	}}
+	edgeFields = &objectType[account.ProfileEdge]{"ProfileEdge", []string{"ProfileEdge"},
+		map[string]field[account.ProfileEdge]{
+			"cursor": stringField((*account.ProfileEdge).Cursor),
+			"node":   objectField(profileFields, func(e *account.ProfileEdge) *account.Profile { return e.Node }),
+		}}
 	pageInfoFields = &objectType[account.PageInfo]{"PageInfo", []string{"PageInfo"}, map[string]field[account.PageInfo]{
 		"hasNextPage":     boolField(func(_ context.Context, p *account.PageInfo) bool { return p.HasNextPage }),
 		"hasPreviousPage": boolField(func(_ context.Context, p *account.PageInfo) bool { return p.HasPreviousPage }),

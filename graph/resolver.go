@@ -29,8 +29,8 @@ func NewSchema(svc *auth.Service) graphql.ExecutableSchema {
 	})
 }
 
-// schemaWithoutDefer returns the schema as it is written: without @defer, which gqlgen adds, because a response is never
-// sent in parts.
+// schemaWithoutDefer returns the schema as it is written: without @defer, which gqlgen adds, because a response is
+// never sent in parts.
 func schemaWithoutDefer() *ast.Schema {
 	schema := *generated.NewExecutableSchema(generated.Config{}).Schema()
 	schema.Directives = maps.Clone(schema.Directives)

@@ -102,9 +102,9 @@ func servePage(w http.ResponseWriter, _ *http.Request) {
 	}{scripts, styles, nonce})
 }
 
-// policy allows the page to load files from its own server and the dependencies, and to send requests to its own server.
-// The nonce is for the style element that GraphiQL adds when it opens a dialog. Fonts and small images are data URLs in
-// its style sheet.
+// policy allows the page to load files from its own server and the dependencies, and to send requests to its own
+// server. The nonce is for the style element that GraphiQL adds when it opens a dialog. Fonts and small images are data
+// URLs in its style sheet.
 func policy(nonce string) string {
 	return strings.Join([]string{
 		"default-src 'none'",

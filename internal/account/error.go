@@ -86,50 +86,50 @@ func IsCode(err error, code Code) bool { return errors.Is(err, &Error{Code: code
 // UserErrors are all user errors of an input.
 type UserErrors []*Error
 
-func (m UserErrors) Error() string {
-	texts := make([]string, len(m))
-	for i, e := range m {
+func (errs UserErrors) Error() string {
+	texts := make([]string, len(errs))
+	for i, e := range errs {
 		texts[i] = e.Error()
 	}
 	return strings.Join(texts, "; ")
 }
 
 // Add adds e, unless it is nil, as a user error at a path inside the input.
-func (m *UserErrors) Add(e *Error, path ...string) {
+func (errs *UserErrors) Add(e *Error, path ...string) {
 	if e != nil {
 		e.Field = path
-		*m = append(*m, e)
+		*errs = append(*errs, e)
 	}
 }
 
 // Has reports whether there is a user error at a path inside the input.
-func (m UserErrors) Has(path ...string) bool {
-	return slices.ContainsFunc(m, func(e *Error) bool { return slices.Equal(e.Field, path) })
+func (errs UserErrors) Has(path ...string) bool {
+	return slices.ContainsFunc(errs, func(e *Error) bool { return slices.Equal(e.Field, path) })
 }
 
 // Collect adds the user errors in err and returns nil; it returns any other err unchanged.
-func (m *UserErrors) Collect(err error) error {
+func (errs *UserErrors) Collect(err error) error {
 	var more UserErrors
 	if errors.As(err, &more) {
-		*m = append(*m, more...)
+		*errs = append(*errs, more...)
 		return nil
 	}
 	return err
 }
 
-// Err returns m as an error, or nil when it is empty.
-func (m UserErrors) Err() error {
-	if len(m) == 0 {
+// Err returns errs as an error, or nil when it is empty.
+func (errs UserErrors) Err() error {
+	if len(errs) == 0 {
 		return nil
 	}
-	return m
+	return errs
 }
 
 // At returns e as the only user error, at a path inside the input.
 func (e *Error) At(path ...string) error {
-	var m UserErrors
-	m.Add(e, path...)
-	return m
+	var errs UserErrors
+	errs.Add(e, path...)
+	return errs
 }
 
 // UsernameTaken returns the user error for the username of another account.

@@ -19,23 +19,23 @@ type RegisterInput struct {
 }
 
 // Check returns the user errors of the input, except those of the password, which depend on a policy.
-func (in RegisterInput) Check() (m UserErrors) {
+func (in RegisterInput) Check() (errs UserErrors) {
 	if in.Username == nil && in.Email == nil {
-		m.Add(UserError(Required, "Enter a username, an email address, or both."), "username")
+		errs.Add(UserError(Required, "Enter a username, an email address, or both."), "username")
 	}
 	if in.Username != nil {
-		m.Add(CheckUsername(*in.Username), "username")
+		errs.Add(CheckUsername(*in.Username), "username")
 	}
 	if in.Email != nil {
-		m.Add(CheckEmail(*in.Email), "email")
+		errs.Add(CheckEmail(*in.Email), "email")
 	}
 	if in.Name != nil {
-		m.Add(CheckName(*in.Name), "name")
+		errs.Add(CheckName(*in.Name), "name")
 	}
 	if in.Profile != nil {
-		m = append(m, in.Profile.Check("profile")...)
+		errs = append(errs, in.Profile.Check("profile")...)
 	}
-	return m
+	return errs
 }
 
 // ObtainTokenInput is the input of a sign-in.
@@ -47,11 +47,11 @@ type ObtainTokenInput struct {
 }
 
 // Check returns the user errors of the input, except those of identifier and password, which are verified.
-func (in ObtainTokenInput) Check() (m UserErrors) {
+func (in ObtainTokenInput) Check() (errs UserErrors) {
 	if in.DeviceName != nil {
-		m.Add(CheckDeviceName(*in.DeviceName), "deviceName")
+		errs.Add(CheckDeviceName(*in.DeviceName), "deviceName")
 	}
-	return m
+	return errs
 }
 
 // UpdateMeInput changes the private part of the user's own account. Nil fields remain unchanged.
@@ -60,11 +60,11 @@ type UpdateMeInput struct {
 }
 
 // Check returns the user errors of the input.
-func (in UpdateMeInput) Check() (m UserErrors) {
+func (in UpdateMeInput) Check() (errs UserErrors) {
 	if in.Name != nil {
-		m.Add(CheckName(*in.Name), "name")
+		errs.Add(CheckName(*in.Name), "name")
 	}
-	return m
+	return errs
 }
 
 // ChangePasswordInput replaces the user's own password.
@@ -93,13 +93,13 @@ type ProfileInput struct {
 	IsOrganizer *bool
 }
 
-// Check returns all that is wrong with the input; path is where it stands inside a larger one.
-func (in ProfileInput) Check(path ...string) (m UserErrors) {
+// Check returns the user errors of the input; path is the path to it inside a larger one.
+func (in ProfileInput) Check(path ...string) (errs UserErrors) {
 	if in.Description != nil {
-		m.Add(CheckDescription(*in.Description), append(path[:len(path):len(path)], "description")...)
+		errs.Add(CheckDescription(*in.Description), append(path[:len(path):len(path)], "description")...)
 	}
 	if in.Location != nil {
-		m.Add(CheckLocation(*in.Location), append(path[:len(path):len(path)], "location")...)
+		errs.Add(CheckLocation(*in.Location), append(path[:len(path):len(path)], "location")...)
 	}
-	return m
+	return errs
 }

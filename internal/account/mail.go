@@ -15,7 +15,7 @@ const (
 	Activation        MailTemplate = "activation"          // verify the address of a new account
 	PasswordReset     MailTemplate = "password-reset"      // choose a new password
 	EmailConfirmation MailTemplate = "email-confirmation"  // to a new address: verify it
-	EmailChangeNotice MailTemplate = "email-change-notice" // to the current address: a change was requested, and how to cancel it
+	EmailChangeNotice MailTemplate = "email-change-notice" // to the current address: a change was requested
 
 	KnownAddress     MailTemplate = "known-address"     // the address was given, but an account has it already
 	UsernameReminder MailTemplate = "username-reminder" // the username of the account with this address
@@ -32,8 +32,8 @@ var MailTemplates = []MailTemplate{
 	PasswordChanged, UsernameChanged, AccountDeleted, NewDevice,
 }
 
-// lives are the lifetimes of the tokens in emails (NIST SP 800-63B-4, section 4.2.1.2, allows 24 hours).
-var lives = map[MailTemplate]time.Duration{
+// tokenTTLs are the lifetimes of the tokens in emails (NIST SP 800-63B-4, section 4.2.1.2, allows 24 hours).
+var tokenTTLs = map[MailTemplate]time.Duration{
 	Activation:        24 * time.Hour,
 	PasswordReset:     time.Hour,
 	EmailConfirmation: 24 * time.Hour,
@@ -41,10 +41,10 @@ var lives = map[MailTemplate]time.Duration{
 }
 
 // HasToken reports whether the email contains a one-time token.
-func (l MailTemplate) HasToken() bool { return lives[l] > 0 }
+func (t MailTemplate) HasToken() bool { return tokenTTLs[t] > 0 }
 
 // TTL returns how long the email is worth sending: the lifetime of its token or, without one, a day.
-func (l MailTemplate) TTL() time.Duration { return cmp.Or(lives[l], 24*time.Hour) }
+func (t MailTemplate) TTL() time.Duration { return cmp.Or(tokenTTLs[t], 24*time.Hour) }
 
 // Mail is an email to one person, before it is rendered.
 type Mail struct {

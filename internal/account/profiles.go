@@ -170,7 +170,8 @@ func (s Selection) openCursor(cursors page.Key, cursor *string) (*Position, erro
 	}
 	place, ok := cursors.List(s.name()).Open(*cursor)
 	if !ok {
-		return nil, badInput("This cursor is not valid for this list. Use a cursor from a response with the same filter and orderBy.")
+		return nil, badInput("This cursor is not valid for this list. " +
+			"Use a cursor from a response with the same filter and orderBy.")
 	}
 	if s.Order.Field == ByUsername {
 		return &Position{UsernameKey: string(place)}, nil

@@ -10,8 +10,8 @@ import (
 )
 
 // The methods of this file are for operators, who have the database and the secret and need no role or password. Each
-// change of a user is one transaction; they are serialized, so that one active administrator always remains. Those that
-// take an actor return FORBIDDEN unless it is an operator.
+// change of a user is one transaction; these are serialized, so that one active administrator always remains. Methods
+// that take an actor return FORBIDDEN unless it is an operator.
 
 // FindUser returns the user with an ID, a username or an email address. Errors: NOT_FOUND; BAD_USER_INPUT when several
 // accounts are pending for the address.
@@ -72,7 +72,8 @@ func (s *Service) SessionsOf(ctx context.Context, user account.ID) ([]*account.S
 }
 
 // CreateUser creates an active user with a profile, regardless of the registration mode. The address counts as not
-// verified. User errors: those of Register, except REGISTRATION_CLOSED.
+// verified. User errors: those of Register, except REGISTRATION_CLOSED. Errors: RATE_LIMITED when too many passwords
+// are being hashed.
 func (s *Service) CreateUser(
 	ctx context.Context, actor account.Actor, in account.RegisterInput, role account.Role,
 ) (*account.User, error) {
@@ -198,6 +199,7 @@ func (s *Service) MailPasswordReset(ctx context.Context, actor account.Actor, id
 }
 
 // RevokeSessionsOf revokes all sessions of a user and returns how many were live. A concurrent sign-in is refused.
+// Errors: NOT_FOUND.
 func (s *Service) RevokeSessionsOf(
 	ctx context.Context, actor account.Actor, user account.ID,
 ) (revoked int64, err error) {

@@ -76,7 +76,8 @@ func (s *Service) replacePassword(
 
 // ResetPassword replaces a forgotten password and revokes every session. It starts no session (OWASP Forgot Password
 // Cheat Sheet, "User Resets Password"). The token stays valid when the new password is refused. User errors:
-// TOKEN_INVALID, TOKEN_EXPIRED, TAKEN, and those of a password.
+// TOKEN_INVALID, TOKEN_EXPIRED, TAKEN, and those of a password. Errors: RATE_LIMITED when too many passwords are being
+// hashed.
 func (s *Service) ResetPassword(
 	ctx context.Context, actor account.Actor, text, newPassword string, client ClientInfo,
 ) error {

@@ -75,7 +75,9 @@ func (s *Service) Profiles(
 
 // hasBefore reports whether the selection has profiles before a page or, when the page is empty, at or before its after
 // cursor. hasMore is whether the window was longer than the page.
-func (s *Service) hasBefore(ctx context.Context, w account.Window, page []*account.Profile, hasMore bool) (bool, error) {
+func (s *Service) hasBefore(
+	ctx context.Context, w account.Window, page []*account.Profile, hasMore bool,
+) (bool, error) {
 	if w.Backward && hasMore || w.After == nil {
 		return w.Backward && hasMore, nil
 	}
@@ -89,7 +91,9 @@ func (s *Service) hasBefore(ctx context.Context, w account.Window, page []*accou
 }
 
 // hasAfter is hasBefore for the other side of a page.
-func (s *Service) hasAfter(ctx context.Context, w account.Window, page []*account.Profile, hasMore bool) (bool, error) {
+func (s *Service) hasAfter(
+	ctx context.Context, w account.Window, page []*account.Profile, hasMore bool,
+) (bool, error) {
 	if !w.Backward && hasMore || w.Before == nil {
 		return !w.Backward && hasMore, nil
 	}
@@ -164,9 +168,9 @@ func (s *Service) DeleteProfile(ctx context.Context, actor account.Actor, id acc
 	return &id, err
 }
 
-// RequireProfileOwner returns nil when the caller owns the object with the ID. Errors: UNAUTHENTICATED; BAD_USER_INPUT
+// RequireOwner returns nil when the caller owns the object with the ID. Errors: UNAUTHENTICATED; BAD_USER_INPUT
 // when id is not an ID; FORBIDDEN for another user's object; NOT_FOUND when it does not exist.
-func (s *Service) RequireProfileOwner(ctx context.Context, caller *account.Caller, id account.ID) error {
+func (s *Service) RequireOwner(ctx context.Context, caller *account.Caller, id account.ID) error {
 	if err := requireSignedIn(caller, id); err != nil {
 		return err
 	}
@@ -182,7 +186,7 @@ func (s *Service) RequireProfileOwner(ctx context.Context, caller *account.Calle
 
 // notOwned returns why the caller could not change a profile; NOT_FOUND if they have become its owner meanwhile.
 func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id account.ID) error {
-	if err := s.RequireProfileOwner(ctx, caller, id); err != nil {
+	if err := s.RequireOwner(ctx, caller, id); err != nil {
 		return err
 	}
 	return &account.Error{Code: account.NotFound, Message: "There is no such profile."}

@@ -22,7 +22,7 @@ const (
 	resultUnknown         refreshResult = "unknown"         // not issued here, or without a session
 	resultDeleted         refreshResult = "deleted"         // its session was deleted
 	resultRotated         refreshResult = "rotated"         // the current token: the next one was issued
-	resultReplayed        refreshResult = "replayed"        // the previous token within the grace period: the same response
+	resultReplayed        refreshResult = "replayed"        // the previous token within the grace period: the same pair
 	resultClockSkew       refreshResult = "clock went back" // the previous token, issued in the future
 	resultReused          refreshResult = "reused"          // an older token: the session was revoked
 	resultGenerationAhead refreshResult = "ahead of the database"

@@ -18,7 +18,7 @@ import (
 // verified the address before, to that one.
 //
 // User errors: those of the input's values, TAKEN, and REGISTRATION_CLOSED. Errors: RATE_LIMITED after too many
-// registrations from the network.
+// registrations from the network, and when too many passwords are being hashed.
 func (s *Service) Register(
 	ctx context.Context, actor account.Actor, in account.RegisterInput, client ClientInfo,
 ) (*account.User, *account.TokenPair, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // ChangeUsername changes the username of the user and of their profile. User errors: INVALID_CREDENTIALS and those of a
-// username. Errors: UNAUTHENTICATED; RATE_LIMITED.
+// username, TAKEN. Errors: UNAUTHENTICATED; RATE_LIMITED.
 func (s *Service) ChangeUsername(
 	ctx context.Context, actor account.Actor, in account.ChangeUsernameInput, client ClientInfo,
 ) (*account.User, error) {

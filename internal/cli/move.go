@@ -55,10 +55,10 @@ func (m move) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	proof := func(st *store.Store) func(context.Context) error {
+	verifySecret := func(st *store.Store) func(context.Context) error {
 		return server.NewService(to, st, secrets, p.log(to), p.Now).Keys.VerifySecret
 	}
-	if err := proof(source)(ctx); err != nil {
+	if err := verifySecret(source)(ctx); err != nil {
 		return err
 	}
 	target, err := store.Open(ctx, to.DatabaseURL.Reveal())
@@ -70,7 +70,7 @@ func (m move) Run(ctx context.Context, p *Program) error {
 	var rows atomic.Int64
 	stop := p.progress(func() string { return fmt.Sprintf("%d rows copied", rows.Load()) })
 	moved, err := transfer.Run(ctx, source, target, transfer.Options{
-		Now: p.Now, Verify: proof(target), Progress: rows.Store,
+		Now: p.Now, Verify: verifySecret(target), Progress: rows.Store,
 	})
 	stop()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package config reads settings and refuses bad ones, all at once. It knows what each setting may be and how they
-// bear on one another; what they are for is known where they are used.
+// Package config reads the settings from flags and environment variables, with [Read], and reports all invalid ones at
+// once. It knows which values each setting allows and how settings depend on each other, not what they are used for.
 package config
 
 import (
@@ -10,7 +10,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// Config is what the settings say, checked.
+// Config is the settings, validated.
 type Config struct {
 	Listen            string         // address to listen on, host:port; port 0 lets the system pick one
 	DatabaseURL       DatabaseURL    // the database
@@ -19,11 +19,11 @@ type Config struct {
 	AllowedOrigins    []string       // origins that may send credentials, as a browser writes them (RFC 6454, section 6.2)
 	Secret            Hidden         // 32 bytes or more; empty only with SQLite: the caller creates one
 	SecretPrevious    Hidden         // the previous secret, only accepted; empty for none
-	Mode              Mode           // what the server shows of itself, and what it insists on
+	Mode              Mode           // development or production
 	AccessTokenTTL    time.Duration  // 1s to 15m; 1m or more in production
-	RefreshIdleTTL    time.Duration  // a session unused this long ends; more than 0, at most 8760h
-	SessionTTL        time.Duration  // a session ends after this, however busy; more than 0, at most 8760h
-	MaxSessions       int            // live ones a user may have; 1 to 1000
+	RefreshIdleTTL    time.Duration  // a session that is not used for this long ends; more than 0, at most 8760h
+	SessionTTL        time.Duration  // a session ends after this, even if it is in use; more than 0, at most 8760h
+	MaxSessions       int            // maximum of a user's live sessions; 1 to 1000
 	RefreshGrace      time.Duration  // how long a used refresh token returns the same result; 0 to 60s
 	PasswordMinLength int            // in Unicode code points; 8 to 64
 	Registration      Registration   // who may register
@@ -48,7 +48,7 @@ type Config struct {
 	Traces            bool           // send traces to the collector in the OTEL_ variables
 }
 
-// Mode is what the server shows of itself, and what it insists on.
+// Mode determines which details the server reveals, and which settings it requires.
 type Mode string
 
 const (
@@ -56,7 +56,7 @@ const (
 	Production  Mode = "production"
 )
 
-// Registration is who may register.
+// Registration determines who may register.
 type Registration string
 
 const (

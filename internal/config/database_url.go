@@ -15,8 +15,8 @@ type DatabaseURL struct {
 
 const sqliteScheme = "sqlite:"
 
-// ParseDatabaseURL returns the address in text. Its errors complete the sentence that starts with what text is, and
-// never repeat it.
+// ParseDatabaseURL parses the URL of a database. Its errors complete the sentence that starts with the name of the
+// setting or argument, and never repeat text.
 func ParseDatabaseURL(text string) (DatabaseURL, error) {
 	if path, ok := strings.CutPrefix(text, sqliteScheme); ok {
 		switch {

@@ -30,7 +30,7 @@ type Problems []string
 // Error returns one line for each problem.
 func (p Problems) Error() string { return strings.Join(p, "\n") }
 
-// Help returns a table of the settings, one a line.
+// Help returns a table of the settings.
 func Help() string {
 	var text strings.Builder
 	text.WriteString("A flag takes precedence over its environment variable. An empty value counts as not set.\n\n")
@@ -72,7 +72,7 @@ func Read(flags map[string]string, env []string) (Config, error) {
 			r.problem(name, "%v", err)
 		}
 	}
-	r.together(&c, bad)
+	r.checkTogether(&c, bad)
 	r.traces(&c, env)
 	if len(r.problems) > 0 {
 		return Config{}, r.problems
@@ -104,9 +104,9 @@ func (r *reader) variables(env []string) map[string]string {
 	return values
 }
 
-// together checks what several settings decide, as far as each of them is good in itself, and fills in the defaults
-// that come from other settings.
-func (r *reader) together(c *Config, bad map[string]bool) {
+// checkTogether checks settings that depend on each other, except those that are invalid in themselves, and sets the
+// defaults that come from other settings. bad are the names of the invalid ones.
+func (r *reader) checkTogether(c *Config, bad map[string]bool) {
 	if c.AllowedOrigins == nil && !bad["APP_URL"] {
 		app, _ := url.Parse(c.AppURL)
 		c.AllowedOrigins = []string{originOf(app)}
@@ -160,7 +160,7 @@ func loosened(c *Config) (variables []string) {
 	return variables
 }
 
-// needsMail names what does not work without mails, or is empty.
+// needsMail returns the setting that requires email, as an assignment, or "".
 func needsMail(c *Config) string {
 	switch {
 	case c.EmailVerification:
@@ -171,7 +171,7 @@ func needsMail(c *Config) string {
 	return ""
 }
 
-// pick returns the value of a setting, and what to call it in a problem.
+// pick returns the value of a setting, and its name for a problem.
 func pick(s setting, flags, variables map[string]string) (text, name string, err error) {
 	name = variableOf(s.name)
 	for _, given := range []struct {
@@ -200,7 +200,7 @@ func pick(s setting, flags, variables map[string]string) (text, name string, err
 	return s.value, name, nil
 }
 
-// readFile returns what a file holds, minus one newline at its end. Its errors leave the path out.
+// readFile returns the content of a file without one newline at its end. Its errors do not contain the path.
 func readFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -220,7 +220,7 @@ func readFile(path string) (string, error) {
 	return text, nil
 }
 
-// withoutPath keeps a secret that was set in the place of its file's path from being shown.
+// withoutPath returns an error without its path, which may be a secret that was set instead of the path of its file.
 func withoutPath(err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
@@ -232,7 +232,7 @@ func variableOf(name string) string { return prefix + name }
 
 func flagOf(name string) string { return "--" + strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
-// known returns the name of everything that can be set.
+// known returns the names of all settings, and those of their files.
 func known() (names []string) {
 	for _, s := range settings {
 		names = append(names, s.name)
@@ -243,7 +243,7 @@ func known() (names []string) {
 	return names
 }
 
-// hint returns a question after the known name that text is most like, if it is at most two letters away.
+// hint returns a question with the known name that is most similar to text, or "" if none is within a distance of two.
 func hint(text string, spell func(name string) string) string {
 	nearest, least := "", 3
 	for _, name := range known() {
@@ -254,7 +254,7 @@ func hint(text string, spell func(name string) string) string {
 	return nearest
 }
 
-// distance returns how many bytes must be put in, left out or replaced to make b of a.
+// distance returns the Levenshtein distance: how many bytes must be inserted, deleted or replaced to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -19,18 +19,18 @@ import (
 	"latchkey/internal/account"
 )
 
-// setting is one thing to be set. Its variable is LATCHKEY_ and its name.
+// setting describes a setting. Its variable is LATCHKEY_ and its name.
 type setting struct {
 	name   string
 	value  string // the default, in the form of a given value
-	unset  string // what to call the default where value is empty
+	unset  string // the default as help shows it, if value is empty
 	help   string
 	secret bool                               // may also come from a file
 	parse  func(c *Config, text string) error // not called with an empty text
 }
 
-// Errors of parse complete the sentence that starts with the setting's name, and never repeat the value: it may be
-// a secret that went to the wrong place.
+// settings are all settings. Errors of parse complete the sentence that starts with the setting's name, and never
+// repeat the value: it may be a secret that was meant for another setting.
 var settings = []setting{
 	{
 		name: "LISTEN", value: "127.0.0.1:8080",
@@ -233,10 +233,10 @@ func limit(field func(*Config) *account.Limit) func(*Config, string) error {
 
 const maxLimit = 1_000_000_000
 
-// perHour returns how many events a limit allows in an hour, taken over a long time.
+// perHour returns how many events a limit allows in an hour on average.
 func perHour(l account.Limit) float64 { return float64(l.Max) / l.Window.Hours() }
 
-// list parses what stands between commas. Its errors tell which of the entries is wrong, counted from 1.
+// list parses entries that are separated by commas. Its errors contain the number of the invalid entry, from 1.
 func list[T any](text string, parse func(string) (T, error)) (entries []T, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		entry, err := parse(strings.TrimSpace(part))
@@ -338,7 +338,7 @@ func parseOrigin(text string) (string, error) {
 	return originOf(u), nil
 }
 
-// splitURL takes a URL apart that has a scheme, a host and perhaps a port and a path, and nothing else.
+// splitURL parses a URL that has a scheme and a host, optionally a port and a path, and nothing else.
 func splitURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -355,7 +355,7 @@ func splitURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// originOf follows RFC 6454, section 6.2: lower case, and no port where it is the scheme's own.
+// originOf returns the origin of a URL (RFC 6454, section 6.2): in lower case, without the default port of the scheme.
 func originOf(u *url.URL) string {
 	host := strings.ToLower(u.Host)
 	if u.Scheme == "http" {

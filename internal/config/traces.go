@@ -18,8 +18,8 @@ const (
 	otlpTracesPrefix = "OTEL_EXPORTER_OTLP_TRACES_"
 )
 
-// traces reports whether the standard variables of OpenTelemetry ask for traces, by naming a collector. Its SDK reads all
-// of them and ignores what it cannot use, so invalid values are refused here.
+// traces sets c.Traces if the standard variables of OpenTelemetry name a collector. It then checks them, because the
+// SDK, which reads them itself, ignores invalid values.
 func (r *reader) traces(c *Config, env []string) {
 	values := map[string]string{}
 	for _, entry := range env {

@@ -118,8 +118,8 @@ func errBusy(message string) error {
 	return &account.Error{Code: account.RateLimited, Message: message, RetryAfter: time.Second}
 }
 
-// byteBudget limits the bytes of long responses that are being written, in total and per client. A response counts until
-// the kernel has taken it, which is when the client has read most of it.
+// byteBudget limits the bytes of long responses that are being written, in total and per client. A response counts
+// until the kernel has taken it, which is when the client has read most of it.
 type byteBudget struct {
 	mu        sync.Mutex
 	used      int

@@ -27,7 +27,7 @@ const (
 	maxCredentials         = 1   // fields with the directive Options.Credential
 	maxCost                = 2_000
 	maxScans               = 4       // lists that are searched or counted, which reads all of them
-	maxText                = 400_000 // bytes of long texts in the response to a mutation, which is never rejected for its length
+	maxText                = 400_000 // bytes of long texts in the response to a mutation
 	maxIntrospectionFields = 40_000  // estimated
 )
 

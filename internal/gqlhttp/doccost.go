@@ -20,9 +20,9 @@ const (
 func DocumentCost(document *ast.QueryDocument) int { return MaxDocumentCost - measure(document).budget }
 
 // docCost estimates the steps that the validator takes for a document. It visits every operation and every fragment,
-// each time with all the fragments that are spread there. It compares fields of one name with each other, again for each
-// inline fragment around them, and unknown names with the known ones. A text that does not fit its type it copies for
-// each list around it.
+// each time with all the fragments that are spread there. It compares fields of one name with each other, again for
+// each inline fragment around them, and unknown names with the known ones. A text that does not fit its type it copies
+// for each list around it.
 type docCost struct {
 	budget      int // the remaining steps; the count stops below 0
 	introspects bool

@@ -3,9 +3,9 @@
 //
 // # Limits
 //
-// A request has at most [MaxBody] bytes and [MaxTokens] tokens, takes at most 10 seconds, and is rejected before it runs
-// if it costs too much: to validate ([DocumentCost]), to run or to return ([Costs]). Few queries run at the same time,
-// and few bytes of long responses are written at the same time.
+// A request has at most [MaxBody] bytes and [MaxTokens] tokens, takes at most 10 seconds, and is rejected before it
+// runs if it costs too much: to validate ([DocumentCost]), to run or to return ([Costs]). Few queries run at the same
+// time, and few bytes of long responses are written at the same time.
 //
 // # Messages
 //
@@ -181,8 +181,8 @@ func (h *handler) errorResponse(ctx context.Context, err error) *graphql.Respons
 	return h.exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(err)})
 }
 
-// documents is an LRU of valid documents. It skips long ones, to limit its memory, and those with string literals, which
-// may be passwords and are rarely sent again.
+// documents is an LRU of valid documents. It skips long ones, to limit its memory, and those with string literals,
+// which may be passwords and are rarely sent again.
 type documents struct {
 	*lru.LRU[*ast.QueryDocument]
 }

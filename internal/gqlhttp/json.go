@@ -12,9 +12,9 @@ const (
 	maxValues  = 10_000 // values at all levels
 )
 
-// decode reads one JSON text (RFC 8259) as maps, lists, strings, json.Numbers, booleans and nil. Unlike encoding/json it
-// rejects an object with a name that occurs twice, which two parsers may understand in two ways, and invalid UTF-8. It
-// fails with BAD_USER_INPUT.
+// decode reads one JSON text (RFC 8259) as maps, lists, strings, json.Numbers, booleans and nil. Unlike encoding/json
+// it rejects an object with a name that occurs twice, which two parsers may understand in two ways, and invalid UTF-8.
+// It fails with BAD_USER_INPUT.
 func decode(text []byte) (any, error) {
 	if !utf8.Valid(text) {
 		return nil, badInput("The request is not valid UTF-8.")

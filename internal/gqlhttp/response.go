@@ -32,8 +32,8 @@ type request struct {
 // statusCode follows the section "Status Codes" of the draft that the audits of the reference implementation check: 4xx
 // for what could not be read; 200 for what ran; for the rest 200 with application/json and 400 with
 // application/graphql-response+json. It is 500 only if an internal error left no data. The first edition, of September
-// 2026, recommends for the latter media type 422 instead of 400 if the document parses but is not valid, and 294 instead
-// of 200 if there are both data and errors; the audits expect 400 and 200.
+// 2026, recommends for the latter media type 422 instead of 400 if the document parses but is not valid, and 294
+// instead of 200 if there are both data and errors; the audits expect 400 and 200.
 func (req *request) statusCode() int {
 	switch {
 	case req.status != 0:

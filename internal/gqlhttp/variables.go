@@ -15,8 +15,8 @@ import (
 
 // checkVariables returns an error for variables that do not fit their types strictly (GraphQL specification, sections
 // 3.5 to 3.12, "Input Coercion"). The executor has already checked them, but loosely: it accepts a number for a string,
-// a string for a number, an enum value in any case, a field named __typename in any object, and null for anything with a
-// default value. given is what the client sent.
+// a string for a number, an enum value in any case, a field named __typename in any object, and null for anything with
+// a default value. given is what the client sent.
 func checkVariables(schema *ast.Schema, operation *graphql.OperationContext, given map[string]any) gqlerror.List {
 	for _, variable := range operation.Operation.VariableDefinitions {
 		value, ok := given[variable.Variable]

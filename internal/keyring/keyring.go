@@ -43,7 +43,7 @@ type Options struct {
 
 // Keyring holds the signing keys of the database. It is safe for concurrent use.
 type Keyring struct {
-	Options
+	options Options
 	store   *store.Store
 	secrets token.Secrets
 	active  atomic.Pointer[active]
@@ -77,7 +77,7 @@ const (
 
 // New returns a keyring on the keys of a database, which the secrets open. Call Sync before Issue, Verify and JWKS.
 func New(st *store.Store, secrets token.Secrets, o Options) *Keyring {
-	return &Keyring{Options: o, store: st, secrets: secrets}
+	return &Keyring{options: o, store: st, secrets: secrets}
 }
 
 // Issue returns an access token with the claims, signed by the key that signs now.
@@ -104,12 +104,12 @@ func (k *Keyring) JWKS() []byte { return k.active.Load().keys.JWKS() }
 // Keys that the previous secret has sealed are sealed again with the current one. Sync returns an error, and does not
 // change the keys in use, when neither secret opens a key.
 func (k *Keyring) Sync(ctx context.Context) error {
-	now := k.Now()
+	now := k.options.Now()
 	stored, err := k.store.SigningKeys(ctx)
 	if err != nil {
 		return err
 	}
-	if newest := k.newest(stored); newest == nil || now.Sub(newest.CreatedAt) >= k.MaxAge {
+	if newest := k.newest(stored); newest == nil || now.Sub(newest.CreatedAt) >= k.options.MaxAge {
 		if _, err := k.create(ctx, stored, now); err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (k *Keyring) deleteOld(
 	if err != nil {
 		return nil, err
 	}
-	k.Log.InfoContext(ctx, "old signing keys deleted", "count", n)
+	k.options.Log.InfoContext(ctx, "old signing keys deleted", "count", n)
 	return slices.DeleteFunc(stored, old), nil
 }
 
@@ -163,8 +163,8 @@ func (k *Keyring) activate(ctx context.Context, stored []store.SigningKey, signi
 	if err != nil {
 		return err
 	}
-	k.active.Store(&active{sealed, signing, keys, token.NewIssuer(k.Issuer, keys, k.Now)})
-	k.Log.DebugContext(ctx, "signing keys in use", "signing", signing, "all", ids)
+	k.active.Store(&active{sealed, signing, keys, token.NewIssuer(k.options.Issuer, keys, k.options.Now)})
+	k.options.Log.DebugContext(ctx, "signing keys in use", "signing", signing, "all", ids)
 	return nil
 }
 
@@ -212,14 +212,14 @@ func (k *Keyring) reseal(ctx context.Context, stored store.SigningKey, key *toke
 	if err := k.store.ResealSigningKey(ctx, stored.ID, stored.Sealed, sealed); err != nil {
 		return err
 	}
-	k.Log.InfoContext(ctx, "signing key sealed with the current secret", "key", stored.ID)
+	k.options.Log.InfoContext(ctx, "signing key sealed with the current secret", "key", stored.ID)
 	return nil
 }
 
 // newest returns the newest key of the algorithm, or nil.
 func (k *Keyring) newest(stored []store.SigningKey) *store.SigningKey {
 	for i := range slices.Backward(stored) {
-		if stored[i].Alg == k.Alg {
+		if stored[i].Alg == k.options.Alg {
 			return &stored[i]
 		}
 	}
@@ -236,7 +236,7 @@ func (k *Keyring) signer(stored []store.SigningKey, now time.Time) *store.Signin
 			if first == nil || s.SignsFrom.Before(first.SignsFrom) {
 				first = s
 			}
-		case s.Alg == k.Alg:
+		case s.Alg == k.options.Alg:
 			preferred = s
 		default:
 			other = s
@@ -248,7 +248,7 @@ func (k *Keyring) signer(stored []store.SigningKey, now time.Time) *store.Signin
 // List returns the keys of the database, oldest first.
 func (k *Keyring) List(ctx context.Context) ([]Key, error) {
 	stored, err := k.store.SigningKeys(ctx)
-	now := k.Now()
+	now := k.options.Now()
 	signer := k.signer(stored, now)
 	list := make([]Key, len(stored))
 	for i, s := range stored {

@@ -36,7 +36,7 @@ func newNode(t *testing.T, url string) *node {
 	clock := new(atomic.Int64)
 	clock.Store(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
 	n := open(t, url, clock, token.EdDSA, current, "")
-	if _, err := n.store.Migrate(t.Context(), n.Now); err != nil {
+	if _, err := n.store.Migrate(t.Context(), n.now); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -67,10 +67,14 @@ func open(t *testing.T, url string, clock *atomic.Int64, alg, secret, previous s
 		Issuer: "https://accounts.example.com",
 		Alg:    alg,
 		MaxAge: maxAge,
-		Now:    func() time.Time { return time.UnixMicro(clock.Load()).UTC() },
+		Now:    func() time.Time { return timeOf(clock) },
 		Log:    slog.New(slog.DiscardHandler),
 	})}
 }
+
+func timeOf(clock *atomic.Int64) time.Time { return time.UnixMicro(clock.Load()).UTC() }
+
+func (n *node) now() time.Time { return timeOf(n.clock) }
 
 func (n *node) advance(d time.Duration) { n.clock.Add(d.Microseconds()) }
 
@@ -93,7 +97,7 @@ func (n *node) rotate() Key {
 func (n *node) issue() string {
 	n.t.Helper()
 	text, err := n.Issue(token.Claims{
-		Subject: "user_1", SessionID: "session_1", ID: "token_1", IssuedAt: n.Now(), ExpiresAt: n.Now().Add(24 * time.Hour),
+		Subject: "user_1", SessionID: "session_1", ID: "token_1", IssuedAt: n.now(), ExpiresAt: n.now().Add(24 * time.Hour),
 	})
 	if err != nil {
 		n.t.Fatal(err)
@@ -145,7 +149,7 @@ func TestARotationStepByStep(t *testing.T) {
 		t.Fatalf("nodes differ: %q", first)
 	}
 	next := one.rotate()
-	if next.State != Next || !next.SignsFrom.Equal(one.Now().Add(overlap)) {
+	if next.State != Next || !next.SignsFrom.Equal(one.now().Add(overlap)) {
 		t.Fatalf("the next key: %+v", next)
 	}
 	for _, step := range []struct {
@@ -163,16 +167,16 @@ func TestARotationStepByStep(t *testing.T) {
 		one.advance(step.after)
 		other.sync()
 		if have := other.states(); !slices.Equal(have, step.states) {
-			t.Fatalf("%s: want %q, have %q", one.Now(), step.states, have)
+			t.Fatalf("%s: want %q, have %q", one.now(), step.states, have)
 		}
 		if have := other.active.Load().signing; have != step.signer {
-			t.Errorf("%s: %s signs", one.Now(), have)
+			t.Errorf("%s: %s signs", one.now(), have)
 		}
 		if published := other.published(); !slices.Contains(published, next.ID) || len(published) != len(step.states) {
-			t.Errorf("%s: published: %q", one.Now(), published)
+			t.Errorf("%s: published: %q", one.now(), published)
 		}
 		if have := other.accepts(old); have != step.old {
-			t.Errorf("%s: a token of the first key is accepted: %t", one.Now(), have)
+			t.Errorf("%s: a token of the first key is accepted: %t", one.now(), have)
 		}
 	}
 }
@@ -194,7 +198,7 @@ func TestOldKeysAreReplaced(t *testing.T) {
 		n.advance(step.after)
 		n.sync()
 		if have := n.states(); !slices.Equal(have, step.states) {
-			t.Fatalf("%s: want %q, have %q", n.Now(), step.states, have)
+			t.Fatalf("%s: want %q, have %q", n.now(), step.states, have)
 		}
 	}
 }

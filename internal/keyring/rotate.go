@@ -25,7 +25,7 @@ func (k *Keyring) Rotate(ctx context.Context, actor account.Actor) (Key, error) 
 	if err != nil {
 		return Key{}, err
 	}
-	s, err := k.create(ctx, stored, k.Now())
+	s, err := k.create(ctx, stored, k.options.Now())
 	if err != nil {
 		return Key{}, err
 	}
@@ -38,7 +38,7 @@ func (k *Keyring) create(ctx context.Context, stored []store.SigningKey, now tim
 	if _, err := k.open(ctx, stored); err != nil {
 		return nil, err
 	}
-	key, err := token.NewKey(k.Alg, now)
+	key, err := token.NewKey(k.options.Alg, now)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (k *Keyring) create(ctx context.Context, stored []store.SigningKey, now tim
 		return nil, errors.New("the new signing key was retired at once")
 	}
 	if created.SignsFrom.After(now) { // not for the first key of a database
-		k.Log.InfoContext(ctx, "signing key created",
+		k.options.Log.InfoContext(ctx, "signing key created",
 			"key", stored[i].ID, "alg", created.Alg, "signs_from", stored[i].SignsFrom)
 	}
 	return &stored[i], nil
@@ -90,14 +90,14 @@ func (k *Keyring) Retire(ctx context.Context, actor account.Actor, id string) (s
 }
 
 func (k *Keyring) retire(ctx context.Context, tx *store.Tx, id string) (signing string, err error) {
-	if err := tx.LockSigningKeys(ctx, k.Now()); err != nil {
+	if err := tx.LockSigningKeys(ctx, k.options.Now()); err != nil {
 		return "", err
 	}
 	stored, err := tx.SigningKeys(ctx)
 	if err != nil {
 		return "", err
 	}
-	now := k.Now()
+	now := k.options.Now()
 	retired := func(s store.SigningKey) bool { return s.ID == id }
 	switch {
 	case !slices.ContainsFunc(stored, retired):
@@ -122,7 +122,7 @@ func (k *Keyring) next(stored []store.SigningKey, now time.Time) *store.SigningK
 	for i := range stored {
 		switch s := &stored[i]; {
 		case !s.SignsFrom.After(now):
-		case s.Alg == k.Alg:
+		case s.Alg == k.options.Alg:
 			preferred = s
 		default:
 			other = s

@@ -51,9 +51,9 @@ type SMTP struct {
 }
 
 // NewSMTP returns a sender to a mail server. The address is smtp://user:password@host:port, with port 587 and no
-// authentication unless given, or smtps:// with port 465. Special characters in it are percent-encoded. TLS is
-// required and its certificate verified, except for a server on this machine or, with insecure, one without a password. from
-// is the sender of every message, one address with or without a name. No error contains the address.
+// authentication unless given, or smtps:// with port 465. Special characters in it are percent-encoded. TLS is required
+// and its certificate verified, except for a server on this machine or, with insecure, one without a password. from is
+// the sender of every message, one address with or without a name. No error contains the address.
 func NewSMTP(address, from string, insecure bool) (*SMTP, error) {
 	s := &SMTP{connecting: 10 * time.Second, sending: 30 * time.Second, answering: 3 * time.Minute}
 	if err := s.parse(address, insecure); err != nil {
@@ -114,8 +114,8 @@ func isASCII(text string) bool {
 // Send sends the message within 30 s, and waits up to 3 minutes more for the server's last reply. Errors contain the
 // server's replies without words that look like an address or a link.
 //
-// Errors: ErrRefused when the server replies 5xx to the recipient or the content, when m.To is not one address, and when
-// its local part is not ASCII and the server does not offer SMTPUTF8 (RFC 6531).
+// Errors: ErrRefused when the server replies 5xx to the recipient or the content, when m.To is not one address, and
+// when its local part is not ASCII and the server does not offer SMTPUTF8 (RFC 6531).
 func (s *SMTP) Send(ctx context.Context, m Message) error {
 	if account.CheckEmail(m.To) != nil {
 		return fmt.Errorf("%w: the recipient is not one email address", ErrRefused)
@@ -163,8 +163,8 @@ func (s *SMTP) compose(m Message, to string) ([]byte, error) {
 	return content.Bytes(), err
 }
 
-// deliver sends the content over a connection. It calls sent once only the server's reply is missing, and returns nil as
-// soon as the server has accepted the message.
+// deliver sends the content over a connection. It calls sent once only the server's reply is missing, and returns nil
+// as soon as the server has accepted the message.
 func (s *SMTP) deliver(conn net.Conn, to string, content []byte, sent func()) error {
 	client, err := s.connect(conn)
 	if err != nil {
@@ -269,8 +269,9 @@ func (s *SMTP) authenticate(client *smtp.Client) error {
 	return nil
 }
 
-// classifyReply returns the error of a step at which 5xx is about the message: ErrRefused, except for 552, which can mean
-// a mailbox that is full at the moment (RFC 5321, section 4.5.3.1.10), and 554 to a recipient, which can be about us.
+// classifyReply returns the error of a step at which 5xx is about the message: ErrRefused, except for 552, which can
+// mean a mailbox that is full at the moment (RFC 5321, section 4.5.3.1.10), and 554 to a recipient, which can be about
+// us.
 func classifyReply(step string, err error) error {
 	reply, ok := errors.AsType[*textproto.Error](err)
 	if ok && reply.Code >= 500 && reply.Code != 552 && (reply.Code != 554 || step != "RCPT TO") {

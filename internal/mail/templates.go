@@ -1,5 +1,5 @@
-// Package mail renders emails and sends them. [NewTemplates] reads the templates, [NewSMTP] and [NewLog] return senders,
-// and [Handler] uses both for the emails of the outbox.
+// Package mail renders emails and sends them. [NewTemplates] reads the templates, [NewSMTP] and [NewLog] return
+// senders, and [Handler] uses both for the emails of the outbox.
 //
 // It does not decide who receives an email, or why.
 package mail
@@ -72,8 +72,8 @@ type pageData struct {
 	Paragraphs []string // of the rendered text
 }
 
-// builtIn holds each template in each language as language/name.txt. Its first line is the subject, and its block "button"
-// labels the link. layout.html is the page around the paragraphs of the text.
+// builtIn holds each template in each language as language/name.txt. Its first line is the subject, and its block
+// "button" labels the link. layout.html is the page around the paragraphs of the text.
 //
 //go:embed templates
 var builtIn embed.FS
@@ -96,9 +96,9 @@ var pages = map[account.MailTemplate]string{
 
 // NewTemplates returns the built-in templates, each replaced by the file of the same name in folder if there is one;
 // folder may be empty. A language/name.html in the folder replaces layout.html for its template and language, and a new
-// language needs a text for every template. Links lead to appURL, which has no trailing slash. Every template is rendered
-// in every language with sample data; the error lists all problems by name and line, and files with other names than
-// templates have. Names that begin with a dot are ignored.
+// language needs a text for every template. Links lead to appURL, which has no trailing slash. Every template is
+// rendered in every language with sample data; the error lists all problems by name and line, and files with other
+// names than templates have. Names that begin with a dot are ignored.
 func NewTemplates(folder, appURL string) (*Templates, error) {
 	inside, err := fs.Sub(builtIn, "templates")
 	if err != nil {
@@ -186,7 +186,8 @@ func (r *reader) language(name string) {
 		if known && (extension == ".txt" || extension == ".html") {
 			r.file(path.Join(name, file))
 		} else {
-			r.problem("%s: is not a template; it can be named %s, each with .txt or .html", path.Join(name, file), templateNames())
+			r.problem("%s: is not a template; it can be named %s, each with .txt or .html",
+				path.Join(name, file), templateNames())
 		}
 	}
 }
@@ -447,8 +448,8 @@ func oneLine(text string) string {
 	}, text)), " ")
 }
 
-// defangLinks returns text that others chose with an invisible character (U+2060) where mail programs would turn it into a
-// link, such as www.example.com.
+// defangLinks returns text that others chose with an invisible character (U+2060) where mail programs would turn it
+// into a link, such as www.example.com.
 func defangLinks(text string) string { return linkJoints.Replace(text) }
 
 var linkJoints = strings.NewReplacer(".", ".\u2060", "/", "/\u2060", ":", ":\u2060")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ClientIP returns a layer that keeps the IP address of each request's client for [ClientIPFrom]. It believes
-// X-Forwarded-For as far as trusted proxies wrote it.
+// ClientIP returns a layer that stores the IP address of each request's client for [ClientIPFrom]. It trusts
+// X-Forwarded-For only as far as trusted proxies wrote it.
 func ClientIP(trusted []netip.Prefix) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

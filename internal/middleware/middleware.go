@@ -1,5 +1,5 @@
-// Package middleware is what every HTTP request passes. [Stack] puts it around a handler in reading order: the first one
-// sees a request first and its response last.
+// Package middleware holds the layers that every HTTP request passes through. [Stack] puts them around a handler in
+// reading order: the first one sees a request first and its response last.
 //
 // It knows nothing of GraphQL, accounts or the database.
 package middleware

@@ -70,7 +70,7 @@ type Recipient struct {
 
 // Outbox holds the messages of the database that are to be sent. It is safe for concurrent use.
 type Outbox struct {
-	Options
+	options Options
 	store   *store.Store
 	secrets token.Secrets
 	added   chan struct{} // gets a value when this node has added messages
@@ -78,7 +78,7 @@ type Outbox struct {
 
 // New returns the outbox of a database. The secrets seal the one-time tokens in it.
 func New(st *store.Store, secrets token.Secrets, o Options) *Outbox {
-	return &Outbox{Options: o, store: st, secrets: secrets, added: make(chan struct{}, 1)}
+	return &Outbox{options: o, store: st, secrets: secrets, added: make(chan struct{}, 1)}
 }
 
 // InTx is [store.Store.InTx] for a transaction that adds messages. The worker of this node sends them at once.
@@ -130,7 +130,7 @@ func (o *Outbox) createToken(
 	}
 	text := token.NewOneTime()
 	hash, _ := token.HashOneTime(text)
-	if err := tx.UpsertToken(ctx, user, m.Template, m.To, hash, o.Now(), m.ExpiresAt); err != nil {
+	if err := tx.UpsertToken(ctx, user, m.Template, m.To, hash, o.options.Now(), m.ExpiresAt); err != nil {
 		return nil, err
 	}
 	return o.secrets.SealOneTime(text, string(m.ID))
@@ -139,7 +139,7 @@ func (o *Outbox) createToken(
 // Claim returns messages that are due, which no other node claims during the lease, and resolves requests that are due.
 // The caller reports what has become of each delivery with Sent or Failed; otherwise it is due again after the lease.
 func (o *Outbox) Claim(ctx context.Context) (due []Delivery, err error) {
-	now := o.Now()
+	now := o.options.Now()
 	claimed, err := o.store.ClaimMails(ctx, now, now.Add(lease), batchSize)
 	for _, m := range claimed {
 		switch {
@@ -147,7 +147,8 @@ func (o *Outbox) Claim(ctx context.Context) (due []Delivery, err error) {
 			due = append(due, delivery(m, errExpired))
 		case m.Unresolved:
 			if err := o.resolve(ctx, m); err != nil && ctx.Err() == nil {
-				o.Log.ErrorContext(ctx, "resolving an email request failed", "email", m.ID, "topic", m.Template, "error", err)
+				o.options.Log.ErrorContext(ctx, "resolving an email request failed",
+					"email", m.ID, "topic", m.Template, "error", err)
 			}
 		default:
 			due = append(due, delivery(m, o.openToken(m)))
@@ -182,7 +183,7 @@ func (o *Outbox) resolve(ctx context.Context, request *store.OutboxMail) error {
 		if ok, err := tx.LockRequest(ctx, request.ID); err != nil || !ok {
 			return err
 		}
-		recipients, err := o.Resolve(ctx, tx, request)
+		recipients, err := o.options.Resolve(ctx, tx, request)
 		if err != nil {
 			return err
 		}
@@ -194,7 +195,7 @@ func (o *Outbox) resolve(ctx context.Context, request *store.OutboxMail) error {
 		}
 		for _, r := range recipients[1:] {
 			m := emailTo(r, request)
-			m.ID = account.NewID(account.MailKind, o.Now())
+			m.ID = account.NewID(account.MailKind, o.options.Now())
 			if err := o.EnqueueEmail(ctx, tx, m, r.User.ID); err != nil {
 				return err
 			}
@@ -210,7 +211,7 @@ func (o *Outbox) replace(ctx context.Context, tx *store.Tx, request *store.Outbo
 	if err != nil {
 		return err
 	}
-	return tx.ResolveRequest(ctx, m, r.User.ID, sealed, o.Now())
+	return tx.ResolveRequest(ctx, m, r.User.ID, sealed, o.options.Now())
 }
 
 func emailTo(r Recipient, request *store.OutboxMail) account.Mail {
@@ -223,7 +224,7 @@ func emailTo(r Recipient, request *store.OutboxMail) account.Mail {
 func (o *Outbox) Stats(ctx context.Context) (count int, age time.Duration, err error) {
 	count, oldest, err := o.store.OutboxStats(ctx)
 	if count > 0 {
-		age = o.Now().Sub(oldest)
+		age = o.options.Now().Sub(oldest)
 	}
 	return count, age, err
 }

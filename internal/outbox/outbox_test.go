@@ -41,16 +41,16 @@ func newNode(t *testing.T, url string) *node {
 	clock := new(atomic.Int64)
 	clock.Store(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC).UnixMicro())
 	n := open(t, url, clock, current)
-	if _, err := n.store.Migrate(t.Context(), n.Now); err != nil {
+	if _, err := n.store.Migrate(t.Context(), n.now); err != nil {
 		t.Fatal(err)
 	}
 	n.user = &account.User{
-		ID:        account.NewID(account.UserKind, n.Now()),
+		ID:        account.NewID(account.UserKind, n.now()),
 		Username:  "mario",
 		Email:     new(address),
 		Role:      account.Member,
 		Status:    account.Active,
-		CreatedAt: n.Now(),
+		CreatedAt: n.now(),
 	}
 	err := n.InTx(t.Context(), func(tx *store.Tx) error { return tx.InsertUser(t.Context(), n.user, "hash") })
 	if err != nil {
@@ -78,7 +78,7 @@ func open(t *testing.T, url string, clock *atomic.Int64, secret string) *node {
 	n := &node{t: t, url: url, clock: clock, log: log}
 	n.Outbox = New(st, token.Secrets{Current: token.Secret(secret)}, Options{
 		Resolve: n.resolveTo(1),
-		Now:     func() time.Time { return time.UnixMicro(clock.Load()).UTC() },
+		Now:     n.now,
 		Log:     slog.New(slog.NewTextHandler(log, nil)),
 	})
 	return n
@@ -91,10 +91,12 @@ func (n *node) resolveTo(emails int) Resolve {
 	}
 }
 
+func (n *node) now() time.Time { return time.UnixMicro(n.clock.Load()).UTC() }
+
 func (n *node) advance(d time.Duration) { n.clock.Add(d.Microseconds()) }
 
 func (n *node) mail(template account.MailTemplate) account.Mail {
-	now := n.Now()
+	now := n.now()
 	return account.Mail{
 		ID:        account.NewID(account.MailKind, now),
 		Template:  template,
@@ -233,7 +235,7 @@ func TestRequests(t *testing.T) {
 		t.Run(fmt.Sprint(recipients, " recipients"), func(t *testing.T) {
 			t.Parallel()
 			n := newNode(t, storetest.SQLite(t))
-			n.Resolve = n.resolveTo(recipients)
+			n.options.Resolve = n.resolveTo(recipients)
 			id := n.enqueue((*Outbox).EnqueueRequest, account.UsernameReminder)
 			if due := n.claim(); len(due) != 0 || n.waiting() != recipients {
 				t.Fatalf("%d deliveries of a request; %d emails result", len(due), n.waiting())
@@ -254,14 +256,14 @@ func TestRequests(t *testing.T) {
 func TestAFailedRequest(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, storetest.SQLite(t))
-	n.Resolve = func(context.Context, *store.Tx, *store.OutboxMail) ([]Recipient, error) {
+	n.options.Resolve = func(context.Context, *store.Tx, *store.OutboxMail) ([]Recipient, error) {
 		return nil, errors.New("broken")
 	}
 	n.enqueue((*Outbox).EnqueueRequest, account.PasswordReset)
 	if due := n.claim(); len(due) != 0 || n.waiting() != 1 || !strings.Contains(n.log.String(), "broken") {
 		t.Fatalf("%d deliveries, %d waiting; the log: %s", len(due), n.waiting(), n.log)
 	}
-	n.Resolve = n.resolveTo(1)
+	n.options.Resolve = n.resolveTo(1)
 	n.advance(lease - time.Microsecond)
 	if due := n.claim(); len(due) != 0 {
 		t.Fatal("due before the end of the lease")
@@ -348,12 +350,12 @@ func TestTwoNodesResolveAtOnce(t *testing.T) {
 		one := newNode(t, url)
 		nodes := []*node{one, one.another(current)}
 		one.enqueue((*Outbox).EnqueueRequest, account.UsernameReminder)
-		claimed, err := one.store.ClaimMails(t.Context(), one.Now(), one.Now(), batchSize)
+		claimed, err := one.store.ClaimMails(t.Context(), one.now(), one.now(), batchSize)
 		if err != nil || len(claimed) != 1 {
 			t.Fatalf("%d claimed (%v)", len(claimed), err)
 		}
 		atOnce(nodes, func(n *node) {
-			n.Resolve = n.resolveTo(2)
+			n.options.Resolve = n.resolveTo(2)
 			if err := n.resolve(t.Context(), claimed[0]); err != nil {
 				t.Error(err)
 			}
@@ -553,7 +555,7 @@ func TestTwoWorkersAtOnce(t *testing.T) {
 				}
 				return ctx.Err()
 			})
-			w.Interval = time.Millisecond
+			w.interval = time.Millisecond
 			running.Go(func() { w.Run(ctx) })
 		}
 		seen := map[account.ID]bool{}

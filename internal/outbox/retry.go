@@ -33,20 +33,21 @@ func (p permanent) Unwrap() error { return p.error }
 
 // Sent records that a message has been sent, and deletes its one-time token.
 func (o *Outbox) Sent(ctx context.Context, d Delivery) error {
-	o.Log.InfoContext(ctx, string(d.Kind)+" sent", string(d.Kind), d.ID, "topic", d.Topic, "attempt", d.Attempt)
+	o.options.Log.InfoContext(ctx, string(d.Kind)+" sent", string(d.Kind), d.ID, "topic", d.Topic, "attempt", d.Attempt)
 	return o.store.FinishMail(ctx, d.ID, d.Attempt, store.MailSent)
 }
 
 // Failed records why a message could not be sent. It postpones the message; or gives it up, and reports so, when no
 // retry can help or none is left before the message expires.
 func (o *Outbox) Failed(ctx context.Context, d Delivery, retry bool, cause error) (gaveUp bool, err error) {
-	now := o.Now()
+	now := o.options.Now()
 	pause := retryAfter(d.Attempt, d.ExpiresAt.Sub(now))
 	attrs := []any{string(d.Kind), d.ID, "topic", d.Topic, "attempt", d.Attempt, "error", cause}
 	if due := now.Add(pause); retry && due.Before(d.ExpiresAt) {
-		o.Log.WarnContext(ctx, string(d.Kind)+" postponed", append(attrs, "pause_ms", float64(pause.Microseconds())/1000)...)
+		attrs = append(attrs, "pause_ms", float64(pause.Microseconds())/1000)
+		o.options.Log.WarnContext(ctx, string(d.Kind)+" postponed", attrs...)
 		return false, o.store.PostponeMail(ctx, d.ID, d.Attempt, due)
 	}
-	o.Log.ErrorContext(ctx, string(d.Kind)+" given up", attrs...)
+	o.options.Log.ErrorContext(ctx, string(d.Kind)+" given up", attrs...)
 	return true, o.store.FinishMail(ctx, d.ID, d.Attempt, store.MailFailed)
 }

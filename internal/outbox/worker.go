@@ -21,8 +21,7 @@ type Handler interface {
 // sent. A message that was accepted is sent again only if its node stopped, lost the database or got no response
 // between sending it and recording that. It has the same ID then.
 type Worker struct {
-	Interval time.Duration // the longest pause between two claims
-
+	interval time.Duration
 	outbox   *Outbox
 	handlers map[Kind]Handler
 	counters map[Kind]*counter
@@ -30,13 +29,13 @@ type Worker struct {
 
 type counter struct{ sent, failed atomic.Int64 }
 
-// NewWorker returns a worker with a handler for each kind.
+// NewWorker returns a worker with a handler for each kind. interval is the longest pause between two claims.
 func NewWorker(o *Outbox, interval time.Duration, handlers map[Kind]Handler) *Worker {
 	counters := map[Kind]*counter{}
 	for kind := range handlers {
 		counters[kind] = new(counter)
 	}
-	return &Worker{Interval: interval, outbox: o, handlers: handlers, counters: counters}
+	return &Worker{interval: interval, outbox: o, handlers: handlers, counters: counters}
 }
 
 // stopTimeout is how long messages that are being sent may take when the worker stops.
@@ -47,7 +46,7 @@ func (w *Worker) Run(ctx context.Context) {
 	for {
 		n, err := w.sendDue(ctx)
 		if err != nil && ctx.Err() == nil {
-			w.outbox.Log.WarnContext(ctx, "reading the outbox failed", "error", err)
+			w.outbox.options.Log.WarnContext(ctx, "reading the outbox failed", "error", err)
 		}
 		if n > 0 && ctx.Err() == nil {
 			continue // there may be more
@@ -56,7 +55,7 @@ func (w *Worker) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-w.outbox.added:
-		case <-time.After(w.Interval):
+		case <-time.After(w.interval):
 		}
 	}
 }
@@ -92,7 +91,7 @@ func (w *Worker) send(ctx context.Context, d Delivery) {
 		}
 	}
 	if err != nil {
-		w.outbox.Log.ErrorContext(ctx, "recording a delivery failed", string(d.Kind), d.ID, "error", err)
+		w.outbox.options.Log.ErrorContext(ctx, "recording a delivery failed", string(d.Kind), d.ID, "error", err)
 	}
 }
 

@@ -23,8 +23,8 @@ const (
 	maxCursor = 1024 // characters
 )
 
-// Seal returns the cursor of a place in the list: mac ‖ place in base64url without padding (RFC 4648, section 5). The MAC
-// is the first 16 bytes of HMAC-SHA256 over the list's name and the place.
+// Seal returns the cursor of a place in the list: mac ‖ place in base64url without padding (RFC 4648, section 5). The
+// MAC is the first 16 bytes of HMAC-SHA256 over the list's name and the place.
 func (l List) Seal(place []byte) string {
 	return base64.RawURLEncoding.EncodeToString(append(l.mac(place), place...))
 }

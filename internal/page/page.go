@@ -1,12 +1,12 @@
-// Package page is pages of lists, after the Relay cursor connections specification. [Request.Cut] says which part of a
-// list a client asks for, [NewConnection] makes a page of what was found, and [Key] authenticates cursors.
+// Package page implements pages of lists as in the Relay cursor connections specification. [Request.Cut] returns which
+// part of a list a client requests, [NewConnection] returns a page of entries, and [Key] authenticates cursors.
 //
 // It knows no list in particular, and nothing of GraphQL, accounts or databases.
 package page
 
 import "errors"
 
-// Errors of a request that makes no sense.
+// The errors of Cut.
 var (
 	ErrBothEnds = errors.New("first and last are both given")
 	ErrSize     = errors.New("the size of the page is out of range")
@@ -20,9 +20,10 @@ type Request struct {
 	Before *string
 }
 
-// Cut returns the size of the page, and whether it is cut from the end of the list between the cursors. Without first and
-// last the size is usual, and the end counts only when before stands alone. It fails with ErrBothEnds, or ErrSize unless
-// the size is 0 to most.
+// Cut returns the size of the page, and whether the page is the end of the list between the cursors rather than its
+// beginning. Without first and last the size is usual, and the page is the end only if before is given without after.
+//
+// Errors: ErrBothEnds; ErrSize unless the size is 0 to most.
 func (r Request) Cut(usual, most int) (size int, fromEnd bool, err error) {
 	size = usual
 	switch {

@@ -14,7 +14,7 @@ import (
 // Limits of a password in Normalization Form C. A longer one is rejected, never truncated.
 const (
 	MaxLength = 256                     // code points
-	MaxBytes  = MaxLength * utf8.UTFMax // the most that these take in UTF-8: 1,024
+	maxBytes  = MaxLength * utf8.UTFMax // the most that these take in UTF-8: 1,024
 )
 
 // Hash returns the argon2id hash of a password with a new salt, as a PHC string. The password is converted to
@@ -86,7 +86,7 @@ func normalize(password string) (string, *account.Error) {
 	switch {
 	case password == "":
 		return "", account.UserError(account.Required, "Choose a password.")
-	case len(password) > 4*MaxBytes: // Form C never shortens a text to a quarter
+	case len(password) > 4*maxBytes: // Form C never shortens a text to a quarter
 		return "", account.UserError(account.TooLong, "A password can have at most %d characters.", MaxLength)
 	case !utf8.ValidString(password) || strings.ContainsAny(password, "\x00\uFFFD"):
 		return "", account.UserError(account.Invalid, "This is not valid Unicode text.")

@@ -74,7 +74,7 @@ func TestVerifyReference(t *testing.T) {
 }
 
 func TestVerifyUnknownUser(t *testing.T) {
-	for _, password := range []string{"", "i-keep-jumping", strings.Repeat("k", 5*MaxBytes), "\xff"} {
+	for _, password := range []string{"", "i-keep-jumping", strings.Repeat("k", 5*maxBytes), "\xff"} {
 		if ok, err := NewHasher(1).Verify(t.Context(), "", password); ok || err != nil {
 			t.Errorf("Verify(%.20q) = %v, %v; want false", password, ok, err)
 		}
@@ -127,8 +127,8 @@ func TestVerifySpendsTheSame(t *testing.T) {
 		{"right", stored, "i-keep-jumping", currentParams.memory},
 		{"wrong", stored, "you-keep-jumping", currentParams.memory},
 		{"unknown user", "", "i-keep-jumping", currentParams.memory},
-		{"too long", stored, strings.Repeat("k", 5*MaxBytes), currentParams.memory},
-		{"too long, unknown user", "", strings.Repeat("k", 5*MaxBytes), currentParams.memory},
+		{"too long", stored, strings.Repeat("k", 5*maxBytes), currentParams.memory},
+		{"too long, unknown user", "", strings.Repeat("k", 5*maxBytes), currentParams.memory},
 		{"empty", stored, "", currentParams.memory},
 		{"empty, unknown user", "", "", currentParams.memory},
 		{"less memory", older(argon2idParams{memory: 4096, passes: 2, lanes: 1}), "i-keep-jumping", currentParams.memory},
@@ -192,7 +192,7 @@ func TestHashRefuses(t *testing.T) {
 		"lone\uFFFDsurrogate":              account.Invalid,
 		"not\xffUTF-8":                     account.Invalid,
 		strings.Repeat("k", MaxLength+1):   account.TooLong,
-		strings.Repeat("\xff", 5*MaxBytes): account.TooLong,
+		strings.Repeat("\xff", 5*maxBytes): account.TooLong,
 	} {
 		if encoded, err := NewHasher(1).Hash(t.Context(), password); encoded != "" || !account.IsCode(err, want) {
 			t.Errorf("Hash(%.20q) = %q, %v; want %s", password, encoded, err, want)

@@ -33,9 +33,11 @@ func (p Policy) Check(password string, about ...string) *account.Error {
 	case !strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsDigit(r) }):
 		return account.UserError(account.PasswordTooCommon, "A password of digits only is easy to guess. Add words.")
 	case !strings.ContainsFunc(key, func(r rune) bool { return !strings.HasPrefix(key, string(r)) }):
-		return account.UserError(account.PasswordTooCommon, "A password of one repeated character is easy to guess. Add words.")
+		return account.UserError(account.PasswordTooCommon,
+			"A password of one repeated character is easy to guess. Add words.")
 	case isService(key):
-		return account.UserError(account.PasswordTooCommon, "The name of this service is easy to guess. Choose another password.")
+		return account.UserError(account.PasswordTooCommon,
+			"The name of this service is easy to guess. Choose another password.")
 	}
 	for _, value := range about {
 		if resembles(key, value) {

@@ -123,7 +123,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		text := norm.NFC.String(password)
-		if n := utf8.RuneCountInString(text); n < policy.MinLength || n > MaxLength || len(text) > MaxBytes {
+		if n := utf8.RuneCountInString(text); n < policy.MinLength || n > MaxLength || len(text) > maxBytes {
 			t.Errorf("accepted %d code points in %d bytes", n, len(text))
 		}
 		if other := policy.Check(norm.NFD.String(password), about); other != nil {

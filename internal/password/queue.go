@@ -122,4 +122,4 @@ func (h *Hasher) acquireSlot(ctx context.Context, slots chan struct{}) error {
 	return fmt.Errorf("waiting to hash a password: %w", ctx.Err())
 }
 
-var errFull = errors.New("no place was free in time")
+var errFull = errors.New("no slot was free in time")

@@ -24,7 +24,7 @@ type NetworkLimit struct {
 type counters interface {
 	Counter(ctx context.Context, subject, source string) (store.Counter, error)
 	IncrementEvents(
-		ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
+		ctx context.Context, subject, source string, allowed int, window time.Duration, now time.Time,
 	) (counted bool, err error)
 	ResetFailures(ctx context.Context, subject, source string, now time.Time) error
 }

@@ -38,8 +38,8 @@ func openOrCreate(
 	return st, svc, err
 }
 
-// Connect opens the configured database and returns the service on it, with the store to close after use. It fails unless
-// a server may start on the database, the schema is current and the secret opens its signing keys.
+// Connect opens the configured database and returns the service on it, with the store to close after use. It fails
+// unless a server may start on the database, the schema is current and the secret opens its signing keys.
 func Connect(
 	ctx context.Context, c config.Config, log *slog.Logger, now func() time.Time,
 ) (_ *store.Store, _ *auth.Service, err error) {
@@ -71,7 +71,7 @@ func OpenStore(
 				"restore the database, or start in an empty folder", c.DatabaseURL, evidence)
 		case !create:
 			return fmt.Errorf("the database %s is not set up: "+
-				"start one, or run latchkey migrate up first", c.DatabaseURL)
+				"start a server on it, or run latchkey migrate up first", c.DatabaseURL)
 		}
 		return nil
 	}
@@ -150,8 +150,8 @@ func serviceOn(
 // freeAttempts is how many wrong passwords in a row cause no delay.
 const freeAttempts = 4
 
-// NewService returns the service on a store, with the rules that the settings make. Security events go to the log and to
-// sinks.
+// NewService returns the service on a store, with the rules that the settings make. Security events go to the log and
+// to sinks.
 func NewService(
 	c config.Config, st *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
 	sinks ...audit.Sink,

@@ -22,7 +22,8 @@ const (
 	limitInterval = 10 * time.Second
 )
 
-// tuneGC tunes the garbage collector and adapts its memory limit until ctx is done. GOGC and GOMEMLIMIT take precedence.
+// tuneGC tunes the garbage collector and adapts its memory limit until ctx is done. GOGC and GOMEMLIMIT take
+// precedence.
 func tuneGC(ctx context.Context) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

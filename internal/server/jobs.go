@@ -9,7 +9,7 @@ import (
 	"latchkey/internal/outbox"
 )
 
-// purge removes expired rows now and then, until ctx is done. Nodes that started together spread out.
+// purge purges expired rows until ctx is done, after random intervals, so that nodes that started together spread out.
 func (s *Server) purge(ctx context.Context) {
 	interval := func() time.Duration { return rand.N(s.options.PurgeInterval) }
 	runEvery(ctx, interval, func() {

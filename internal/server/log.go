@@ -17,8 +17,8 @@ const (
 	batchSize  = 32 << 10               // bytes
 )
 
-// NewLog returns a log that writes to w: text for people on a terminal and JSON for machines elsewhere, unless the settings
-// say otherwise. Lines of operations are batched; flush writes those that are buffered.
+// NewLog returns a log that writes to w: text for people on a terminal and JSON for machines elsewhere, unless the
+// settings say otherwise. Lines of operations are batched; flush writes those that are buffered.
 func NewLog(c config.Config, w io.Writer, terminal bool) (_ *slog.Logger, flush func()) {
 	batch := &batchWriter{to: w}
 	options := &slog.HandlerOptions{Level: c.LogLevel}
@@ -52,7 +52,8 @@ func (h batchHandler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// batchWriter writes many lines with one system call: the first one at once, and those of the next batchDelay at its end.
+// batchWriter writes many lines with one system call: the first one at once, and those of the next batchDelay at its
+// end.
 type batchWriter struct {
 	to io.Writer
 

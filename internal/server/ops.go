@@ -15,8 +15,8 @@ import (
 	"latchkey/internal/outbox"
 )
 
-// startOps serves metrics, health and profiles at MetricsListen, if that is set: while the server starts, when it is not
-// ready and while it finishes its last requests.
+// startOps serves metrics, health and profiles at MetricsListen, if that is set: while the server starts, when it is
+// not ready and while it finishes its last requests.
 func (s *Server) startOps() error {
 	if s.config.MetricsListen == "" {
 		return nil
@@ -45,7 +45,7 @@ func (s *Server) startOps() error {
 	return nil
 }
 
-// registerMetrics connects what is counted to its sources.
+// registerMetrics registers the sources that each scrape reads.
 func (s *Server) registerMetrics() {
 	if s.metrics == nil {
 		return
@@ -77,7 +77,8 @@ func (s *Server) onOperation() func(context.Context, gqlhttp.Operation) {
 	}
 }
 
-// withPanicMetrics counts requests in which the endpoint panics, and so cannot count them itself. They are answered 500.
+// withPanicMetrics counts requests in which the endpoint panics, and so cannot count them itself. They are answered
+// 500.
 func (s *Server) withPanicMetrics(next http.Handler) http.Handler {
 	observe := s.onOperation()
 	if observe == nil {

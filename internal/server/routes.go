@@ -16,7 +16,8 @@ import (
 	"latchkey/internal/middleware"
 )
 
-// routes returns what answers users: the endpoints, inside the middleware that every request passes, outermost first.
+// routes returns the handler for users: the endpoints, inside the middleware that every request passes through, the
+// outermost layer first.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	s.mountGraphQL(mux)

@@ -35,9 +35,9 @@ func evidenceOfDatabase(c config.Config) string {
 	return path
 }
 
-// ReadSecrets returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret beside
-// the database; and the previous secret, if any. It creates the file only for a fresh database and for a change of the
-// secret: a new one would be of no use with any other database.
+// ReadSecrets returns the secret of the settings or, with SQLite and without a setting, the one in latchkey.secret
+// beside the database; and the previous secret, if any. It creates the file only for a fresh database and for a change
+// of the secret: a new one would be of no use with any other database.
 func ReadSecrets(c config.Config, fresh bool) (token.Secrets, error) {
 	var previous token.Secret
 	if text := c.SecretPrevious.Reveal(); text != "" {
@@ -79,13 +79,13 @@ func readSecret(c config.Config, fresh bool, previous token.Secret) (token.Secre
 	return secret, nil
 }
 
-// createSecret writes a new secret to a file that does not exist, with another key ID than the previous secret, if any. Of
-// several processes that start together one succeeds, and all read the same secret, complete.
+// createSecret writes a new secret to a file that does not exist, with another key ID than the previous secret, if any.
+// Of several processes that start together one succeeds, and all read the same secret, complete.
 func createSecret(path string, previous token.Secret) ([]byte, error) {
-	draw := func() token.Secret { return token.Secret(rand.Text() + rand.Text()) } // 2 × 130 bits
-	secret := draw()
+	generate := func() token.Secret { return token.Secret(rand.Text() + rand.Text()) } // 2 × 130 bits
+	secret := generate()
 	for previous != nil && secret.KeyID() == previous.KeyID() {
-		secret = draw()
+		secret = generate()
 	}
 	draft, err := os.CreateTemp(filepath.Dir(path), "latchkey.secret.*") // mode 0600
 	if err != nil {

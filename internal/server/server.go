@@ -1,5 +1,5 @@
-// Package server is the process that answers requests. [Open] connects what the settings name, migrates the database and
-// listens; [Server.Serve] answers until its context is done. [Connect] and [OpenStore] open the database alone, for
+// Package server is the process that answers requests. [Open] connects what the settings name, migrates the database
+// and listens; [Server.Serve] answers until its context is done. [Connect] and [OpenStore] open the database alone, for
 // commands.
 //
 // It knows the endpoints and the background jobs, and decides nothing about accounts.
@@ -28,8 +28,8 @@ import (
 	"latchkey/internal/trace"
 )
 
-// Options are what the program and its tests decide, besides the settings. The zero value of each field but Now, Log and
-// Schema is the right one for production.
+// Options are what the program and its tests choose, besides the settings. In production only Now, Log and Schema are
+// set; the zero values of the other fields are defaults.
 type Options struct {
 	Now    func() time.Time // the clock of the whole server
 	Log    *slog.Logger
@@ -67,7 +67,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Server is everything connected. It listens already, and answers once Serve is called.
+// Server is an opened server. It listens already, and answers once Serve is called.
 type Server struct {
 	config   config.Config
 	options  Options
@@ -86,8 +86,8 @@ type Server struct {
 	draining atomic.Bool
 }
 
-// Open connects everything that the settings name, migrates the database and listens. It serves operators at once, and
-// users with Serve.
+// Open connects everything that the settings name, migrates the database and listens. It serves operators at once;
+// users are served by Serve.
 func Open(ctx context.Context, c config.Config, o Options) (_ *Server, err error) {
 	o = o.withDefaults()
 	s := &Server{config: c, options: o, log: o.Log}
@@ -197,8 +197,8 @@ func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// NewSender returns what delivers emails: an SMTP server, else, in development, the log; nil in production, where the log
-// is no place for links with tokens.
+// NewSender returns the sender of emails: by SMTP or, in development without LATCHKEY_SMTP_URL, to the log; nil in
+// production, where the log is no place for links with tokens.
 func NewSender(c config.Config, log *slog.Logger) (mail.Sender, error) {
 	development := c.Mode == config.Development
 	if address := c.SMTPURL.Reveal(); address != "" {
@@ -266,13 +266,13 @@ func browsable(address net.Addr) string {
 	return fmt.Sprintf("localhost:%d", tcp.Port)
 }
 
-// Addr returns the address that users are served at.
+// Addr returns the address at which users are served.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// OpsAddr returns the address that operators are served at, or "".
+// OpsAddr returns the address at which operators are served, or "".
 func (s *Server) OpsAddr() string { return s.opsAddr }
 
-// HTTP returns what answers users.
+// HTTP returns the HTTP server for users.
 func (s *Server) HTTP() *http.Server { return s.http }
 
 // Service returns the use cases of accounts.

@@ -36,7 +36,8 @@ type UserRecord struct {
 func (s *Store) UserRecords(ctx context.Context, after account.ID, limit int) (records []UserRecord, err error) {
 	err = s.scanAll(ctx, &records, `SELECT u.id, u.username, u.username_key, u.email, u.email_key, u.pending_email,
 		u.pending_email_key, u.email_verified, u.password_hash, u.status, u.profile_draft IS NOT NULL AS has_draft,
-		p.username AS profile_username, p.username_key AS profile_key, p.description, p.description_key, p.location, p.location_key
+		p.username AS profile_username, p.username_key AS profile_key, p.description, p.description_key, p.location,
+		p.location_key
 		FROM `+userTables+` WHERE u.id > ? ORDER BY u.id LIMIT ?`, after, limit)
 	return records, err
 }
@@ -95,8 +96,8 @@ func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var parts, triggers []string
-	if err := s.scanAll(ctx, &parts, s.dialect.objects); err != nil {
+	var objects, triggers []string
+	if err := s.scanAll(ctx, &objects, s.dialect.objects); err != nil {
 		return nil, err
 	}
 	if err := s.scanAll(ctx, &triggers, s.dialect.triggers); err != nil {
@@ -104,7 +105,7 @@ func (s *Store) SchemaDrift(ctx context.Context) (found []string, err error) {
 	}
 	for _, step := range steps {
 		for _, made := range createStatement.FindAllStringSubmatch(step.script, -1) {
-			if !slices.Contains(parts, made[2]) {
+			if !slices.Contains(objects, made[2]) {
 				found = append(found, fmt.Sprintf("%s %s is missing", strings.ToLower(made[1]), made[2]))
 			}
 		}

@@ -71,8 +71,8 @@ type Allowance struct {
 // user needs no pause after requests about others.
 func (q *Queries) EnqueueRequest(ctx context.Context, m account.Mail, user account.ID, a Allowance) error {
 	now := m.CreatedAt
-	key, letters := account.EmailKey(m.To), string(m.Template)+"%"
-	askedFor, before := string(m.Template), letters
+	key, ofTemplate := account.EmailKey(m.To), string(m.Template)+"%"
+	askedFor, before := string(m.Template), ofTemplate
 	if user != "" {
 		askedFor += " " + string(user)
 		before = askedFor
@@ -85,7 +85,7 @@ func (q *Queries) EnqueueRequest(ctx context.Context, m account.Mail, user accou
 		ON CONFLICT (address_key, asked_for, minute) DO NOTHING`,
 		m.ID, m.Template, user, m.To, key, askedFor, now.Unix()/60, m.Languages, m.IPAddress, micros(now), micros(now),
 		micros(m.ExpiresAt),
-		key, before, micros(m.CreatedAt.Add(-a.Pause)), key, letters, micros(now.Add(-24*time.Hour)), a.Day)
+		key, before, micros(m.CreatedAt.Add(-a.Pause)), key, ofTemplate, micros(now.Add(-24*time.Hour)), a.Day)
 	return err
 }
 

@@ -25,7 +25,8 @@ const oneTimeColumns = `user_id, purpose, address, address_key, created_at, expi
 // UpsertToken stores the hash of a one-time token, in place of an older one of the user for the same purpose and
 // address. If that one has not expired, the new one keeps its creation time: what was created in between is later.
 func (q *Queries) UpsertToken(
-	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, hash []byte, now, expires time.Time,
+	ctx context.Context, user account.ID, purpose account.MailTemplate, address string, hash []byte,
+	now, expires time.Time,
 ) error {
 	_, err := q.exec(ctx, `INSERT INTO one_time_tokens (user_id, purpose, address, address_key, hash, created_at,
 		expires_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, purpose, address_key) DO UPDATE SET
@@ -78,7 +79,9 @@ func (q *Queries) ExtendToken(
 }
 
 // DeleteToken deletes a user's token for a purpose and an address.
-func (q *Queries) DeleteToken(ctx context.Context, user account.ID, purpose account.MailTemplate, address string) error {
+func (q *Queries) DeleteToken(
+	ctx context.Context, user account.ID, purpose account.MailTemplate, address string,
+) error {
 	_, err := q.exec(ctx, `DELETE FROM one_time_tokens WHERE user_id = ? AND purpose = ? AND address_key = ?`,
 		user, purpose, account.EmailKey(address))
 	return err

@@ -81,7 +81,8 @@ func (tx *Tx) InsertProfile(ctx context.Context, p *account.Profile) error {
 		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
 	}
 	_, err = tx.exec(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description,
-		description_key, location, location_key, is_organizer, date_joined, updated_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		description_key, location, location_key, is_organizer, date_joined, updated_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		p.ID, p.UserID, p.Username, account.UsernameKey(p.Username), p.Description, account.Canonical(p.Description),
 		p.Location, account.Canonical(p.Location), p.IsOrganizer, micros(p.DateJoined), micros(p.UpdatedOn))
 	return err
@@ -99,7 +100,8 @@ func (q *Queries) UpdateProfile(
 		location = COALESCE(?, location), location_key = COALESCE(?, location_key),
 		is_organizer = COALESCE(?, is_organizer), updated_on = ?
 		WHERE id = ? AND user_id = ? RETURNING `+profileColumns,
-		in.Description, canonical(in.Description), in.Location, canonical(in.Location), in.IsOrganizer, micros(now), id, owner)
+		in.Description, canonical(in.Description), in.Location, canonical(in.Location), in.IsOrganizer, micros(now),
+		id, owner)
 	if err != nil {
 		return nil, err
 	}

@@ -61,8 +61,8 @@ func (r *sessionRow) session(user account.ID) account.Session {
 	}
 }
 
-const sessionStateQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.parent_key_id, s.generation, s.generation_at,
-	s.refreshes, s.refreshes_since, u.epoch, ` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
+const sessionStateQuery = `SELECT ` + sessionColumns + `, s.salt, s.key_id, s.parent_key_id, s.generation,
+	s.generation_at, s.refreshes, s.refreshes_since, u.epoch, ` + minAuthTime + ` AS min_auth_time, ` + userColumns + `
 	FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN profiles p ON p.user_id = u.id WHERE s.id = ?`
 
 type sessionStateRow struct {
@@ -210,11 +210,11 @@ func (q *Queries) LiveSessions(
 // RevokeOverLimit revokes a user's least recently used live sessions beyond a number, but never the newest. The
 // transaction must have written the user's row before.
 func (tx *Tx) RevokeOverLimit(ctx context.Context, user, newest account.ID, keep int, now, idleSince time.Time) error {
-	at, cut := micros(now), micros(idleSince)
+	at, idle := micros(now), micros(idleSince)
 	_, err := tx.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'too_many'
 		WHERE user_id = ? AND id <> ? AND `+live+` AND id NOT IN (SELECT id FROM sessions
 			WHERE user_id = ? AND id <> ? AND `+live+` ORDER BY last_used_at DESC, id DESC LIMIT ?)`,
-		at, user, newest, at, cut, user, newest, at, cut, keep-1)
+		at, user, newest, at, idle, user, newest, at, idle, keep-1)
 	return err
 }
 
@@ -225,7 +225,7 @@ func (tx *Tx) RevokeOverLimit(ctx context.Context, user, newest account.ID, keep
 func (tx *Tx) RevokeOthers(
 	ctx context.Context, user, own account.ID, keepOwn bool, now, idleSince time.Time,
 ) (revoked int, err error) {
-	at, cut := micros(now), micros(idleSince)
+	at, idle := micros(now), micros(idleSince)
 	// The first statement locks the user's row. The epoch is incremented last: then no session is live any more.
 	if err := tx.execUser(ctx, `UPDATE users SET epoch = epoch WHERE id = ?`, user); err != nil {
 		return 0, err
@@ -234,18 +234,18 @@ func (tx *Tx) RevokeOthers(
 	if keepOwn {
 		kept = own
 	}
-	var asks account.ID
-	if err := tx.get(ctx, &asks, `SELECT id FROM sessions WHERE id = ? AND user_id = ? AND `+live,
-		own, user, at, cut); err != nil {
+	var found account.ID
+	if err := tx.get(ctx, &found, `SELECT id FROM sessions WHERE id = ? AND user_id = ? AND `+live,
+		own, user, at, idle); err != nil {
 		return 0, err
 	}
 	rows, err := tx.exec(ctx, `UPDATE sessions SET revoked_at = ?, revoke_reason = 'sign_out_everywhere'
-		WHERE user_id = ? AND id <> ? AND `+live, at, user, kept, at, cut)
+		WHERE user_id = ? AND id <> ? AND `+live, at, user, kept, at, idle)
 	if err != nil {
 		return 0, err
 	}
 	if _, err := tx.exec(ctx, `UPDATE sessions SET user_epoch = user_epoch + 1 WHERE id = ? AND user_id = ? AND `+live,
-		kept, user, at, cut); err != nil {
+		kept, user, at, idle); err != nil {
 		return 0, err
 	}
 	return int(rows), tx.execUser(ctx, `UPDATE users SET epoch = epoch + 1 WHERE id = ?`, user)
@@ -272,17 +272,17 @@ func (tx *Tx) RevokeUserSessions(
 
 // RevokeAllBefore revokes all sessions created before a time, deletes all one-time tokens and unsent emails, and
 // returns the time before which sessions are revoked: a later one if that was set before.
-func (tx *Tx) RevokeAllBefore(ctx context.Context, before time.Time) (cut time.Time, err error) {
+func (tx *Tx) RevokeAllBefore(ctx context.Context, before time.Time) (effective time.Time, err error) {
 	if _, err := tx.exec(ctx, `INSERT INTO settings (name, value) VALUES ('min_auth_time', ?)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value < excluded.value`,
 		micros(before)); err != nil {
-		return cut, err
+		return effective, err
 	}
 	for _, statement := range []string{
 		`DELETE FROM one_time_tokens`, `DELETE FROM mails WHERE state IN ('ASKED', 'READY')`,
 	} {
 		if _, err := tx.exec(ctx, statement); err != nil {
-			return cut, err
+			return effective, err
 		}
 	}
 	var at int64

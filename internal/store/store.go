@@ -12,7 +12,7 @@
 // unique column that has the value already is TAKEN or ALREADY_EXISTS. All other errors are the driver's. Conflicts
 // between transactions are retried here, a limited number of times.
 //
-// The package decides nothing that a single statement cannot decide. It knows neither tokens nor passwords nor requests.
+// The package decides nothing that a single statement cannot decide. It knows nothing of tokens, passwords or requests.
 package store
 
 import (
@@ -42,8 +42,8 @@ type Queries struct {
 
 // database is what a Store and its transactions have in common.
 type database struct {
-	// Trace, if set before the first use, is called before each statement with its text, which contains no values. done
-	// is called after the statement.
+	// Trace, if set, is called before each statement with its text, which contains no values, and done after it. Set it
+	// before the store is used by several goroutines.
 	Trace func(ctx context.Context, engine, statement string) (_ context.Context, done func(failed bool))
 
 	dialect     dialect
@@ -73,15 +73,15 @@ type dialect struct {
 // inspection returns the problems of a database file.
 type inspection func(ctx context.Context, db *sqlx.DB) (found []string, err error)
 
-// statementTimeout limits a statement. On SQLite a statement that writes is only kept from starting later than that, and
-// one that uses an index has no limit but the caller's context.
+// statementTimeout limits a statement. On SQLite a statement that writes is only kept from starting later than that,
+// and one that uses an index has no limit but the caller's context.
 const statementTimeout = 5 * time.Second
 
 // Wrapper wraps a driver's connector. Tests use it to count calls and to let them fail.
 type Wrapper func(driver.Connector) driver.Connector
 
-// Open connects to the database of a URL, sqlite:PATH or postgres://…, and checks the connection. It creates the file of
-// a SQLite database that does not exist.
+// Open connects to the database of a URL, sqlite:PATH or postgres://…, and checks the connection. It creates the file
+// of a SQLite database that does not exist.
 func Open(ctx context.Context, url string, wrappers ...Wrapper) (*Store, error) {
 	open := openPostgres
 	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {

@@ -24,11 +24,11 @@ type counterRow struct {
 }
 
 // Counter returns a counter, or the zero Counter.
-func (q *Queries) Counter(ctx context.Context, subject, source string) (t Counter, err error) {
+func (q *Queries) Counter(ctx context.Context, subject, source string) (c Counter, err error) {
 	var row counterRow
 	err = q.get(ctx, &row, `SELECT count, since, until FROM throttles WHERE subject = ? AND source = ?`, subject, source)
 	if account.IsCode(err, account.NotFound) {
-		return t, nil
+		return c, nil
 	}
 	return Counter{Count: row.Count, Since: fromMicros(row.Since), Until: fromMicros(row.Until)}, err
 }
@@ -55,9 +55,9 @@ func (tx *Tx) BlockUntil(ctx context.Context, subject, source string, until time
 // IncrementEvents counts an event in the window that starts with the first one; counted is false, and nothing changes,
 // if the window has the allowed number already.
 func (q *Queries) IncrementEvents(
-	ctx context.Context, subject, source string, allowed int, per time.Duration, now time.Time,
+	ctx context.Context, subject, source string, allowed int, window time.Duration, now time.Time,
 ) (counted bool, err error) {
-	at, over := micros(now), micros(now.Add(-per))
+	at, over := micros(now), micros(now.Add(-window))
 	rows, err := q.exec(ctx, `INSERT INTO throttles (subject, source, count, since, until, counted_at)
 		VALUES (?, ?, 1, ?, 0, ?) ON CONFLICT (subject, source) DO UPDATE SET
 		count = CASE WHEN throttles.since <= ? THEN 1 ELSE throttles.count + 1 END,

@@ -80,7 +80,9 @@ func (tx *Tx) ResetPassword(ctx context.Context, user account.ID, emailKey, hash
 
 // SetPendingEmail stores the email address that an active user whose epoch is the given one wants to have; ok is false
 // if the user has changed meanwhile.
-func (q *Queries) SetPendingEmail(ctx context.Context, user account.ID, epoch int64, email string) (ok bool, err error) {
+func (q *Queries) SetPendingEmail(
+	ctx context.Context, user account.ID, epoch int64, email string,
+) (ok bool, err error) {
 	rows, err := q.exec(ctx, `UPDATE users SET pending_email = ?, pending_email_key = ?
 		WHERE id = ? AND epoch = ? AND status = 'ACTIVE'`, email, account.EmailKey(email), user, epoch)
 	return rows == 1, err

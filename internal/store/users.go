@@ -221,7 +221,8 @@ func (q *Queries) SetPassword(
 	ctx context.Context, id account.ID, epoch int64, hash string,
 ) (next int64, ok bool, err error) {
 	ok, err = q.execReturning(ctx, &next, `UPDATE users SET password_hash = ?, pending_email = NULL,
-		pending_email_key = NULL, epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`, hash, id, epoch)
+		pending_email_key = NULL, epoch = epoch + 1 WHERE id = ? AND epoch = ? AND status = 'ACTIVE' RETURNING epoch`,
+		hash, id, epoch)
 	return next, ok, err
 }
 

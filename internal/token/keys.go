@@ -156,27 +156,27 @@ type KeySet struct {
 // NewKeySet returns the set of keys in which the key with the id signing signs. It returns an error when there is no
 // such key, and when two keys have the same id.
 func NewKeySet(keys []*Key, signing string) (*KeySet, error) {
-	r := &KeySet{byID: map[string]*Key{}}
+	set := &KeySet{byID: map[string]*Key{}}
 	public := []map[string]string{}
 	for _, k := range slices.SortedFunc(slices.Values(keys), newestFirst) {
-		if r.byID[k.ID] != nil {
+		if set.byID[k.ID] != nil {
 			return nil, fmt.Errorf("two signing keys have the id %q", k.ID)
 		}
-		r.byID[k.ID] = k
+		set.byID[k.ID] = k
 		if jwk := publicMembers(k.public()); jwk != nil {
 			jwk["kid"], jwk["alg"], jwk["use"] = k.ID, k.Alg, "sig"
 			public = append(public, jwk)
 		}
 	}
-	if r.signing = r.byID[signing]; r.signing == nil {
+	if set.signing = set.byID[signing]; set.signing == nil {
 		return nil, fmt.Errorf("there is no signing key %q", signing)
 	}
 	jwks, err := json.Marshal(map[string]any{"keys": public})
 	if err != nil {
 		return nil, err
 	}
-	r.jwks = string(jwks)
-	return r, nil
+	set.jwks = string(jwks)
+	return set, nil
 }
 
 func newestFirst(a, b *Key) int {
@@ -185,7 +185,7 @@ func newestFirst(a, b *Key) int {
 
 // JWKS returns the public keys, newest first, as a JSON Web Key Set (RFC 7517, section 5). HS256 keys are left out;
 // they have no public part.
-func (r *KeySet) JWKS() []byte { return []byte(r.jwks) }
+func (s *KeySet) JWKS() []byte { return []byte(s.jwks) }
 
 // publicMembers returns the members of a JSON Web Key that define the public key itself (RFC 7518, section 6;
 // RFC 8037, section 2), or nil when there is none.

@@ -82,7 +82,8 @@ func NewSecrets(current, previous Secret) (Secrets, error) {
 
 // Named returns the secret that a key id names, or nil.
 func (s Secrets) Named(keyID byte) Secret {
-	current, previous := s.Current.KeyID(), s.Previous.KeyID() // both computed first, so that every result takes the same time
+	// Both are computed first, so that every result takes the same time.
+	current, previous := s.Current.KeyID(), s.Previous.KeyID()
 	switch {
 	case keyID == current:
 		return s.Current

@@ -28,6 +28,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"latchkey/internal/account"
 )
 
 // Tracer creates spans. A nil *Tracer creates none. It is safe for concurrent use.
@@ -143,7 +145,7 @@ func (t *Tracer) Handler(next http.Handler) http.Handler {
 }
 
 // internal is the code of an internal error.
-const internal = "INTERNAL_SERVER_ERROR"
+const internal = string(account.Internal)
 
 // Operation records in the span of ctx the kind of a request, query or mutation or empty when nothing ran, its root
 // field, and the code and status of the response.

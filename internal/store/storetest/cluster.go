@@ -37,7 +37,8 @@ var cluster = sync.OnceValues(func() (string, error) {
 
 const superuser, port = "latchkey", "5432"
 
-// newFolder returns the path of a folder that does not exist yet. It is short, as the length of socket paths is limited.
+// newFolder returns the path of a folder that does not exist yet. It is short, as the length of socket paths is
+// limited.
 func newFolder(what string) string {
 	return filepath.Join(os.TempDir(), "latchkey-"+what+"-"+rand.Text()[:10])
 }
@@ -89,8 +90,8 @@ func unprivileged(script string, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// supervisor calls make in $DIR, prints ready or the error, and removes $DIR at the end of its input. It ignores signals,
-// which a terminal sends to the whole process group, and a closed output, as its input ends then too.
+// supervisor calls make in $DIR, prints ready or the error, and removes $DIR at the end of its input. It ignores
+// signals, which a terminal sends to the whole process group, and a closed output, as its input ends then too.
 const supervisor = `
 trap : HUP INT QUIT TERM PIPE
 cd /

@@ -22,8 +22,8 @@ type Faults struct {
 	open  int
 }
 
-// Arm lets the n-th call from now on fail. A fault that lets the call take effect counts only those that can have one: a
-// commit, and a statement outside a transaction.
+// Arm lets the n-th call from now on fail. A fault that lets the call take effect counts only those that can have one:
+// a commit, and a statement outside a transaction.
 func (f *Faults) Arm(n int, fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

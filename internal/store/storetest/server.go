@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Server is a PostgreSQL server for one test, which can crash, start and promote it. What it has acknowledged survives a
-// crash of its processes, but not of the machine.
+// Server is a PostgreSQL server for one test, which can crash, start and promote it. What it has acknowledged survives
+// a crash of its processes, but not of the machine.
 type Server struct {
 	t        testing.TB
 	bin, dir string

@@ -1,5 +1,5 @@
-// Package storetest provides databases to tests: call [Each] for an empty one on each engine, or [SQLite] and [Postgres]
-// for one of them. [Faults] lets calls to a driver fail.
+// Package storetest provides databases to tests: call [Each] for an empty one on each engine, or [SQLite] and
+// [Postgres] for one of them. [Faults] lets calls to a driver fail.
 //
 // The package knows nothing of what is stored there.
 package storetest
@@ -19,8 +19,8 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
-// server is the environment variable with the URL of a PostgreSQL server to use instead of a temporary one. Its user must
-// be allowed to create databases.
+// server is the environment variable with the URL of a PostgreSQL server to use instead of a temporary one. Its user
+// must be allowed to create databases.
 const server = "LATCHKEY_TEST_POSTGRES_URL"
 
 // limit limits the creation and the removal of a database.
@@ -56,8 +56,8 @@ func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 }
 
-// Postgres returns the URL of an empty database, which is dropped at the end of the test. It skips the test if PostgreSQL
-// is not installed.
+// Postgres returns the URL of an empty database, which is dropped at the end of the test. It skips the test if
+// PostgreSQL is not installed.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	base := os.Getenv(server)
