@@ -94,7 +94,7 @@ func checkLogBelongs(path string) error {
 	}
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, io.EOF):
-		return fmt.Errorf("the file is empty or missing, but %s is there: restore the database, or begin anew in an "+
+		return fmt.Errorf("the file is empty or missing, but %s is there: restore the database, or start in an "+
 			"empty folder", log)
 	case err == nil && head[18] == rollbackMode:
 		return fmt.Errorf("%s is of another database: if the file is a restored backup, remove that one, and the file "+
