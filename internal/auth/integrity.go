@@ -143,26 +143,26 @@ func userProblems(u store.UserRecord) (problems []string) {
 			problems = append(problems, otherwise)
 		}
 	}
-	must(u.UsernameKey == account.UsernameKey(u.Username), "the username is not found by its canonical form")
-	must(!strings.ContainsFunc(u.Username, unicode.IsControl), "the username holds control characters")
-	must(password.Readable(u.PasswordHash), "the password cannot be checked")
-	must(u.Email != nil || !u.EmailVerified, "an address is confirmed that is not there")
+	must(u.UsernameKey == account.UsernameKey(u.Username), "the username does not match its canonical form")
+	must(!strings.ContainsFunc(u.Username, unicode.IsControl), "the username contains control characters")
+	must(password.Readable(u.PasswordHash), "the password hash cannot be read")
+	must(u.Email != nil || !u.EmailVerified, "the email address is missing, but marked as confirmed")
 	keyed, pending := u.Email, u.PendingEmail
 	if u.Status == account.Pending {
 		keyed, pending = nil, u.Email
 	}
-	must(equal(u.EmailKey, emailKey(keyed)), "the address is not found by its canonical form")
+	must(equal(u.EmailKey, emailKey(keyed)), "the email address does not match its canonical form")
 	must(equal(u.PendingEmailKey, emailKey(pending)),
-		"the address that waits is not found by its canonical form")
-	must(u.HasDraft == (u.Status == account.Pending), "the account is half made: the profile's draft")
+		"the pending email address does not match its canonical form")
+	must(u.HasDraft == (u.Status == account.Pending), "the profile draft does not match the status of the account")
 	if u.ProfileUsername == nil {
 		return problems
 	}
-	must(u.Status != account.Pending, "the account waits, but has a profile")
+	must(u.Status != account.Pending, "the account is pending, but has a profile")
 	must(*u.ProfileUsername == u.Username && *u.ProfileKey == account.UsernameKey(u.Username),
-		"the profile has another username")
+		"the username of the profile is not that of the account")
 	must(*u.DescriptionKey == account.Canonical(*u.Description) && *u.LocationKey == account.Canonical(*u.Location),
-		"the profile is not found by its canonical form")
+		"the profile does not match its canonical form")
 	return problems
 }
 
@@ -170,15 +170,15 @@ func userProblems(u store.UserRecord) (problems []string) {
 func sessionProblem(r store.SessionRecord, ended string) string {
 	switch {
 	case r.Session.UserEpoch > r.Epoch:
-		return "it belongs to an epoch of its user that has not begun"
+		return "its epoch is later than that of its user"
 	case r.CountsAsLive && ended != "":
 		return "it counts as live, but is " + ended
 	case !r.CountsAsLive && ended == "":
-		return "it counts as over, but nothing has ended it"
+		return "it counts as ended, but is live"
 	case r.SaltSize < token.SaltSize || r.Generation < 0:
 		return "no refresh token can be computed"
 	case r.Session.ExpiresAt.Before(r.Session.CreatedAt):
-		return "it ends before it begins"
+		return "it expires before it was created"
 	}
 	return ""
 }

@@ -25,22 +25,22 @@ func TestUserProblems(t *testing.T) {
 	}{
 		{"nothing", func(*store.UserRecord) {}, nil},
 		{"username", func(u *store.UserRecord) { u.Username = "Luigi" },
-			[]string{"the username is not found by its canonical form", "the profile has another username"}},
+			[]string{"the username does not match its canonical form", "the username of the profile is not that of the account"}},
 		{"control characters", func(u *store.UserRecord) { u.Username, u.UsernameKey, u.ProfileUsername = "a\n", "a\n", nil },
-			[]string{"the username holds control characters"}},
-		{"password", func(u *store.UserRecord) { u.PasswordHash = "hash" }, []string{"the password cannot be checked"}},
+			[]string{"the username contains control characters"}},
+		{"password", func(u *store.UserRecord) { u.PasswordHash = "hash" }, []string{"the password hash cannot be read"}},
 		{"address key", func(u *store.UserRecord) { u.EmailKey = nil },
-			[]string{"the address is not found by its canonical form"}},
+			[]string{"the email address does not match its canonical form"}},
 		{"no address", func(u *store.UserRecord) { u.Email, u.EmailKey = nil, nil },
-			[]string{"an address is confirmed that is not there"}},
+			[]string{"the email address is missing, but marked as confirmed"}},
 		{"pending address", func(u *store.UserRecord) { u.PendingEmail = new("luigi@example.com") },
-			[]string{"the address that waits is not found by its canonical form"}},
+			[]string{"the pending email address does not match its canonical form"}},
 		{"pending", func(u *store.UserRecord) {
 			u.Status, u.PendingEmailKey, u.EmailKey, u.HasDraft = account.Pending, u.EmailKey, nil, true
-		}, []string{"the account waits, but has a profile"}},
-		{"draft", func(u *store.UserRecord) { u.HasDraft = true }, []string{"the account is half made: the profile's draft"}},
+		}, []string{"the account is pending, but has a profile"}},
+		{"draft", func(u *store.UserRecord) { u.HasDraft = true }, []string{"the profile draft does not match the status of the account"}},
 		{"description", func(u *store.UserRecord) { u.Description = new("Plumber") },
-			[]string{"the profile is not found by its canonical form"}},
+			[]string{"the profile does not match its canonical form"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			u := store.UserRecord{
@@ -69,13 +69,13 @@ func TestSessionProblem(t *testing.T) {
 		{"nothing", func(*store.SessionRecord) {}, "", ""},
 		{"ended", func(r *store.SessionRecord) { r.CountsAsLive = false }, "revoked", ""},
 		{"epoch", func(r *store.SessionRecord) { r.Session.UserEpoch = 1 }, "",
-			"it belongs to an epoch of its user that has not begun"},
+			"its epoch is later than that of its user"},
 		{"counts as live", func(*store.SessionRecord) {}, "revoked", "it counts as live, but is revoked"},
 		{"counts as ended", func(r *store.SessionRecord) { r.CountsAsLive = false }, "",
-			"it counts as over, but nothing has ended it"},
+			"it counts as ended, but is live"},
 		{"salt", func(r *store.SessionRecord) { r.SaltSize-- }, "", "no refresh token can be computed"},
 		{"generation", func(r *store.SessionRecord) { r.Generation = -1 }, "", "no refresh token can be computed"},
-		{"times", func(r *store.SessionRecord) { r.Session.ExpiresAt = now.Add(-1) }, "", "it ends before it begins"},
+		{"times", func(r *store.SessionRecord) { r.Session.ExpiresAt = now.Add(-1) }, "", "it expires before it was created"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := store.SessionRecord{CountsAsLive: true, SaltSize: token.SaltSize}
