@@ -93,7 +93,7 @@ type ProfileInput struct {
 	IsOrganizer *bool
 }
 
-// Check returns all that is wrong with the input; path is where it stands inside a larger one.
+// Check returns the user errors of the input; path is its path inside a larger input.
 func (in ProfileInput) Check(path ...string) (m UserErrors) {
 	if in.Description != nil {
 		m.Add(CheckDescription(*in.Description), append(path[:len(path):len(path)], "description")...)

@@ -15,7 +15,7 @@ type keysRetire struct {
 
 type kid string
 
-// Validate lets no setting pass that stands where the key's ID was forgotten, for the ID may be repeated.
+// Validate rejects a setting given in place of a forgotten key ID. Output repeats the ID, and a setting may be a secret.
 func (k kid) Validate() error { return matches(kidForm, string(k)) }
 
 var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)

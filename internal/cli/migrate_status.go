@@ -11,7 +11,7 @@ type migrateStatus struct {
 	JSON bool `help:"Print JSON."`
 }
 
-// Run prints the steps of the schema and when each was taken.
+// Run prints the migrations and when each was applied.
 func (m migrateStatus) Run(ctx context.Context, p *Program) error {
 	return p.withStore(ctx, false, func(st *store.Store) error {
 		steps, err := st.Steps(ctx)

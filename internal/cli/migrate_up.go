@@ -10,7 +10,7 @@ type migrateUp struct {
 	DryRun bool `help:"Print what would be done, without doing it."`
 }
 
-// Run takes the steps of the schema that have not been taken, or tells which these are.
+// Run applies the pending migrations, or prints them.
 func (m migrateUp) Run(ctx context.Context, p *Program) error {
 	return p.withStore(ctx, !m.DryRun, func(st *store.Store) error {
 		if m.DryRun {
@@ -34,7 +34,7 @@ func (m migrateUp) Run(ctx context.Context, p *Program) error {
 	})
 }
 
-// printSteps prints a sentence for each step.
+// printSteps prints a sentence for each migration.
 func (p *Program) printSteps(sentence string, steps []string) error {
 	if len(steps) == 0 {
 		return p.printf("The schema is up to date.\n")

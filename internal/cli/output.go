@@ -18,7 +18,7 @@ func (p *Program) table(rows [][]string) error {
 	return w.Flush()
 }
 
-// stripBidi replaces what would turn round, on a terminal, the text that others chose and what stands beside it.
+// stripBidi replaces characters that would reverse the direction of text on a terminal.
 func stripBidi(r rune) rune {
 	if unicode.Is(unicode.Bidi_Control, r) {
 		return unicode.ReplacementChar

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// progress shows on a terminal how far something has come, as state tells, until stop is called.
+// progress shows the text that state returns on a terminal, and updates it until stop is called.
 func (p *Program) progress(state func() string) (stop func()) {
 	if !isTerminal(p.Stderr) || slices.Contains(p.Env, "TERM=dumb") {
 		return func() {}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether what is read or written there is a person's.
+// isTerminal reports whether stream is a terminal.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

@@ -1,5 +1,5 @@
-// Package config reads settings and refuses bad ones, all at once. It knows what each setting may be and how they
-// bear on one another; what they are for is known where they are used.
+// Package config reads the settings and reports all invalid ones at once. It knows which values each setting may have
+// and how settings depend on each other. What a setting does is decided where it is used.
 package config
 
 import (
@@ -10,7 +10,7 @@ import (
 	"latchkey/internal/account"
 )
 
-// Config is what the settings say, checked.
+// Config is the validated settings.
 type Config struct {
 	Listen            string         // address to listen on, host:port; port 0 lets the system pick one
 	DatabaseURL       DatabaseURL    // where everything is kept
@@ -48,7 +48,7 @@ type Config struct {
 	Traces            bool           // to the collector that the OTEL_ variables name
 }
 
-// Mode is what the server shows of itself, and what it insists on.
+// Mode determines what the server reveals and which settings it requires.
 type Mode string
 
 const (

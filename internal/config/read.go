@@ -104,8 +104,8 @@ func (r *reader) variables(env []string) map[string]string {
 	return values
 }
 
-// together checks what several settings decide, as far as each of them is good in itself, and fills in the defaults
-// that come from other settings.
+// together checks settings that depend on each other, if each of them is valid by itself, and fills in the defaults that
+// come from other settings.
 func (r *reader) together(c *Config, bad map[string]bool) {
 	if c.AllowedOrigins == nil && !bad["APP_URL"] {
 		app, _ := url.Parse(c.AppURL)
@@ -160,7 +160,7 @@ func loosened(c *Config) (variables []string) {
 	return variables
 }
 
-// needsMail names what does not work without mails, or is empty.
+// needsMail returns what does not work without email, or "".
 func needsMail(c *Config) string {
 	switch {
 	case c.EmailVerification:
@@ -200,7 +200,7 @@ func pick(s setting, flags, variables map[string]string) (text, name string, err
 	return s.value, name, nil
 }
 
-// readFile returns what a file holds, minus one newline at its end. Its errors leave the path out.
+// readFile returns the contents of a file without one newline at the end. Its errors do not contain the path.
 func readFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -220,7 +220,7 @@ func readFile(path string) (string, error) {
 	return text, nil
 }
 
-// withoutPath keeps a secret that was set in the place of its file's path from being shown.
+// withoutPath removes the path from an error, because it may be a secret that was set instead of the path of its file.
 func withoutPath(err error) error {
 	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathError.Err
@@ -243,7 +243,7 @@ func known() (names []string) {
 	return names
 }
 
-// hint returns a question after the known name that text is most like, if it is at most two letters away.
+// hint returns a question that suggests the known name most similar to text, if at most two bytes differ.
 func hint(text string, spell func(name string) string) string {
 	nearest, least := "", 3
 	for _, name := range known() {
@@ -254,7 +254,7 @@ func hint(text string, spell func(name string) string) string {
 	return nearest
 }
 
-// distance returns how many bytes must be put in, left out or replaced to make b of a.
+// distance returns how many bytes must be inserted, deleted or replaced to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

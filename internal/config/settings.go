@@ -236,7 +236,7 @@ const maxLimit = 1_000_000_000
 // perHour returns how many events a limit allows in an hour, taken over a long time.
 func perHour(l account.Limit) float64 { return float64(l.Max) / l.Window.Hours() }
 
-// list parses what stands between commas. Its errors tell which of the entries is wrong, counted from 1.
+// list parses entries separated by commas. Its errors contain the number of the invalid entry, counted from 1.
 func list[T any](text string, parse func(string) (T, error)) (entries []T, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		entry, err := parse(strings.TrimSpace(part))

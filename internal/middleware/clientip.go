@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ClientIP returns a layer that keeps the IP address of each request's client for [ClientIPFrom]. It believes
-// X-Forwarded-For as far as trusted proxies wrote it.
+// ClientIP returns middleware that keeps the IP address of each request's client for [ClientIPFrom]. It trusts only the
+// entries of X-Forwarded-For that trusted proxies wrote.
 func ClientIP(trusted []netip.Prefix) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,8 +14,8 @@ var validRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 type infoKey struct{}
 
-// info is what this package knows of a request. It is one value of the context for all, so that each costs no copy of the
-// request.
+// info is what this package knows of a request. One context value holds all of it, so that the request is copied only
+// once.
 type info struct {
 	id          string
 	clientIP    string
@@ -29,9 +29,9 @@ func infoFrom(ctx context.Context) *info {
 	return &info{}
 }
 
-// RequestID is a layer that gives each request an ID, sets it in the response's X-Request-Id and keeps it for [RequestIDFrom]. It takes
-// the X-Request-Id of the request if that is 1 to 128 of A-Z, a-z, 0-9, dot, underscore and hyphen; otherwise it creates
-// one of at least 128 random bits.
+// RequestID is middleware that gives each request an ID, sets it in the response's X-Request-Id and keeps it for
+// [RequestIDFrom]. It uses the X-Request-Id of the request if that has 1 to 128 characters, all of them A-Z, a-z, 0-9,
+// dot, underscore or hyphen; otherwise it creates an ID of at least 128 random bits.
 func RequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(RequestIDHeader)

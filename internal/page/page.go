@@ -1,12 +1,12 @@
-// Package page is pages of lists, after the Relay cursor connections specification. [Request.Cut] says which part of a
-// list a client asks for, [NewConnection] makes a page of what was found, and [Key] authenticates cursors.
+// Package page implements pagination as in the Relay Cursor Connections Specification. [Request.Cut] returns which part
+// of a list a client requests, [NewConnection] creates a page of the entries found, and [Key] authenticates cursors.
 //
-// It knows no list in particular, and nothing of GraphQL, accounts or databases.
+// The package knows nothing of GraphQL, accounts, databases or the contents of a list.
 package page
 
 import "errors"
 
-// Errors of a request that makes no sense.
+// Errors of [Request.Cut].
 var (
 	ErrBothEnds = errors.New("first and last are both given")
 	ErrSize     = errors.New("the size of the page is out of range")
@@ -20,9 +20,9 @@ type Request struct {
 	Before *string
 }
 
-// Cut returns the size of the page, and whether it is cut from the end of the list between the cursors. Without first and
-// last the size is usual, and the end counts only when before stands alone. It fails with ErrBothEnds, or ErrSize unless
-// the size is 0 to most.
+// Cut returns the size of the page, and whether it is taken from the end of the list between the cursors. Without First
+// and Last the size is usual, and the page is taken from the end only if Before is given without After. Errors:
+// ErrBothEnds; ErrSize unless the size is 0 to most.
 func (r Request) Cut(usual, most int) (size int, fromEnd bool, err error) {
 	size = usual
 	switch {
@@ -69,15 +69,15 @@ func (c *Connection[T]) Edges() []*Edge[T] {
 	return edges
 }
 
-// Cursor returns the place of the entry in the list.
+// Cursor returns the cursor of the entry.
 func (e *Edge[T]) Cursor() string { return e.cursor(e.Node) }
 
-// PageInfo returns where the page stands in the list.
+// PageInfo returns the position of the page in the list.
 func (c *Connection[T]) PageInfo() *Info {
 	return &Info{HasNextPage: c.HasNext, HasPreviousPage: c.HasPrevious, page: c}
 }
 
-// Info is where a page stands in its list.
+// Info is the position of a page in its list.
 type Info struct {
 	HasNextPage     bool
 	HasPreviousPage bool

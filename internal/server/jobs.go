@@ -9,7 +9,7 @@ import (
 	"latchkey/internal/outbox"
 )
 
-// purge removes expired rows now and then, until ctx is done. Nodes that started together spread out.
+// purge deletes expired rows at random intervals until ctx is done, so that nodes do not all do it at the same time.
 func (s *Server) purge(ctx context.Context) {
 	interval := func() time.Duration { return rand.N(s.options.PurgeInterval) }
 	runEvery(ctx, interval, func() {

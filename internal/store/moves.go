@@ -62,7 +62,7 @@ func (q *Queries) Move(ctx context.Context) (*Move, error) {
 }
 
 // LockFile returns the only connection to a SQLite database, which keeps all others out until it is closed. It returns
-// an error if another process, or this one, has the file open. The Store is of no use afterwards but to be closed.
+// an error if another process, or this one, has the file open. Afterwards the Store can only be closed.
 func (s *Store) LockFile(ctx context.Context) (_ *sql.Conn, err error) {
 	s.readPool.SetMaxIdleConns(-1) // closes idle connections
 	conn, err := s.writePool.Connx(ctx)
