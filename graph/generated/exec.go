@@ -1346,7 +1346,7 @@ enum Role {
   MEMBER
   "Can also read the private account details of other users."
   STAFF
-  "Has all permissions of ` + "`" + `STAFF` + "`" + `. No field requires this role yet. One active administrator always remains."
+  "Has all permissions of ` + "`" + `STAFF` + "`" + `. No field requires this role yet."
   ADMIN
 }
 

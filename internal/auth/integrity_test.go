@@ -25,7 +25,9 @@ func TestUserProblems(t *testing.T) {
 	}{
 		{"nothing", func(*store.UserRecord) {}, nil},
 		{"username", func(u *store.UserRecord) { u.Username = "Luigi" },
-			[]string{"the username does not match its canonical form", "the username of the profile is not that of the account"}},
+			[]string{
+				"the username does not match its canonical form", "the username of the profile is not that of the account",
+			}},
 		{"control characters", func(u *store.UserRecord) { u.Username, u.UsernameKey, u.ProfileUsername = "a\n", "a\n", nil },
 			[]string{"the username contains control characters"}},
 		{"password", func(u *store.UserRecord) { u.PasswordHash = "hash" }, []string{"the password hash cannot be read"}},
@@ -38,7 +40,8 @@ func TestUserProblems(t *testing.T) {
 		{"pending", func(u *store.UserRecord) {
 			u.Status, u.PendingEmailKey, u.EmailKey, u.HasDraft = account.Pending, u.EmailKey, nil, true
 		}, []string{"the account is pending, but has a profile"}},
-		{"draft", func(u *store.UserRecord) { u.HasDraft = true }, []string{"the profile draft does not match the status of the account"}},
+		{"draft", func(u *store.UserRecord) { u.HasDraft = true },
+			[]string{"the profile draft does not match the status of the account"}},
 		{"description", func(u *store.UserRecord) { u.Description = new("Plumber") },
 			[]string{"the profile does not match its canonical form"}},
 	} {

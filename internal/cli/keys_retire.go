@@ -15,7 +15,8 @@ type keysRetire struct {
 
 type kid string
 
-// Validate rejects a setting given in place of a forgotten key ID. Output repeats the ID, and a setting may be a secret.
+// Validate rejects a setting given in place of a forgotten key ID. Output repeats the ID, and a setting may be a
+// secret.
 func (k kid) Validate() error { return matches(kidForm, string(k)) }
 
 var kidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{22,43}$`)

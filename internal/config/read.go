@@ -104,8 +104,8 @@ func (r *reader) variables(env []string) map[string]string {
 	return values
 }
 
-// together checks settings that depend on each other, if each of them is valid by itself, and fills in the defaults that
-// come from other settings.
+// together checks settings that depend on each other, if each of them is valid by itself, and fills in the defaults
+// that come from other settings.
 func (r *reader) together(c *Config, bad map[string]bool) {
 	if c.AllowedOrigins == nil && !bad["APP_URL"] {
 		app, _ := url.Parse(c.AppURL)

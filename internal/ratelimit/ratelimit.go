@@ -1,6 +1,6 @@
 // Package ratelimit limits attempts at the password of an account ([Limiter.Attempt]) and requests from one network
-// ([NetworkLimit]). The counters are in the database: they are the same on every node and after a
-// restart. The package knows nothing of GraphQL, HTTP or how a password is verified.
+// ([NetworkLimit]). The counters are in the database: they are the same on every node and after a restart. The package
+// knows nothing of GraphQL, HTTP or how a password is verified.
 package ratelimit
 
 import (

@@ -17,7 +17,8 @@ const (
 	batchSize  = 32 << 10               // bytes
 )
 
-// NewLog returns a log that writes to w: text on a terminal and JSON elsewhere, unless the settings say otherwise. Lines of operations are batched; flush writes those that are buffered.
+// NewLog returns a log that writes to w: text on a terminal and JSON elsewhere, unless the settings say otherwise.
+// Lines of operations are batched; flush writes those that are buffered.
 func NewLog(c config.Config, w io.Writer, terminal bool) (_ *slog.Logger, flush func()) {
 	batch := &batchWriter{to: w}
 	options := &slog.HandlerOptions{Level: c.LogLevel}
@@ -28,8 +29,8 @@ func NewLog(c config.Config, w io.Writer, terminal bool) (_ *slog.Logger, flush 
 	return slog.New(batchHandler{handler, batch}), batch.flush
 }
 
-// batchHandler buffers the lines of operations. Any other line is written at once, after those that are
-// buffered, so that the log of a killed process holds every warning and every security event.
+// batchHandler buffers the lines of operations. Any other line is written at once, after those that are buffered, so
+// that the log of a killed process holds every warning and every security event.
 type batchHandler struct {
 	slog.Handler
 	batch *batchWriter

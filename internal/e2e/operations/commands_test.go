@@ -764,7 +764,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			{`UPDATE sessions SET user_epoch = user_epoch + 7 WHERE user_id IN (SELECT id FROM users WHERE status = 'ACTIVE')`,
 				`UPDATE sessions SET user_epoch = 0`, "its epoch"},
 			{`UPDATE users SET password_hash = '$2' || password_hash WHERE username = 'luigi'`,
-				`UPDATE users SET password_hash = substr(password_hash, 3) WHERE username = 'luigi'`, "the password hash cannot be"},
+				`UPDATE users SET password_hash = substr(password_hash, 3) WHERE username = 'luigi'`, "the password hash"},
 			{`UPDATE users SET email_verified = (1 = 1) WHERE username = 'luigi'`,
 				`UPDATE users SET email_verified = (1 = 0) WHERE username = 'luigi'`, "marked as confirmed"},
 			{`UPDATE sessions SET generation = -1 WHERE id IN (SELECT MIN(id) FROM sessions)`,

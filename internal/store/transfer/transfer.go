@@ -40,8 +40,8 @@ type Options struct {
 var errNotEmpty = errors.New("the database to move to is not empty: nothing was changed there")
 
 // Run copies all rows of a database on SQLite to an empty one on PostgreSQL, whose schema it migrates. It returns an
-// error if another connection has the source's file open, and prevents others from opening it meanwhile. Afterwards no server
-// starts on the source, and from can only be closed.
+// error if another connection has the source's file open, and prevents others from opening it meanwhile. Afterwards no
+// server starts on the source, and from can only be closed.
 func Run(ctx context.Context, from, to *store.Store, o Options) ([]Table, error) {
 	conn, err := from.LockFile(ctx)
 	if err != nil {
