@@ -1346,7 +1346,7 @@ enum Role {
   MEMBER
   "Can also read the private account details of other users."
   STAFF
-  "Can also administer the installation."
+  "Has all permissions of ` + "`" + `STAFF` + "`" + `. No field requires this role yet."
   ADMIN
 }
 
@@ -1359,7 +1359,7 @@ enum AccountStatus {
   after a week.
   """
   PENDING
-  "An administrator disabled the account. The user cannot sign in."
+  "An operator disabled the account. The user cannot sign in."
   DISABLED
 }
 

@@ -138,7 +138,7 @@ type ProfileConnection struct {
 // ProfileEdge is a profile on a page.
 type ProfileEdge = page.Edge[*Profile]
 
-// PageInfo is where a page stands in its list.
+// PageInfo is the position of a page in its list.
 type PageInfo = page.Info
 
 // NewProfileConnection returns a page of a selection, with cursors that the key authenticates.

@@ -160,7 +160,7 @@ func userProblems(u store.UserRecord) (problems []string) {
 	}
 	must(u.Status != account.Pending, "the account is pending, but has a profile")
 	must(*u.ProfileUsername == u.Username && *u.ProfileKey == account.UsernameKey(u.Username),
-		"the profile has another username")
+		"the username of the profile is not that of the account")
 	must(*u.DescriptionKey == account.Canonical(*u.Description) && *u.LocationKey == account.Canonical(*u.Location),
 		"the canonical form of the profile's description or location is wrong")
 	return problems

@@ -41,8 +41,8 @@ type sessionOptions struct {
 }
 
 // startSession starts a session for an authentication and returns its first tokens; nil when the user has changed since
-// the authentication, or is not active. It records the sign-in and the device, and revokes the oldest sessions over the
-// limit. It is the only way to create a session.
+// the authentication, or is not active. It records the sign-in and the device, and revokes the least recently used
+// sessions over the limit. It is the only way to create a session.
 func (s *Service) startSession(
 	ctx context.Context, tx *store.Tx, auth authentication, options sessionOptions,
 ) (*account.TokenPair, error) {

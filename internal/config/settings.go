@@ -42,7 +42,7 @@ var settings = []setting{
 		parse: func(c *Config, text string) (err error) { c.DatabaseURL, err = ParseDatabaseURL(text); return err },
 	}, {
 		name: "PUBLIC_URL", value: "http://localhost:8080",
-		help:  "Public URL of the server: token issuer and base of its links. Must be https in production.",
+		help:  "Public URL of the server: issuer and audience of access tokens. Must be https in production.",
 		parse: func(c *Config, text string) (err error) { c.PublicURL, err = parseURL(text); return err },
 	}, {
 		name: "APP_URL", value: "http://localhost:5173",

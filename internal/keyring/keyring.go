@@ -98,8 +98,8 @@ func (k *Keyring) JWKS() []byte { return k.active.Load().keys.JWKS() }
 
 // Sync brings the keys in use up to date with the database and the clock. It creates the next key when the newest of
 // the algorithm is as old as MaxAge, or there is none; it deletes keys whose tokens have all expired; and it signs with
-// the newest key of the algorithm whose time has come. Until then another key goes on signing. When several nodes
-// create a key at the same time, one of the keys is kept and all nodes use it.
+// the newest key of the algorithm whose SignsFrom has passed. Until then another key continues to sign. When several
+// nodes create a key at the same time, one of the keys is kept and all nodes use it.
 //
 // Keys that the previous secret has sealed are sealed again with the current one. Sync returns an error, and does not
 // change the keys in use, when neither secret opens a key.

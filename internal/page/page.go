@@ -1,7 +1,7 @@
 // Package page implements pages of lists as in the Relay cursor connections specification. [Request.Cut] returns which
 // part of a list a client requests, [NewConnection] returns a page of entries, and [Key] authenticates cursors.
 //
-// It knows no list in particular, and nothing of GraphQL, accounts or databases.
+// The package knows nothing of GraphQL, accounts, databases or the contents of a list.
 package page
 
 import "errors"
@@ -70,15 +70,15 @@ func (c *Connection[T]) Edges() []*Edge[T] {
 	return edges
 }
 
-// Cursor returns the place of the entry in the list.
+// Cursor returns the cursor of the entry.
 func (e *Edge[T]) Cursor() string { return e.cursor(e.Node) }
 
-// PageInfo returns where the page stands in the list.
+// PageInfo returns the position of the page in the list.
 func (c *Connection[T]) PageInfo() *Info {
 	return &Info{HasNextPage: c.HasNext, HasPreviousPage: c.HasPrevious, page: c}
 }
 
-// Info is where a page stands in its list.
+// Info is the position of a page in its list.
 type Info struct {
 	HasNextPage     bool
 	HasPreviousPage bool

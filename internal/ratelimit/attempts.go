@@ -47,7 +47,7 @@ const maxRetryAfter = 24 * time.Hour
 const KnownNetworkAge = 180 * 24 * time.Hour
 
 // Attempt is one attempt at the password of an account. Attempts from a network that the user has signed in from within
-// KnownNetworkAge are counted apart, so that an attacker elsewhere cannot block the user there.
+// KnownNetworkAge are counted separately, so that an attacker elsewhere cannot block the user there.
 type Attempt struct {
 	limiter  *Limiter
 	user     account.ID // empty for a name without an account

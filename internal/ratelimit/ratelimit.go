@@ -1,6 +1,6 @@
-// Package ratelimit limits how often things may be tried: the password of an account ([Limiter.Attempt]), and requests
-// from one network ([NetworkLimit]). The counters are in the database: they are the same on every node and after a
-// restart. The package knows nothing of GraphQL, HTTP or how a password is verified.
+// Package ratelimit limits attempts at the password of an account ([Limiter.Attempt]) and requests from one network
+// ([NetworkLimit]). The counters are in the database: they are the same on every node and after a restart. The package
+// knows nothing of GraphQL, HTTP or how a password is verified.
 package ratelimit
 
 import (
@@ -11,7 +11,7 @@ import (
 	"latchkey/internal/store"
 )
 
-// Limits are how often things may be tried.
+// Limits are the limits of a [Limiter].
 type Limits struct {
 	Passwords PasswordAttempts // the password of one account
 	SignIn    account.Limit    // wrong passwords from one network

@@ -29,8 +29,8 @@ func NewLog(c config.Config, w io.Writer, terminal bool) (_ *slog.Logger, flush 
 	return slog.New(batchHandler{handler, batch}), batch.flush
 }
 
-// batchHandler lets the lines of operations wait for others. Any other line is written at once, after those that are
-// buffered, so that the log of a killed process holds every warning and every security event.
+// batchHandler buffers the lines of operations. Any other line is written at once, after those that are buffered, so
+// that the log of a killed process holds every warning and every security event.
 type batchHandler struct {
 	slog.Handler
 	batch *batchWriter
