@@ -25,7 +25,7 @@ func TestUserProblems(t *testing.T) {
 	}{
 		{"nothing", func(*store.UserRecord) {}, nil},
 		{"username", func(u *store.UserRecord) { u.Username = "Luigi" },
-			[]string{"the canonical form of the username is wrong", "the profile has another username"}},
+			[]string{"the canonical form of the username is wrong", "the username of the profile is not that of the account"}},
 		{"control characters", func(u *store.UserRecord) { u.Username, u.UsernameKey, u.ProfileUsername = "a\n", "a\n", nil },
 			[]string{"the username contains control characters"}},
 		{"password", func(u *store.UserRecord) { u.PasswordHash = "hash" }, []string{"the password cannot be checked"}},
