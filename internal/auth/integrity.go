@@ -145,7 +145,7 @@ func userProblems(u store.UserRecord) (problems []string) {
 	}
 	must(u.UsernameKey == account.UsernameKey(u.Username), "the canonical form of the username is wrong")
 	must(!strings.ContainsFunc(u.Username, unicode.IsControl), "the username contains control characters")
-	must(password.Readable(u.PasswordHash), "the password cannot be checked")
+	must(password.Readable(u.PasswordHash), "the password hash cannot be read")
 	must(u.Email != nil || !u.EmailVerified, "an email address is verified, but missing")
 	keyed, pending := u.Email, u.PendingEmail
 	if u.Status == account.Pending {

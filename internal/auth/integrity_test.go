@@ -28,7 +28,7 @@ func TestUserProblems(t *testing.T) {
 			[]string{"the canonical form of the username is wrong", "the username of the profile is not that of the account"}},
 		{"control characters", func(u *store.UserRecord) { u.Username, u.UsernameKey, u.ProfileUsername = "a\n", "a\n", nil },
 			[]string{"the username contains control characters"}},
-		{"password", func(u *store.UserRecord) { u.PasswordHash = "hash" }, []string{"the password cannot be checked"}},
+		{"password", func(u *store.UserRecord) { u.PasswordHash = "hash" }, []string{"the password hash cannot be read"}},
 		{"address key", func(u *store.UserRecord) { u.EmailKey = nil },
 			[]string{"the canonical form of the email address is wrong"}},
 		{"no address", func(u *store.UserRecord) { u.Email, u.EmailKey = nil, nil },
