@@ -627,7 +627,7 @@ const (
 	RoleMember Role = "MEMBER"
 	// Can also read the private account details of other users.
 	RoleStaff Role = "STAFF"
-	// Can also administer the installation.
+	// Has all permissions of `STAFF`. No field requires this role yet.
 	RoleAdmin Role = "ADMIN"
 )
 
