@@ -81,9 +81,10 @@ func serveBaselines() error {
 		return err
 	}
 	mux := http.NewServeMux()
-	for path, answer := range map[string]responder{setPath: s.set, barePath: s.bare, tripPath: s.roundTrip, pagesPath: s.page} {
-		mux.Handle("POST "+path, answer)
-	}
+	mux.Handle("POST "+setPath, responder(s.set))
+	mux.Handle("POST "+barePath, responder(s.bare))
+	mux.Handle("POST "+tripPath, responder(s.roundTrip))
+	mux.Handle("POST "+pagesPath, responder(s.page))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

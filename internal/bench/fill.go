@@ -120,7 +120,9 @@ func insertUser(ctx context.Context, tx *store.Tx, n int, hash string, at time.T
 func username(n int) string { return fmt.Sprint("user", 10_000_000_000+int64(n+1)*48271%2147483647) }
 
 // insertSession starts a session and returns its first refresh token.
-func insertSession(ctx context.Context, tx *store.Tx, user account.ID, key token.Secret, now time.Time) (string, error) {
+func insertSession(
+	ctx context.Context, tx *store.Tx, user account.ID, key token.Secret, now time.Time,
+) (string, error) {
 	session := account.Session{
 		ID:         account.NewID(account.SessionKind, now),
 		UserID:     user,

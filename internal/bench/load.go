@@ -57,7 +57,8 @@ func post(path, accessToken string, body []byte) []byte {
 	}
 	b.WriteString("Accept: application/graphql-response+json,application/json;q=0.9\r\n" +
 		"Accept-Language: en-US,en;q=0.9\r\nAccept-Encoding: identity\r\n" +
-		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) " +
+		"Chrome/140.0.0.0 Safari/537.36\r\n" +
 		"Content-Type: application/json\r\n")
 	fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", len(body), body)
 	return b.Bytes()

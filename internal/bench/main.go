@@ -1,11 +1,11 @@
 // Command bench measures what a request costs. It starts the real program on SQLite and on PostgreSQL, sends typical
-// client requests, and compares the costs with baselines measured on the same machine in the same minutes. It takes some
-// minutes. The table is written to standard output, progress to standard error.
+// client requests, and compares the costs with baselines measured on the same machine in the same minutes. It takes
+// some minutes. The table is written to standard output, progress to standard error.
 //
 //	go run ./internal/bench
 //
-// It compares the CPU time of the server process per request, which is comparable on a busy machine; requests per second
-// are not. docs/performance.md describes the figures.
+// It compares the CPU time of the server process per request, which is comparable on a busy machine; requests per
+// second are not. docs/performance.md describes the figures.
 package main
 
 import (

@@ -141,7 +141,8 @@ func (b *bench) authenticate(v *visitor) error {
 			}
 		}
 	}
-	err = ask("", `mutation ($t: String) { refreshToken(input: {refreshToken: $t}) { tokens { accessToken refreshToken } } }`,
+	err = ask("", `mutation ($t: String) { refreshToken(input: {refreshToken: $t}) {
+		tokens { accessToken refreshToken } } }`,
 		map[string]any{"t": v.tokens[0]}, &renewed)
 	if err != nil {
 		return err

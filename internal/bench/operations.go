@@ -94,7 +94,7 @@ type visitor struct {
 	operation operation
 	access    string // empty unless the operation requires a signed-in user
 	profile   string
-	tokens    []string // refresh tokens of its own sessions
+	tokens    []string // refresh tokens of its sessions
 	turn      int
 	users     int
 	request   []byte // nil unless it is always the same
