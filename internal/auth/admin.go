@@ -186,9 +186,7 @@ func (s *Service) MailPasswordReset(ctx context.Context, actor account.Actor, id
 		case user.Email == nil:
 			return errForbidden("This user has no email address.")
 		}
-		m := s.newMail(account.PasswordReset, *user.Email, ClientInfo{})
-		m.Username = user.Username
-		return s.Outbox.EnqueueUnlimited(ctx, tx, m, id)
+		return s.Outbox.EnqueueUnlimited(ctx, tx, s.newMailTo(user, account.PasswordReset, ClientInfo{}), id)
 	})
 	if err == nil {
 		s.Audit.Emit(ctx, audit.Event{

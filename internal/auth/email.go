@@ -58,8 +58,8 @@ func (s *Service) sendChangeNotice(
 	if user.Email == nil || account.EmailKey(*user.Email) == account.EmailKey(newEmail) {
 		return nil
 	}
-	notice := s.newMail(account.EmailChangeNotice, *user.Email, client)
-	notice.Username, notice.NewEmail = user.Username, newEmail
+	notice := s.newMailTo(user, account.EmailChangeNotice, client)
+	notice.NewEmail = newEmail
 	return s.Outbox.EnqueueEmail(ctx, tx, notice, user.ID)
 }
 

@@ -31,9 +31,14 @@ func (s *Service) enqueueNotice(
 	if user.Email == nil {
 		return nil
 	}
+	return s.Outbox.EnqueueEmail(ctx, tx, s.newMailTo(user, template, client), user.ID)
+}
+
+// newMailTo returns an email to a user who has an address.
+func (s *Service) newMailTo(user *account.User, template account.MailTemplate, client ClientInfo) account.Mail {
 	m := s.newMail(template, *user.Email, client)
 	m.Username = user.Username
-	return s.Outbox.EnqueueEmail(ctx, tx, m, user.ID)
+	return m
 }
 
 func (s *Service) newMail(template account.MailTemplate, address string, client ClientInfo) account.Mail {

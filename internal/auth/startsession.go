@@ -96,8 +96,7 @@ func (s *Service) recordDevice(
 	if err != nil || user.Email == nil {
 		return err
 	}
-	m := s.newMail(account.NewDevice, *user.Email, options.client)
-	m.Username = user.Username
+	m := s.newMailTo(user, account.NewDevice, options.client)
 	m.Device = cmp.Or(options.device, account.Printable(options.client.UserAgent, account.MaxUserAgent))
 	return s.Outbox.EnqueueEmail(ctx, tx, m, user.ID)
 }
