@@ -227,17 +227,8 @@ func (s *Service) RevokeSessionByID(ctx context.Context, actor account.Actor, id
 	if session == nil {
 		return &account.Error{Code: account.NotFound, Message: "There is no such session, or it has ended."}
 	}
-	if err := s.store.Revoke(ctx, id, session.UserID, revokedByOperator, s.Now()); err != nil {
-		return err
-	}
-	s.Audit.Emit(ctx, audit.Event{
-		Kind: audit.TokenRevoked, Actor: actor, Subject: session.UserID, Session: id, Reason: "revoked",
-	})
-	return nil
+	return s.revoke(ctx, actor, id, session.UserID, revokedByOperator, "revoked")
 }
-
-// revokedByOperator is stored as the reason with a session.
-const revokedByOperator = "operator"
 
 // RemoveUser deletes a user of any status with everything that belongs to them, as DeleteMe does, and returns the user.
 // Errors: FORBIDDEN for the last administrator; NOT_FOUND.

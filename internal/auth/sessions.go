@@ -51,12 +51,9 @@ func (s *Service) RevokeSession(ctx context.Context, actor account.Actor, id acc
 	if err := s.checkOwnsSession(ctx, caller, id); err != nil {
 		return nil, err
 	}
-	if err := s.store.Revoke(ctx, id, caller.User.ID, "revoked", s.Now()); err != nil {
+	if err := s.revoke(ctx, actor, id, caller.User.ID, revokedByUser, "revoked"); err != nil {
 		return nil, err
 	}
-	s.Audit.Emit(ctx, audit.Event{
-		Kind: audit.TokenRevoked, Actor: actor, Subject: caller.User.ID, Session: id, Reason: "revoked",
-	})
 	return &id, nil
 }
 
@@ -95,7 +92,8 @@ func (s *Service) SignOut(ctx context.Context, actor account.Actor, from Refresh
 		return err
 	}
 	if state != nil {
-		if err := s.signOut(ctx, actor, state.Session.ID, state.Session.UserID); err != nil {
+		session := state.Session
+		if err := s.revoke(ctx, actor, session.ID, session.UserID, revokedBySignOut, "sign-out"); err != nil {
 			return err
 		}
 	}
@@ -106,15 +104,25 @@ func (s *Service) SignOut(ctx context.Context, actor account.Actor, from Refresh
 	if session == "" {
 		return err
 	}
-	return s.signOut(ctx, actor, session, user)
+	return s.revoke(ctx, actor, session, user, revokedBySignOut, "sign-out")
 }
 
-func (s *Service) signOut(ctx context.Context, actor account.Actor, session, user account.ID) error {
-	if err := s.store.Revoke(ctx, session, user, "sign_out", s.Now()); err != nil {
+// How a session was revoked, as it is stored with the session.
+const (
+	revokedByUser     = "revoked"
+	revokedBySignOut  = "sign_out"
+	revokedByOperator = "operator"
+)
+
+// revoke revokes one session of a user. reason is that of the event.
+func (s *Service) revoke(
+	ctx context.Context, actor account.Actor, session, user account.ID, stored, reason string,
+) error {
+	if err := s.store.Revoke(ctx, session, user, stored, s.Now()); err != nil {
 		return err
 	}
 	s.Audit.Emit(ctx, audit.Event{
-		Kind: audit.TokenRevoked, Actor: actor, Subject: user, Session: session, Reason: "sign-out",
+		Kind: audit.TokenRevoked, Actor: actor, Subject: user, Session: session, Reason: reason,
 	})
 	return nil
 }
