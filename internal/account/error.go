@@ -151,6 +151,12 @@ func ExpiredToken() *Error {
 	return UserError(TokenExpired, "This link has expired. Request a new one.")
 }
 
+// NoSuchUser returns NOT_FOUND for a user.
+func NoSuchUser() *Error { return &Error{Code: NotFound, Message: "There is no such user."} }
+
+// NoSuchProfile returns NOT_FOUND for a profile.
+func NoSuchProfile() *Error { return &Error{Code: NotFound, Message: "There is no such profile."} }
+
 // UserError returns a user error without a path; the message is a format for args.
 func UserError(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

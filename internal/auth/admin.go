@@ -28,7 +28,7 @@ func (s *Service) FindUser(ctx context.Context, identifier string) (*account.Use
 	found, err := s.store.CredentialsByName(ctx, usernameKey, "")
 	switch {
 	case account.IsCode(err, account.NotFound):
-		return nil, errNoUser()
+		return nil, account.NoSuchUser()
 	case err != nil:
 		return nil, err
 	}
@@ -42,15 +42,11 @@ func (s *Service) findUserByEmail(ctx context.Context, emailKey string) (*accoun
 	}
 	switch holder, _ := holderOf(users); {
 	case len(users) == 0:
-		return nil, errNoUser()
+		return nil, account.NoSuchUser()
 	case holder == nil && len(users) > 1:
 		return nil, &account.Error{Code: account.BadUserInput, Message: msgSeveralPending}
 	}
 	return users[0], nil
-}
-
-func errNoUser() error {
-	return &account.Error{Code: account.NotFound, Message: "There is no such user."}
 }
 
 const msgSeveralPending = "Several pending accounts have this address. Use a username or an ID."

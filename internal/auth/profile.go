@@ -189,7 +189,7 @@ func (s *Service) notOwned(ctx context.Context, caller *account.Caller, id accou
 	if err := s.RequireOwner(ctx, caller, id); err != nil {
 		return err
 	}
-	return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+	return account.NoSuchProfile()
 }
 
 // requireSignedIn returns nil when the caller is signed in and id has the form of an ID; else UNAUTHENTICATED or

@@ -78,7 +78,7 @@ func (tx *Tx) InsertProfile(ctx context.Context, p *account.Profile) error {
 		return err
 	}
 	if !found {
-		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
+		return account.NoSuchUser()
 	}
 	_, err = tx.exec(ctx, `INSERT INTO profiles (id, user_id, username, username_key, description,
 		description_key, location, location_key, is_organizer, date_joined, updated_on)
@@ -106,7 +106,7 @@ func (q *Queries) UpdateProfile(
 		return nil, err
 	}
 	if !found {
-		return nil, &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+		return nil, account.NoSuchProfile()
 	}
 	return row.profile(), nil
 }
@@ -117,7 +117,7 @@ func (q *Queries) UpdateProfile(
 func (q *Queries) DeleteProfile(ctx context.Context, id, owner account.ID) error {
 	rows, err := q.exec(ctx, `DELETE FROM profiles WHERE id = ? AND user_id = ?`, id, owner)
 	if err == nil && rows == 0 {
-		return &account.Error{Code: account.NotFound, Message: "There is no such profile."}
+		return account.NoSuchProfile()
 	}
 	return err
 }

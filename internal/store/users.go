@@ -307,7 +307,7 @@ func (tx *Tx) RemoveUser(ctx context.Context, user account.ID) error {
 func (q *Queries) execUser(ctx context.Context, query string, args ...any) error {
 	rows, err := q.exec(ctx, query, args...)
 	if err == nil && rows == 0 {
-		return &account.Error{Code: account.NotFound, Message: "There is no such user."}
+		return account.NoSuchUser()
 	}
 	return err
 }
