@@ -6,6 +6,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -51,19 +52,10 @@ const (
 
 // withDefaults returns o with the values of production where it has none.
 func (o Options) withDefaults() Options {
-	for _, d := range []struct {
-		field *time.Duration
-		value time.Duration
-	}{
-		{&o.PurgeInterval, 10 * time.Minute},
-		{&o.KeyRefreshInterval, keyring.SyncInterval},
-		{&o.OutboxInterval, 5 * time.Second},
-		{&o.DrainTimeout, drainTimeout},
-	} {
-		if *d.field == 0 {
-			*d.field = d.value
-		}
-	}
+	o.PurgeInterval = cmp.Or(o.PurgeInterval, 10*time.Minute)
+	o.KeyRefreshInterval = cmp.Or(o.KeyRefreshInterval, keyring.SyncInterval)
+	o.OutboxInterval = cmp.Or(o.OutboxInterval, 5*time.Second)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, drainTimeout)
 	return o
 }
 
