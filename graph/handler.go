@@ -27,7 +27,7 @@ type Options struct {
 // NewHandler returns the endpoint of a schema, for /graphql, inside [WithCaller], [middleware.ClientIP] and
 // [middleware.RequestID].
 func NewHandler(schema graphql.ExecutableSchema, o Options) http.Handler {
-	log := slog.New(middleware.LogAttrs(o.Log.Handler(), middleware.RequestAttrs))
+	log := middleware.LogAttrs(o.Log, middleware.RequestAttrs)
 	presenter := presenter{log: log}
 	endpoint := gqlhttp.New(schema, gqlhttp.Options{
 		Development:   o.Development,

@@ -5,9 +5,9 @@ import (
 	"log/slog"
 )
 
-// LogAttrs returns a handler that adds to each record what attrs returns for its context.
-func LogAttrs(h slog.Handler, attrs func(context.Context) []slog.Attr) slog.Handler {
-	return logAttrs{h, attrs}
+// LogAttrs returns a log that adds to each record what attrs returns for its context.
+func LogAttrs(log *slog.Logger, attrs func(context.Context) []slog.Attr) *slog.Logger {
+	return slog.New(logAttrs{log.Handler(), attrs})
 }
 
 // RequestAttrs returns the ID of the request and the IP address of its client, for [LogAttrs]; outside of [RequestID]

@@ -57,7 +57,7 @@ func TestLogAttrs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			log := slog.New(LogAttrs(slog.NewJSONHandler(&out, nil), RequestAttrs))
+			log := LogAttrs(slog.New(slog.NewJSONHandler(&out, nil)), RequestAttrs)
 			r := httptest.NewRequest("GET", "/", nil)
 			r.RemoteAddr = "10.0.0.1:5000"
 			r.Header.Set("X-Forwarded-For", "198.51.100.7")
@@ -87,7 +87,7 @@ func TestLogAttrsOfTwo(t *testing.T) {
 	attr := func(key string) func(context.Context) []slog.Attr {
 		return func(context.Context) []slog.Attr { return []slog.Attr{slog.Int(key, 1)} }
 	}
-	slog.New(LogAttrs(LogAttrs(slog.NewJSONHandler(&out, nil), attr("inner")), attr("outer"))).Info("x")
+	LogAttrs(LogAttrs(slog.New(slog.NewJSONHandler(&out, nil)), attr("inner")), attr("outer")).Info("x")
 	if want := `"msg":"x","outer":1,"inner":1}` + "\n"; !strings.HasSuffix(out.String(), want) {
 		t.Errorf("%s, want %s", &out, want)
 	}

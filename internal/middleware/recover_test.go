@@ -19,7 +19,7 @@ func TestRecoverPanics(t *testing.T) {
 	middleware.Stack(falling,
 		middleware.RequestID,
 		middleware.SecurityHeaders(true),
-		middleware.RecoverPanics(slog.New(middleware.LogAttrs(slog.NewJSONHandler(&log, nil), middleware.RequestAttrs))),
+		middleware.RecoverPanics(middleware.LogAttrs(slog.New(slog.NewJSONHandler(&log, nil)), middleware.RequestAttrs)),
 	).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	h := w.Header()
 	for _, name := range []string{

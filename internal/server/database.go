@@ -156,7 +156,7 @@ func NewService(
 	c config.Config, st *store.Store, secrets token.Secrets, log *slog.Logger, now func() time.Time,
 	sinks ...audit.Sink,
 ) *auth.Service {
-	serviceLog := slog.New(middleware.LogAttrs(log.Handler(), middleware.RequestAttrs))
+	serviceLog := middleware.LogAttrs(log, middleware.RequestAttrs)
 	return auth.New(st, secrets, auth.Options{
 		Issuer:            c.PublicURL,
 		SigningAlg:        c.SigningAlg,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ func (s *Server) routes() http.Handler {
 		middleware.ClientIP(s.config.TrustedProxies),
 		middleware.SecurityHeaders(strings.HasPrefix(s.config.PublicURL, "https:")),
 		s.withMetrics,
-		middleware.RecoverPanics(slog.New(middleware.LogAttrs(s.log.Handler(), middleware.RequestAttrs))),
+		middleware.RecoverPanics(middleware.LogAttrs(s.log, middleware.RequestAttrs)),
 		middleware.RejectUncleanPaths,
 	)
 }

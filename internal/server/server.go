@@ -97,7 +97,7 @@ func Open(ctx context.Context, c config.Config, o Options) (_ *Server, err error
 		if s.tracer, err = trace.Start(ctx, build.Version, s.log); err != nil {
 			return nil, err
 		}
-		s.log = slog.New(middleware.LogAttrs(s.log.Handler(), s.tracer.LogAttrs))
+		s.log = middleware.LogAttrs(s.log, s.tracer.LogAttrs)
 	}
 	sender, err := NewSender(c, s.log)
 	if err != nil {
