@@ -56,6 +56,12 @@ func WithCaller(svc *auth.Service, publicURL string, next http.Handler) http.Han
 	})
 }
 
+// requestAuthFrom returns what [WithCaller] has stored, or nil outside of it.
+func requestAuthFrom(ctx context.Context) *requestAuth {
+	ra, _ := ctx.Value(callerKey{}).(*requestAuth)
+	return ra
+}
+
 // callerFrom returns the caller. The fields of a query share one authentication; each field of a mutation has its own,
 // because the fields before it may have revoked the session or changed the user.
 func callerFrom(ctx context.Context) *account.Caller {
@@ -63,7 +69,7 @@ func callerFrom(ctx context.Context) *account.Caller {
 	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
 		field = graphql.GetRootFieldContext(ctx)
 	}
-	ra := ctx.Value(callerKey{}).(*requestAuth)
+	ra := requestAuthFrom(ctx)
 	ra.mu.Lock()
 	defer ra.mu.Unlock()
 	if ra.caller == nil || ra.field != field {
@@ -90,14 +96,14 @@ func authenticate(ctx context.Context, svc *auth.Service, headers []string) *acc
 
 // clientFrom returns the client of the request.
 func clientFrom(ctx context.Context) auth.ClientInfo {
-	return ctx.Value(callerKey{}).(*requestAuth).client
+	return requestAuthFrom(ctx).client
 }
 
 // recordSignIn records the user who has signed in with this request, for what the response and the log say about the
 // viewer. It authorizes nothing: the other fields of the request still belong to the caller.
 func recordSignIn(ctx context.Context, user *account.User, tokens *account.TokenPair) *account.User {
 	if tokens != nil {
-		ra := ctx.Value(callerKey{}).(*requestAuth)
+		ra := requestAuthFrom(ctx)
 		ra.mu.Lock()
 		defer ra.mu.Unlock()
 		ra.newSession = &account.Caller{User: user, SessionID: tokens.SessionID}
@@ -107,7 +113,7 @@ func recordSignIn(ctx context.Context, user *account.User, tokens *account.Token
 
 // recordUserError records the code of a user error in the response.
 func recordUserError(ctx context.Context, code account.Code) {
-	if ra, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
+	if ra := requestAuthFrom(ctx); ra != nil {
 		ra.mu.Lock()
 		defer ra.mu.Unlock()
 		ra.userError = cmp.Or(ra.userError, code)
@@ -116,8 +122,8 @@ func recordUserError(ctx context.Context, code account.Code) {
 
 // firstUserError returns the code of the first user error in the response, or "".
 func firstUserError(ctx context.Context) account.Code {
-	ra, ok := ctx.Value(callerKey{}).(*requestAuth)
-	if !ok {
+	ra := requestAuthFrom(ctx)
+	if ra == nil {
 		return ""
 	}
 	ra.mu.Lock()
@@ -128,7 +134,7 @@ func firstUserError(ctx context.Context) account.Code {
 // viewerFor returns who views what belongs to owner: the owner, if they have signed in with this request, else the
 // caller.
 func viewerFor(ctx context.Context, owner account.ID) *account.Caller {
-	ra := ctx.Value(callerKey{}).(*requestAuth)
+	ra := requestAuthFrom(ctx)
 	ra.mu.Lock()
 	newSession := ra.newSession
 	ra.mu.Unlock()
@@ -140,8 +146,8 @@ func viewerFor(ctx context.Context, owner account.ID) *account.Caller {
 
 // userID returns the user's ID for the log, or "" if no field has needed the caller or the caller is signed out.
 func userID(ctx context.Context) string {
-	ra, ok := ctx.Value(callerKey{}).(*requestAuth)
-	if !ok {
+	ra := requestAuthFrom(ctx)
+	if ra == nil {
 		return ""
 	}
 	ra.mu.Lock()

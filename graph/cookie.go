@@ -46,10 +46,10 @@ func (c cookies) set(w http.ResponseWriter, tokens *account.TokenPair) {
 // writeTokens returns a pair as the response holds it and sets cookies as the delivery demands: a refresh token in a
 // cookie is not in the body as well, and one in the body clears the cookie of the request, which is out of date.
 func writeTokens(ctx context.Context, tokens *account.TokenPair) *account.TokenPair {
-	ra := ctx.Value(callerKey{}).(*requestAuth)
 	if tokens == nil {
 		return nil
 	}
+	ra := requestAuthFrom(ctx)
 	ra.mu.Lock()
 	ra.tokenUserID = tokens.UserID
 	ra.mu.Unlock()
@@ -67,7 +67,7 @@ func writeTokens(ctx context.Context, tokens *account.TokenPair) *account.TokenP
 
 // cookieFrom returns the refresh token that the request carries as a cookie, or nil.
 func cookieFrom(ctx context.Context) *string {
-	if ra, ok := ctx.Value(callerKey{}).(*requestAuth); ok {
+	if ra := requestAuthFrom(ctx); ra != nil {
 		return ra.cookie
 	}
 	return nil
@@ -76,7 +76,7 @@ func cookieFrom(ctx context.Context) *string {
 // clearCookie clears the cookie of the request, if any, unless err reports that its session was not revoked. It returns
 // err.
 func clearCookie(ctx context.Context, err error) error {
-	if ra := ctx.Value(callerKey{}).(*requestAuth); err == nil && ra.cookie != nil {
+	if ra := requestAuthFrom(ctx); err == nil && ra.cookie != nil {
 		ra.cookies.set(ra.response, nil)
 	}
 	return err
