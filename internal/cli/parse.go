@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"latchkey/internal/account"
 	"latchkey/internal/config"
 )
 
@@ -87,6 +88,14 @@ func settingFlag(flag string, settings map[string]string) *kong.Flag {
 func matches(form *regexp.Regexp, text string) error {
 	if !form.MatchString(text) {
 		return errors.New("it has the wrong form")
+	}
+	return nil
+}
+
+// checkID returns an error unless text is the ID of an object of a kind.
+func checkID(kind, text string) error {
+	if id, err := account.ParseID(text); err != nil || id.Kind() != kind {
+		return errors.New("must be the ID of a " + kind)
 	}
 	return nil
 }

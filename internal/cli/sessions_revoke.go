@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"latchkey/internal/account"
 	"latchkey/internal/auth"
@@ -17,12 +16,7 @@ type sessionsRevoke struct {
 type sessionID string
 
 // Validate accepts the ID of a session.
-func (id sessionID) Validate() error {
-	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.SessionKind {
-		return errors.New("must be the ID of a session")
-	}
-	return nil
-}
+func (id sessionID) Validate() error { return checkID(account.SessionKind, string(id)) }
 
 // Run revokes sessions.
 func (r sessionsRevoke) Run(ctx context.Context, p *Program) error {

@@ -28,12 +28,7 @@ func (n pageSize) Validate() error {
 type userID string
 
 // Validate accepts the ID of a user.
-func (id userID) Validate() error {
-	if parsed, err := account.ParseID(string(id)); err != nil || parsed.Kind() != account.UserKind {
-		return errors.New("must be the ID of a user")
-	}
-	return nil
-}
+func (id userID) Validate() error { return checkID(account.UserKind, string(id)) }
 
 // Run prints a page of users and, unless in JSON, the option that prints the next page.
 func (l userList) Run(ctx context.Context, p *Program) error {
